@@ -1,0 +1,1 @@
+//! How two nodes come to hold the same events, without a socket in sight

@@ -1,0 +1,1 @@
+//! Proposals, ballots, quadratic and other tallies, delegation

@@ -1,0 +1,1 @@
+//! Mutual credit: currencies, accounts, orders, certificates, the ledger

@@ -1,0 +1,302 @@
+//! What a subscriber asks for (NIP-01), and the one `matches` that everybody uses.
+//!
+//! A filter that cannot be honoured never widens: an unknown key or a tag name of several letters
+//! is an error the relay answers with CLOSED, a kind no event can have is simply never matched, and
+//! a list that is present but empty matches nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::hex::{EventId, PublicKey};
+use crate::json::{self, Cursor, JsonError};
+use crate::limits::Limits;
+use crate::rejection::{Prefix, Rejection};
+use crate::{Event, Kind, Timestamp};
+
+/// One filter: all its conditions must hold; in each list, any value may.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// Ids, exact.
+    pub ids: Option<BTreeSet<EventId>>,
+    /// Authors, exact.
+    pub authors: Option<BTreeSet<PublicKey>>,
+    /// Kinds.
+    pub kinds: Option<BTreeSet<Kind>>,
+    /// Values by tag letter, in the order of the text (NIP-45 needs the first).
+    pub tags: Vec<(u8, BTreeSet<String>)>,
+    /// Earliest `created_at`, inclusive.
+    pub since: Option<Timestamp>,
+    /// Latest `created_at`, inclusive.
+    pub until: Option<Timestamp>,
+    /// Events wanted at most from what is stored; ignored for live events.
+    pub limit: Option<usize>,
+    /// Set where the text named a bound that no event can meet, such as a negative `until`.
+    pub impossible: bool,
+}
+
+impl From<JsonError> for Rejection {
+    fn from(error: JsonError) -> Self {
+        Self::invalid(error.to_string())
+    }
+}
+
+impl Filter {
+    /// Reads one filter.
+    ///
+    /// # Errors
+    /// A [`Rejection`] for the CLOSED answer: `invalid:` or `unsupported:`.
+    pub fn parse(text: &str) -> Result<Self, Rejection> {
+        let mut cursor = Cursor::new(text);
+        let filter = Self::read(&mut cursor)?;
+        cursor.end()?;
+        Ok(filter)
+    }
+
+    /// Reads one filter where `cursor` stands.
+    ///
+    /// # Errors
+    /// As [`Filter::parse`].
+    pub fn read(cursor: &mut Cursor<'_>) -> Result<Self, Rejection> {
+        let mut filter = Self::default();
+        let mut seen = BTreeSet::new();
+        cursor.object(|cursor, key| {
+            if !seen.insert(key.to_owned()) {
+                return Err(JsonError::RepeatedKey.into());
+            }
+            filter.member(cursor, key)
+        })?;
+        Ok(filter)
+    }
+
+    fn member(&mut self, cursor: &mut Cursor<'_>, key: &str) -> Result<(), Rejection> {
+        match key {
+            "ids" => self.ids = Some(hex_list(cursor, "ids")?),
+            "authors" => self.authors = Some(hex_list(cursor, "authors")?),
+            "kinds" => self.kinds = Some(kinds(cursor)?),
+            "since" => self.since = bound(cursor)?.or(Some(0)),
+            "until" => match bound(cursor)? {
+                Some(until) => self.until = Some(until),
+                None => self.impossible = true,
+            },
+            "limit" => {
+                let limit = cursor.unsigned().map_err(|_| wrong("limit must be a whole number"))?;
+                self.limit = Some(usize::try_from(limit).unwrap_or(usize::MAX));
+            }
+            _ => match key.as_bytes() {
+                [b'#', letter] if letter.is_ascii_alphabetic() => {
+                    self.tags.push((*letter, text_list(cursor)?));
+                }
+                _ => {
+                    let sentence =
+                        "filter contains unknown elements; this relay would have to ignore them";
+                    return Err(Rejection::new(Prefix::Unsupported, sentence));
+                }
+            },
+        }
+        Ok(())
+    }
+
+    /// How many values all its lists hold together.
+    #[must_use]
+    pub fn values(&self) -> usize {
+        let tags: usize = self.tags.iter().map(|(_, values)| values.len()).sum();
+        let ids = self.ids.as_ref().map_or(0, BTreeSet::len);
+        let authors = self.authors.as_ref().map_or(0, BTreeSet::len);
+        ids + authors + self.kinds.as_ref().map_or(0, BTreeSet::len) + tags
+    }
+
+    /// Events wanted at most, by its own word and the relay's.
+    #[must_use]
+    pub fn limit_within(&self, limits: &Limits) -> usize {
+        self.limit.unwrap_or(limits.default_limit).min(limits.max_limit)
+    }
+
+    /// Whether no event at all can match.
+    #[must_use]
+    pub fn matches_nothing(&self) -> bool {
+        let empty_window =
+            matches!((self.since, self.until), (Some(since), Some(until)) if since > until);
+        self.impossible
+            || empty_window
+            || self.ids.as_ref().is_some_and(BTreeSet::is_empty)
+            || self.authors.as_ref().is_some_and(BTreeSet::is_empty)
+            || self.kinds.as_ref().is_some_and(BTreeSet::is_empty)
+            || self.tags.iter().any(|(_, values)| values.is_empty())
+    }
+
+    /// Whether `event` matches, expiry and visibility aside.
+    #[must_use]
+    pub fn matches(&self, event: &Event) -> bool {
+        !self.impossible
+            && self.since.is_none_or(|since| event.created_at >= since)
+            && self.until.is_none_or(|until| event.created_at <= until)
+            && self.kinds.as_ref().is_none_or(|kinds| kinds.contains(&event.kind))
+            && self.ids.as_ref().is_none_or(|ids| ids.contains(&event.id))
+            && self.authors.as_ref().is_none_or(|authors| authors.contains(&event.pubkey))
+            && self.tags_match(event)
+    }
+
+    /// Whether for every letter asked for, the event has a tag with one of the values.
+    #[must_use]
+    pub fn tags_match(&self, event: &Event) -> bool {
+        self.tags.iter().all(|(letter, values)| {
+            event.tags.indexed().any(|(name, value)| name == *letter && values.contains(value))
+        })
+    }
+
+    /// The filter as JSON, as a client would send it.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let mut members = BTreeMap::new();
+        let quoted = |value: &str| {
+            let mut out = String::new();
+            json::write_string(value, &mut out);
+            out
+        };
+        let list = |values: Vec<String>| format!("[{}]", values.join(","));
+        if let Some(ids) = &self.ids {
+            members.insert(
+                "ids".to_owned(),
+                list(ids.iter().map(|id| quoted(&id.to_string())).collect()),
+            );
+        }
+        if let Some(authors) = &self.authors {
+            members.insert(
+                "authors".into(),
+                list(authors.iter().map(|key| quoted(&key.to_string())).collect()),
+            );
+        }
+        if let Some(kinds) = &self.kinds {
+            members.insert(
+                "kinds".into(),
+                list(kinds.iter().map(|kind| kind.0.to_string()).collect()),
+            );
+        }
+        for (letter, values) in &self.tags {
+            members.insert(
+                format!("#{}", char::from(*letter)),
+                list(values.iter().map(|v| quoted(v)).collect()),
+            );
+        }
+        let number = |name: &str, value: Option<u64>| {
+            value.map(|value| (name.to_owned(), value.to_string()))
+        };
+        let limit = self.limit.and_then(|limit| u64::try_from(limit).ok());
+        members.extend(number("since", self.since));
+        members.extend(number("until", self.until));
+        members.extend(number("limit", limit));
+        let fields: Vec<_> =
+            members.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
+        format!("{{{}}}", fields.join(","))
+    }
+}
+
+fn wrong(sentence: &'static str) -> Rejection {
+    Rejection::invalid(sentence)
+}
+
+fn hex_list<T: std::str::FromStr + Ord>(
+    cursor: &mut Cursor<'_>,
+    name: &str,
+) -> Result<BTreeSet<T>, Rejection> {
+    let mut values = BTreeSet::new();
+    cursor.list(|cursor| {
+        let value = cursor.string()?.parse();
+        values.insert(value.map_err(|_| {
+            Rejection::invalid(format!("{name} must be a list of 64 lowercase hex digits each"))
+        })?);
+        Ok::<_, Rejection>(())
+    })?;
+    Ok(values)
+}
+
+fn text_list(cursor: &mut Cursor<'_>) -> Result<BTreeSet<String>, Rejection> {
+    let mut values = BTreeSet::new();
+    cursor.list(|cursor| {
+        values.insert(cursor.string()?.into_owned());
+        Ok::<_, Rejection>(())
+    })?;
+    Ok(values)
+}
+
+/// Kinds no event can have are left out; if only such are named, the list is empty.
+fn kinds(cursor: &mut Cursor<'_>) -> Result<BTreeSet<Kind>, Rejection> {
+    let mut kinds = BTreeSet::new();
+    cursor.list(|cursor| {
+        let kind = cursor.unsigned().map_err(|_| wrong("kinds must be a list of whole numbers"))?;
+        kinds.extend(u16::try_from(kind).ok().map(Kind));
+        Ok::<_, Rejection>(())
+    })?;
+    Ok(kinds)
+}
+
+/// A whole number of seconds; nothing for a negative one.
+fn bound(cursor: &mut Cursor<'_>) -> Result<Option<Timestamp>, Rejection> {
+    let text = cursor.number()?;
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(wrong("since and until must be whole unix seconds"));
+    }
+    // A number beyond u64 is later than every event.
+    let value = digits.parse().unwrap_or(u64::MAX);
+    Ok((!text.starts_with('-') || value == 0).then_some(value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Draft, Keys, VerifiedEvent, kind};
+
+    fn event() -> VerifiedEvent {
+        let keys = Keys::from_secret([1; 32]).unwrap();
+        Draft::new(kind::NOTE).tag(["t", "ayni"]).tag(["t", "x"]).sign(&keys, 1_000, [0; 32])
+    }
+
+    fn matches(text: &str) -> bool {
+        let key = event().pubkey.to_string();
+        Filter::parse(&text.replace("KEY", &key)).unwrap().matches(&event())
+    }
+
+    #[test]
+    fn all_conditions_must_hold_and_any_value_may() {
+        assert!(matches("{}"));
+        assert!(matches(
+            r##"{"authors":["KEY"],"kinds":[0,1],"#t":["no","ayni"],"since":1000,"until":1000}"##
+        ));
+        assert!(matches(r#"{"since":-5}"#));
+        for no in [
+            r#"{"kinds":[2]}"#,
+            r#"{"since":1001}"#,
+            r#"{"until":999}"#,
+            r##"{"#t":["AYNI"]}"##,
+            r#"{"ids":[]}"#,
+            r#"{"authors":[]}"#,
+            r##"{"#e":[]}"##,
+            r#"{"kinds":[99999]}"#,
+            r#"{"until":-1}"#,
+            r##"{"#t":["ayni"],"#p":["ayni"]}"##,
+        ] {
+            assert!(!matches(no), "{no}");
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_honoured_is_refused_and_never_widened() {
+        let says = |text: &str| Filter::parse(text).unwrap_err().to_string();
+        assert!(says(r##"{"#emoji":["x"]}"##).starts_with("unsupported: "));
+        assert!(says(r#"{"search":"x"}"#).starts_with("unsupported: "));
+        assert!(says(r#"{"ids":["AB"]}"#).starts_with("invalid: ids"));
+        assert!(says(r#"{"limit":-1}"#).starts_with("invalid: limit"));
+        assert!(says(r#"{"since":1.5}"#).starts_with("invalid: since"));
+        assert!(says(r#"{"kinds":["1"]}"#).starts_with("invalid: kinds"));
+        assert!(says(r#"{"limit":1,"limit":2}"#).contains("repeated"));
+    }
+
+    #[test]
+    fn a_filter_is_read_as_it_is_written() {
+        let text = format!(
+            r##"{{"#t":["a","b"],"ids":["{}"],"kinds":[1,7],"limit":5,"since":3}}"##,
+            "ab".repeat(32)
+        );
+        assert_eq!(Filter::parse(&text).unwrap().to_json(), text);
+    }
+}

@@ -1,0 +1,164 @@
+//! Ids, keys and addresses: 32 bytes that people write as 64 lowercase hex digits.
+//!
+//! NIP-01 allows lowercase only, so upper case is refused rather than folded: two spellings of one
+//! key would be two keys to every index that compares text.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// Text that should have been 64 lowercase hex digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected 64 lowercase hex digits")]
+pub struct NotHex;
+
+/// Decodes exactly `N` bytes from `2 * N` lowercase hex digits.
+///
+/// # Errors
+/// [`NotHex`] for any other length or digit, upper case included.
+pub fn decode<const N: usize>(text: &str) -> Result<[u8; N], NotHex> {
+    let digits = text.as_bytes();
+    if digits.len() != N * 2 {
+        return Err(NotHex);
+    }
+    let mut bytes = [0; N];
+    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+        let [high, low] = pair else { return Err(NotHex) };
+        *byte = digit(*high)? << 4 | digit(*low)?;
+    }
+    Ok(bytes)
+}
+
+const fn digit(byte: u8) -> Result<u8, NotHex> {
+    match byte {
+        b'0'..=b'9' => Ok(byte - b'0'),
+        b'a'..=b'f' => Ok(byte - b'a' + 10),
+        _ => Err(NotHex),
+    }
+}
+
+/// Writes bytes as lowercase hex to the end of `out`.
+pub fn encode_into(bytes: &[u8], out: &mut String) {
+    for byte in bytes {
+        for nibble in [byte >> 4, byte & 15] {
+            out.push(char::from(if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 }));
+        }
+    }
+}
+
+/// Bytes as lowercase hex.
+#[must_use]
+pub fn encode(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(bytes.len() * 2);
+    encode_into(bytes, &mut out);
+    out
+}
+
+macro_rules! thirty_two_bytes {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub [u8; 32]);
+
+        impl FromStr for $name {
+            type Err = NotHex;
+            fn from_str(text: &str) -> Result<Self, NotHex> {
+                decode(text).map(Self)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&encode(&self.0))
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&encode(self.0.get(..4).unwrap_or_default()))
+            }
+        }
+
+        impl serde::Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+                to.serialize_str(&encode(&self.0))
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+                let text = <std::borrow::Cow<'de, str>>::deserialize(from)?;
+                text.parse().map_err(serde::de::Error::custom)
+            }
+        }
+    };
+}
+
+thirty_two_bytes! {
+    /// The SHA-256 of an event's canonical serialisation (NIP-01).
+    EventId
+}
+thirty_two_bytes! {
+    /// An x-only secp256k1 public key (BIP-340): a member, a node or a community.
+    PublicKey
+}
+
+/// `kind:pubkey:d`, the name of an addressable event (NIP-01), and so of a currency.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Address {
+    /// Kind of the addressed event.
+    pub kind: crate::Kind,
+    /// Its author.
+    pub author: PublicKey,
+    /// Its `d` tag; empty for replaceable events.
+    pub identifier: String,
+}
+
+/// Text that should have been `kind:pubkey:d`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("expected an address of the form kind:pubkey:d")]
+pub struct NotAnAddress;
+
+impl FromStr for Address {
+    type Err = NotAnAddress;
+
+    fn from_str(text: &str) -> Result<Self, NotAnAddress> {
+        let (kind, rest) = text.split_once(':').ok_or(NotAnAddress)?;
+        let (author, identifier) = rest.split_once(':').ok_or(NotAnAddress)?;
+        if kind.len() > 1 && kind.starts_with('0') || kind.starts_with('+') {
+            return Err(NotAnAddress);
+        }
+        Ok(Self {
+            kind: crate::Kind(kind.parse().map_err(|_| NotAnAddress)?),
+            author: author.parse().map_err(|_| NotAnAddress)?,
+            identifier: identifier.to_owned(),
+        })
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}:{}", self.kind.0, self.author, self.identifier)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn upper_case_and_short_hex_are_refused() {
+        let lower = "ab".repeat(32);
+        assert_eq!(lower.parse::<EventId>().unwrap().to_string(), lower);
+        assert_eq!(lower.to_uppercase().parse::<EventId>(), Err(NotHex));
+        assert_eq!("ab".repeat(31).parse::<EventId>(), Err(NotHex));
+        assert_eq!(format!("0x{}", "ab".repeat(31)).parse::<EventId>(), Err(NotHex));
+    }
+
+    #[test]
+    fn an_address_is_read_as_it_is_written() {
+        let text = format!("37470:{}:hours", "cd".repeat(32));
+        assert_eq!(text.parse::<Address>().unwrap().to_string(), text);
+        assert!("037470:ab:x".parse::<Address>().is_err());
+        assert!(format!("+1:{}:x", "cd".repeat(32)).parse::<Address>().is_err());
+    }
+}

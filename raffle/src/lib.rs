@@ -1,0 +1,1 @@
+//! Raffles, tickets, draws, refunds; causes; country gates

@@ -1,0 +1,1 @@
+//! A Nostr relay: a pure session inside a tokio server

@@ -1,0 +1,1 @@
+//! Charters and the one decision primitive: attest, decide, draw; the drand beacon
