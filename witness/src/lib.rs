@@ -1,1 +1,17 @@
-//! Charters and the one decision primitive: attest, decide, draw; the drand beacon
+//! Charters, and the one decision primitive that fixes every vote, list, roster and charter:
+//! attest, decide, draw (protocol sections 2 and 4).
+//!
+//! [`Council`] is the part of the economy that folds charters, rosters, receipts, box attestations,
+//! decision steps and beacons. It does not know what a proposal or a raffle is: those parts hand
+//! it a [`Subject`] and its entries as [`Fact`]s, and hear of decisions the same way.
+//!
+//! Deliberately absent: when a witness acts is the node's business ([`Council::duties`] takes the
+//! time as an argument); what a reader concludes never depends on a clock.
+
+pub mod beacon;
+pub mod fact;
+
+pub use fact::{
+    Account, Charter, Decision, Fact, Instance, Leg, Payment, Payout, Roster, RosterRow, Round,
+    Subject, Timings, Value, WitnessSeat,
+};
