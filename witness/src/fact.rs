@@ -24,10 +24,12 @@ pub enum Fact {
         /// Who approved it.
         steward: PublicKey,
     },
-    /// A certified proposal names this act in its `exec` tag, so it counts.
+    /// A certified proposal names this act in its `exec` tag, so it counts in that community.
     Mandated {
         /// The act.
         act: EventId,
+        /// The community whose proposal it was; it mandates nothing in any other.
+        community: EventId,
     },
     /// A roster was decided and may be used.
     Roster(Arc<Roster>),
