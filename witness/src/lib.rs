@@ -8,8 +8,13 @@
 //! Deliberately absent: when a witness acts is the node's business ([`Council::duties`] takes the
 //! time as an argument); what a reader concludes never depends on a clock.
 
+pub mod acts;
 pub mod beacon;
+pub mod canonical;
+pub mod digest;
+pub mod draw;
 pub mod fact;
+pub mod merkle;
 
 pub use fact::{
     Account, Charter, Decision, Fact, Instance, Leg, Payment, Payout, Roster, RosterRow, Round,
