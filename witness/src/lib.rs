@@ -12,9 +12,13 @@ pub mod acts;
 pub mod beacon;
 pub mod canonical;
 pub mod digest;
+pub mod draft;
 pub mod draw;
+pub mod entry;
 pub mod fact;
 pub mod merkle;
+pub mod read;
+pub mod roster;
 
 pub use fact::{
     Account, Charter, Decision, Fact, Instance, Leg, Payment, Payout, Roster, RosterRow, Round,
