@@ -261,7 +261,7 @@ function headOf({ community }) {
   const n = community?.witnesses?.length;
   const trust = n ? TEXTS.nodeTrust(community.quorum, n) : '';
   const lead = [place, trust].filter(Boolean).join('. ').replace('.. ', '. ');
-  return [el('h1', { id: 'title', tabindex: -1 }, theirs(community?.name ?? 'Ayni')), el('p', { class: 'lead' }, lead)];
+  return [el('h1', {}, theirs(community?.name ?? 'Ayni')), el('p', { class: 'lead' }, lead)];
 }
 
 function countryName(code) {
@@ -304,7 +304,8 @@ function accountsTable(addr, currency, members) {
     const href = `#/account/${encodeURIComponent(addr)}/${m.account}`;
     const notes = [TEXTS.types[m.type], TEXTS.statuses[m.status]].filter(Boolean).join(', ');
     return el('tr', {},
-      el('th', { scope: 'row' }, el('a', { href, id: `to-${addr}-${m.account}` }, theirs(nameOf(m))), notes && el('small', {}, notes)),
+      el('th', { scope: 'row' }, el('a', { href, id: `to-${addr}-${m.account}` }, theirs(nameOf(m))),
+        notes && el('small', {}, notes)),
       el('td', { class: 'draw' }, bar(Number(m.balance), -reach, reach)),
       el('td', { class: `number ${tone(m.balance)}` }, amount(m.balance, { plus: true })),
       el('td', { class: 'number quiet wide' }, m.limit === null || m.limit === undefined ? '' : amount(m.limit)));
@@ -350,7 +351,8 @@ function scores({ options = [], outcome }) {
   const rows = options.map((o, at) => {
     const chosen = outcome?.includes(o.id);
     return el('tr', { class: chosen ? 'chosen' : undefined },
-      el('th', { scope: 'row' }, theirs(o.label || o.id), chosen ? ' ' : '', chosen ? el('span', { class: 'badge give' }, TEXTS.chosen) : ''),
+      el('th', { scope: 'row' }, theirs(o.label || o.id),
+        chosen ? [' ', el('span', { class: 'badge give' }, TEXTS.chosen)] : ''),
       el('td', { class: 'draw' }, bar(values[at], low, high)),
       el('td', { class: `number ${low < 0 ? tone(values[at]) : ''}` }, amount(values[at], { plus: low < 0 })));
   });

@@ -1,0 +1,46 @@
+# Everything a person does with this repository, by name. `make help` lists it.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help run demo test lint fmt docs need-cargo need-node
+
+AYNI := cargo run --release --locked --quiet -p ayni-node --
+
+help: ## what can be made
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+run: need-cargo need-node ## a node at http://127.0.0.1:7777/, data in ./data
+	@echo 'building (a few minutes the first time)'
+	cargo build --release --locked -p ayni-node
+	$(AYNI) run
+
+demo: need-cargo ## a node with a small lively community, on a temporary folder
+	@echo 'building (a few minutes the first time)'
+	cargo build --release --locked -p ayni-node
+	$(AYNI) demo
+
+test: need-cargo need-node ## every test; the last line says how many passed
+	@tests/all
+
+lint: need-cargo ## formatting and clippy, without tests
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+
+fmt: need-cargo ## format the sources
+	cargo fmt --all
+
+docs: need-cargo ## the reference of every crate, in target/doc
+	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --locked
+
+need-cargo:
+	@v=$$(cargo --version 2>/dev/null | sed -E 's/^cargo ([0-9]+\.[0-9]+).*/\1/'); \
+	if [ -z "$$v" ] || [ "$$(printf '%s\n' 1.95 "$$v" | sort -V | head -n 1)" != 1.95 ]; then \
+	  echo "Missing: cargo 1.95 or newer (found: $${v:-none}). Get it with: rustup update stable, or from rustup.rs"; exit 1; \
+	fi
+
+need-node:
+	@v=$$(node --version 2>/dev/null | sed -E 's/^v([0-9]+).*/\1/'); \
+	if [ -z "$$v" ] || [ "$$v" -lt 20 ] || ! command -v npm >/dev/null; then \
+	  echo "Missing: Node 20 or newer with npm (found: $${v:-none}). Get it with: apt-get install nodejs npm, or from nodejs.org"; exit 1; \
+	fi
