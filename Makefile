@@ -34,13 +34,14 @@ docs: need-cargo ## the reference of every crate, in target/doc
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --locked
 
 need-cargo:
-	@v=$$(cargo --version 2>/dev/null | sed -E 's/^cargo ([0-9]+\.[0-9]+).*/\1/'); \
+	@v=$$(cargo --version 2>/dev/null | sed -E 's/^cargo ([0-9]+\.[0-9]+).*/\1/' || true); \
 	if [ -z "$$v" ] || [ "$$(printf '%s\n' 1.95 "$$v" | sort -V | head -n 1)" != 1.95 ]; then \
 	  echo "Missing: cargo 1.95 or newer (found: $${v:-none}). Get it with: rustup update stable, or from rustup.rs"; exit 1; \
 	fi
+	@command -v cc >/dev/null || { echo 'Missing: a C compiler. Get it with: apt-get install build-essential'; exit 1; }
 
 need-node:
-	@v=$$(node --version 2>/dev/null | sed -E 's/^v([0-9]+).*/\1/'); \
+	@v=$$(node --version 2>/dev/null | sed -E 's/^v([0-9]+).*/\1/' || true); \
 	if [ -z "$$v" ] || [ "$$v" -lt 20 ] || ! command -v npm >/dev/null; then \
 	  echo "Missing: Node 20 or newer with npm (found: $${v:-none}). Get it with: apt-get install nodejs npm, or from nodejs.org"; exit 1; \
 	fi
