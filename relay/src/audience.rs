@@ -1,0 +1,80 @@
+//! Everybody who is listening: the live index, and the connections behind it.
+//!
+//! Handing an event out costs one look-up under a short lock and one push for each subscription
+//! that wants it; nothing is awaited, so no reader can hold the publisher up.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use ayni_protocol::{Filter, VerifiedEvent};
+
+use crate::fanout::Index;
+use crate::line::Line;
+use crate::session::Live;
+
+/// A subscription as the index knows it.
+type Target = (Arc<Line>, u64);
+
+#[derive(Debug, Default)]
+struct Inner {
+    index: Index<Target>,
+    /// Where each subscription is filed, by connection and key.
+    numbers: BTreeMap<(u64, u64), u32>,
+}
+
+/// All live subscriptions.
+#[derive(Debug, Default)]
+pub struct Audience(Mutex<Inner>);
+
+impl Audience {
+    /// Files a subscription, unless its connection has ended meanwhile.
+    pub fn watch(&self, line: &Arc<Line>, key: u64, filters: &Arc<[Filter]>) {
+        let mut inner = self.lock();
+        if line.has_ended() {
+            return;
+        }
+        let number = inner.index.insert((Arc::clone(line), key), Arc::clone(filters));
+        inner.numbers.insert((line.number, key), number);
+    }
+
+    /// Takes one subscription out, if it is filed.
+    pub fn unwatch(&self, line: &Line, key: u64) {
+        let mut inner = self.lock();
+        if let Some(number) = inner.numbers.remove(&(line.number, key)) {
+            inner.index.remove(number);
+        }
+    }
+
+    /// A connection has ended: takes out all it had, and keeps out what may still come.
+    pub fn forget(&self, line: &Line) {
+        let mut inner = self.lock();
+        line.end();
+        let all = (line.number, 0)..=(line.number, u64::MAX);
+        let filed: Vec<_> = inner.numbers.extract_if(all, |_, _| true).collect();
+        for (_, number) in filed {
+            inner.index.remove(number);
+        }
+    }
+
+    /// Brings an event to everyone who wants it and tells how many subscriptions that were.
+    pub fn publish(&self, event: &VerifiedEvent, position: Option<u64>) -> usize {
+        let targets: Vec<Target> = self.lock().index.matches(event).into_iter().cloned().collect();
+        if targets.is_empty() {
+            return 0;
+        }
+        let live = Arc::new(Live::new(event, position));
+        for (line, key) in &targets {
+            line.deliver(*key, &live);
+        }
+        targets.len()
+    }
+
+    /// How many subscriptions are filed.
+    pub fn len(&self) -> usize {
+        self.lock().index.len()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

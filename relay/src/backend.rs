@@ -1,0 +1,169 @@
+//! What the relay asks of whoever keeps the events.
+//!
+//! The trait is owned here and implemented by the node, so the relay never names a store. Every
+//! question that reads carries the [`Viewer`], because what may be seen depends on the event and
+//! on who has authenticated, never on the shape of the filter (NIP-59: a `{}` filter must not leak
+//! a gift wrap that `{"kinds":[1059]}` would hide).
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use ayni_protocol::{
+    Event, EventId, Filter, Kind, PublicKey, Rejection, Timestamp, VerifiedEvent, kind,
+};
+use bytes::Bytes;
+
+/// The ephemeral gift wrap of NIP-59, as private as the one that is stored.
+const EPHEMERAL_WRAP: Kind = Kind(21_059);
+
+/// The keeper of events.
+///
+/// [`query`](Backend::query), [`count`](Backend::count) and [`items`](Backend::items) are called
+/// on blocking threads, except where [`is_quick`](Backend::is_quick) promises that an answer is a
+/// matter of microseconds: then the socket's own thread asks, and a handover is saved. All other
+/// functions are called on async threads and must return at once.
+pub trait Backend: Send + Sync + 'static {
+    /// This node's clock, unix seconds.
+    fn now(&self) -> Timestamp;
+
+    /// Whether an event of this id is stored. Asked before any signature work: a known id is
+    /// answered `OK true "duplicate: …"`.
+    fn contains(&self, id: &EventId) -> bool;
+
+    /// Admission and durable write. Resolves only when the event is on disk (or, for an ephemeral
+    /// one, handed out). Several submissions of one connection are under way at the same time, so
+    /// that a writer can commit them together.
+    ///
+    /// # Errors
+    /// (as the future's output) the refusal that the author reads in the OK.
+    fn submit(
+        &self,
+        event: VerifiedEvent,
+        source: Source,
+    ) -> impl Future<Output = Result<Accepted, Rejection>> + Send;
+
+    /// At most `limit` events that match and that `viewer` may see, unexpired, newest first, ties
+    /// by lowest id.
+    fn query(&self, filter: &Filter, limit: usize, viewer: &Viewer) -> Page;
+
+    /// How many events match and may be seen by `viewer`, whatever the filter's own limit.
+    fn count(&self, filter: &Filter, viewer: &Viewer) -> usize;
+
+    /// Time and id of at most `cap` matching events that `viewer` may see, ascending by time and
+    /// then id; where more match, any `cap` of them. For NIP-77 and for counting over filters.
+    fn items(&self, filter: &Filter, cap: usize, viewer: &Viewer) -> Vec<(Timestamp, EventId)>;
+
+    /// Position of the newest stored event, 0 for none. Whatever is stored at or below it must be
+    /// visible to a [`query`](Backend::query) that starts afterwards, and whatever is stored above
+    /// it later must be given to [`Relay::publish`](crate::Relay::publish).
+    fn last_position(&self) -> u64;
+
+    /// Whether this viewer may read at all.
+    ///
+    /// # Errors
+    /// The refusal for CLOSED; `auth-required:` makes the relay send a challenge first (NIP-42).
+    fn may_read(&self, viewer: &Viewer) -> Result<(), Rejection>;
+
+    /// Whether this query surely takes microseconds, so that it may run on a socket's thread.
+    fn is_quick(&self, filter: &Filter, limit: usize) -> bool {
+        limit == 0 || filter.ids.as_ref().is_some_and(|ids| ids.len() <= 64)
+    }
+}
+
+/// A stored event as it is sent: its bytes, shared, and where it stands in the order of storing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    /// The event's canonical JSON.
+    pub json: Bytes,
+    /// Its place in the order in which events were stored; unique, growing, 1 or more.
+    pub position: u64,
+}
+
+/// What a query found.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Page {
+    /// Newest first, ties by lowest id.
+    pub events: Vec<Stored>,
+    /// Whether nothing more matches beyond these.
+    pub exhausted: bool,
+}
+
+/// A verdict in the sender's favour.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Accepted {
+    /// What the OK says: empty, or `duplicate: …`, or `info: …`.
+    pub message: String,
+}
+
+impl Accepted {
+    /// Stored, nothing to say.
+    #[must_use]
+    pub const fn stored() -> Self {
+        Self { message: String::new() }
+    }
+
+    /// Stored long ago (NIP-01: `true`, with the prefix `duplicate:`).
+    #[must_use]
+    pub fn duplicate() -> Self {
+        Self { message: "duplicate: this event is already stored here".into() }
+    }
+
+    /// Stored, with something for people to read.
+    #[must_use]
+    pub fn info(sentence: &str) -> Self {
+        Self { message: format!("info: {sentence}") }
+    }
+}
+
+/// Who is looking: the keys that authenticated on this connection (NIP-42), none for a stranger.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Viewer {
+    /// Every authenticated key.
+    pub keys: BTreeSet<PublicKey>,
+}
+
+impl Viewer {
+    /// Whether this viewer may see `event`: gift wraps are for the parties they name in `p` tags
+    /// (NIP-17, NIP-59), everything else is for all.
+    #[must_use]
+    pub fn may_see(&self, event: &Event) -> bool {
+        if event.kind != kind::GIFT_WRAP && event.kind != EPHEMERAL_WRAP {
+            return true;
+        }
+        let party = |value: &str| value.parse().is_ok_and(|key| self.keys.contains(&key));
+        event.tags.named("p").filter_map(|tag| tag.value()).any(party)
+    }
+}
+
+/// Where a submitted event came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// Address of the connection.
+    pub address: IpAddr,
+    /// Keys that authenticated on it.
+    pub keys: BTreeSet<PublicKey>,
+}
+
+#[cfg(test)]
+mod tests {
+    use ayni_protocol::{Draft, Keys};
+
+    use super::*;
+
+    #[test]
+    fn a_gift_wrap_is_for_its_parties_alone() {
+        let [ana, ben, eve] = [1, 2, 3].map(|s| Keys::from_secret([s; 32]).unwrap());
+        let viewer = |keys: &[&Keys]| Viewer { keys: keys.iter().map(|k| k.public()).collect() };
+        for number in [1059, 21_059] {
+            let wrap = Draft::new(Kind(number))
+                .tag(["p", "not a key"])
+                .tag(["p", &ben.public().to_string()])
+                .sign(&ana, 1, [0; 32]);
+            assert!(viewer(&[&eve, &ben]).may_see(&wrap));
+            assert!(!viewer(&[]).may_see(&wrap));
+            assert!(!viewer(&[&eve, &ana]).may_see(&wrap), "the author is a throwaway key");
+        }
+        let note = Draft::new(kind::NOTE).sign(&ana, 1, [0; 32]);
+        assert!(viewer(&[]).may_see(&note));
+    }
+}

@@ -1,0 +1,468 @@
+//! One connection's task: bytes in, session, bytes out.
+//!
+//! A single future polls everything a connection waits for: its socket for reading and writing, its
+//! inbox, the verdicts and answers under way, and one timer. What is ready goes out in one write.
+//! The write buffer belongs to the thread, not to the connection; a connection keeps bytes of its
+//! own only while its socket does not take them.
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use ayni_protocol::{EventId, Prefix, Rejection};
+use futures_util::future::BoxFuture;
+use futures_util::stream::{FuturesUnordered, Stream as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, Sleep};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::{Message, Role, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{Error as SocketError, error::CapacityError};
+
+use crate::backend::{Accepted, Backend, Viewer};
+use crate::frames::{self, CloseCode};
+use crate::inquiry::Clerk;
+use crate::line::{Checked, Line};
+use crate::relay::Shared;
+use crate::session::{Answer, Errand, Farewell, Purpose, Question, Session, Work};
+use crate::statistics::{add, sub};
+
+/// Bytes read from a socket at a time. Kept by every connection, so it is small.
+const READ_BYTES: usize = 4_096;
+/// Bytes that are gathered for one write.
+const WRITE_BYTES: usize = 65_536;
+/// Messages read before others get their turn.
+const MESSAGES_AT_ONCE: usize = 32;
+/// Rounds of reading and writing before other connections of the thread get their turn.
+const ROUNDS: usize = 8;
+/// Bytes of pongs that may wait for a socket that pings and does not read.
+const CONTROL_BYTES_MAX: usize = 65_536;
+/// How long a closing socket may take for its last words.
+const LINGER: Duration = Duration::from_secs(2);
+
+thread_local! {
+    /// Where frames are put together before a write.
+    static SCRATCH: RefCell<Vec<u8>> = RefCell::new(Vec::with_capacity(WRITE_BYTES * 2));
+}
+
+/// The socket as tungstenite sees it: it reads from it, and what it writes by itself (pongs and
+/// the answer to a close) is put among the frames that this task writes.
+struct Duct {
+    stream: TcpStream,
+    control: Vec<u8>,
+}
+
+impl AsyncRead for Duct {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(context, buffer)
+    }
+}
+
+impl AsyncWrite for Duct {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        _context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.control.extend_from_slice(bytes);
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// How a conversation ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// The other side closed, or the socket failed.
+    Theirs,
+    /// This side closes, saying why.
+    Ours(CloseCode, &'static str),
+    /// This side gives up on a socket that takes nothing.
+    TooSlow,
+}
+
+/// The verdict on a submitted event.
+type Settled = (EventId, usize, Result<Accepted, Rejection>);
+
+struct Connection<B> {
+    shared: Arc<Shared<B>>,
+    line: Arc<Line>,
+    session: Session,
+    socket: WebSocketStream<Duct>,
+    /// What the socket did not take of the last write.
+    unsent: Vec<u8>,
+    settling: FuturesUnordered<BoxFuture<'static, Settled>>,
+    answers: Option<BoxFuture<'static, Vec<Answer>>>,
+    began: Instant,
+    timer: Pin<Box<Sleep>>,
+}
+
+/// Runs one conversation to its end. `first` is what was read behind the request head.
+pub async fn converse<B: Backend>(
+    shared: Arc<Shared<B>>,
+    line: Arc<Line>,
+    stream: TcpStream,
+    first: Vec<u8>,
+    challenge: String,
+) {
+    let limits = &shared.settings.limits;
+    let config = WebSocketConfig::default()
+        .read_buffer_size(READ_BYTES)
+        .write_buffer_size(0)
+        .max_write_buffer_size(CONTROL_BYTES_MAX)
+        .max_message_size(Some(limits.message_bytes))
+        .max_frame_size(Some(limits.message_bytes));
+    let duct = Duct { stream, control: Vec::new() };
+    let socket =
+        WebSocketStream::from_partially_read(duct, first, Role::Server, Some(config)).await;
+    let session = Session::new(Arc::clone(&shared.rules), line.address, challenge);
+    let began = Instant::now();
+    let due = began + Duration::from_millis(session.deadline_ms());
+    let timer = Box::pin(tokio::time::sleep_until(due));
+    let mut connection = Connection {
+        shared: Arc::clone(&shared),
+        line: Arc::clone(&line),
+        session,
+        socket,
+        unsent: Vec::new(),
+        settling: FuturesUnordered::new(),
+        answers: None,
+        began,
+        timer,
+    };
+    add(&shared.counters.conversations, 1);
+    let end = poll_fn(|context| connection.poll(context)).await;
+    sub(&shared.counters.conversations, 1);
+    shared.audience.forget(&line);
+    tracing::debug!(address = %line.address, ?end, "a conversation ended");
+    if end == End::TooSlow {
+        add(&shared.counters.too_slow, 1);
+    }
+    connection.leave(end).await;
+}
+
+impl<B: Backend> Connection<B> {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<End> {
+        self.line.register(context);
+        for _ in 0..ROUNDS {
+            let mut moved = self.take_arrivals();
+            moved |= self.take_verdicts(context);
+            moved |= self.take_answers(context);
+            let read = match self.read(context) {
+                Ok(read) => read,
+                Err(end) => return Poll::Ready(end),
+            };
+            self.work();
+            let written = match self.write(context) {
+                Ok(written) => written,
+                Err(_) => return Poll::Ready(End::Theirs),
+            };
+            self.count_verdicts();
+            if let Some(end) = self.end() {
+                return Poll::Ready(end);
+            }
+            if !(moved || read || written) && self.poll_timer(context).is_pending() {
+                return Poll::Pending;
+            }
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    fn take_arrivals(&mut self) -> bool {
+        if self.line.is_stopping() {
+            self.session.stop();
+        }
+        let arrivals = self.line.take();
+        let moved = !arrivals.checked.is_empty() || !arrivals.live.is_empty();
+        for Checked { id, purpose, weight, outcome } in arrivals.checked {
+            self.session.verified(id, purpose, weight, outcome);
+        }
+        if !arrivals.live.is_empty() {
+            let now = self.shared.backend.now();
+            for (key, live) in &arrivals.live {
+                self.session.live(*key, live, now);
+            }
+        }
+        self.work();
+        moved
+    }
+
+    fn take_verdicts(&mut self, context: &mut Context<'_>) -> bool {
+        let mut moved = false;
+        while let Poll::Ready(Some((id, weight, verdict))) =
+            Pin::new(&mut self.settling).poll_next(context)
+        {
+            self.session.settled(id, weight, verdict);
+            moved = true;
+        }
+        moved
+    }
+
+    fn take_answers(&mut self, context: &mut Context<'_>) -> bool {
+        let Some(answers) = &mut self.answers else { return false };
+        let Poll::Ready(answers) = answers.as_mut().poll(context) else { return false };
+        self.answers = None;
+        self.session.answered(answers);
+        true
+    }
+
+    /// Reads some messages. Tells whether there may be more.
+    fn read(&mut self, context: &mut Context<'_>) -> Result<bool, End> {
+        for _ in 0..MESSAGES_AT_ONCE {
+            if !self.session.wants_input() || self.is_flooded() {
+                return Ok(false);
+            }
+            let Poll::Ready(message) = Pin::new(&mut self.socket).poll_next(context) else {
+                return Ok(false);
+            };
+            match message {
+                None => return Err(End::Theirs),
+                Some(Err(error)) => return Err(verdict_on(&error)),
+                Some(Ok(message)) => self.hear(&message)?,
+            }
+            self.work();
+        }
+        Ok(true)
+    }
+
+    fn hear(&mut self, message: &Message) -> Result<(), End> {
+        let clock_ms = self.clock_ms();
+        match message {
+            Message::Text(text) => self.receive(text.as_str(), clock_ms),
+            // Some clients send text as binary.
+            Message::Binary(bytes) => match str::from_utf8(bytes) {
+                Ok(text) => self.receive(text, clock_ms),
+                Err(_) => return Err(End::Ours(CloseCode::NotText, "messages are text")),
+            },
+            Message::Ping(_) | Message::Pong(_) => self.session.heard(clock_ms),
+            Message::Close(_) | Message::Frame(_) => {}
+        }
+        Ok(())
+    }
+
+    fn receive(&mut self, text: &str, clock_ms: u64) {
+        let verb = self.session.receive(text, self.shared.backend.now(), clock_ms);
+        let counters = &self.shared.counters;
+        add(&counters.bytes_in, text.len());
+        if let Some(counter) = counters.messages.get(verb) {
+            add(counter, 1);
+        }
+    }
+
+    /// Hands out all the work that the session has.
+    fn work(&mut self) {
+        while let Some(work) = self.session.next_work() {
+            match work {
+                Work::Verify(errand) => self.verify(errand),
+                Work::Submit { event, source, weight } => {
+                    let backend = Arc::clone(&self.shared.backend);
+                    self.settling.push(Box::pin(async move {
+                        let id = event.id;
+                        (id, weight, backend.submit(event, source).await)
+                    }));
+                }
+                Work::Unwatch(key) => self.shared.audience.unwatch(&self.line, key),
+                Work::Ask(questions, viewer) => self.ask(questions, viewer),
+            }
+        }
+    }
+
+    fn verify(&mut self, errand: Errand) {
+        let (id, weight) = (errand.event.id, errand.weight);
+        if errand.purpose == Purpose::Store && self.shared.backend.contains(&id) {
+            self.session.settled(id, weight, Ok(Accepted::duplicate()));
+        } else if let Err((errand, why)) = self.shared.verifier.check(errand, &self.line) {
+            self.session.verified(id, errand.purpose, weight, Err(why));
+        }
+    }
+
+    fn ask(&mut self, questions: Vec<Question>, viewer: Arc<Viewer>) {
+        let shared = &self.shared;
+        let clerk = clerk(shared, &viewer);
+        if questions.iter().all(|question| clerk.is_quick(question)) {
+            let answers = answers(shared, &self.line, &viewer, questions);
+            self.session.answered(answers);
+        } else {
+            let (shared, line) = (Arc::clone(shared), Arc::clone(&self.line));
+            self.answers = Some(Box::pin(answer_aside(shared, line, viewer, questions)));
+        }
+    }
+
+    /// Writes what is ready, up to a buffer's fill. Tells whether anything was written.
+    fn write(&mut self, context: &mut Context<'_>) -> io::Result<bool> {
+        if self.unsent.is_empty() {
+            return SCRATCH.with_borrow_mut(|scratch| {
+                scratch.clear();
+                self.gather(scratch);
+                let sent = self.send(context, scratch)?;
+                self.unsent.extend_from_slice(scratch.get(sent..).unwrap_or_default());
+                if scratch.capacity() > WRITE_BYTES * 8 {
+                    scratch.shrink_to(WRITE_BYTES * 2);
+                }
+                Ok(sent > 0)
+            });
+        }
+        let unsent = std::mem::take(&mut self.unsent);
+        let sent = self.send(context, &unsent)?;
+        if sent < unsent.len() {
+            self.unsent = unsent;
+            self.unsent.drain(..sent);
+        }
+        Ok(sent > 0)
+    }
+
+    /// Writes as many of the bytes as the socket takes now.
+    fn send(&mut self, context: &mut Context<'_>, bytes: &[u8]) -> io::Result<usize> {
+        let mut sent = 0;
+        while let Some(rest) = bytes.get(sent..).filter(|rest| !rest.is_empty()) {
+            let stream = Pin::new(&mut self.socket.get_mut().stream);
+            match stream.poll_write(context, rest) {
+                Poll::Pending => break,
+                Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
+                Poll::Ready(written) => sent += written?,
+            }
+        }
+        Ok(sent)
+    }
+
+    fn gather(&mut self, out: &mut Vec<u8>) {
+        out.append(&mut self.socket.get_mut().control);
+        let mut payload_bytes = 0;
+        while out.len() < WRITE_BYTES {
+            let Some(frame) = self.session.next_frame() else { break };
+            payload_bytes += frames::write(&frame, out);
+        }
+        add(&self.shared.counters.bytes_out, payload_bytes);
+    }
+
+    fn count_verdicts(&mut self) {
+        let tally = self.session.take_tally();
+        add(&self.shared.counters.accepted, tally.accepted);
+        add(&self.shared.counters.rejected, tally.rejected);
+    }
+
+    /// Whether it pings without reading the pongs.
+    fn is_flooded(&mut self) -> bool {
+        self.socket.get_mut().control.len() > CONTROL_BYTES_MAX / 2
+    }
+
+    /// Whether all is said that is to be said, when the session wants to end.
+    fn end(&self) -> Option<End> {
+        if self.line.has_overflowed() {
+            return Some(End::TooSlow);
+        }
+        match self.session.farewell()? {
+            Farewell::TooSlow => Some(End::TooSlow),
+            Farewell::Idle => Some(End::Ours(CloseCode::GoingAway, "nothing was heard for long")),
+            Farewell::Stopping => {
+                let done = !self.session.owes_verdicts()
+                    && self.session.waiting_bytes() == 0
+                    && self.unsent.is_empty();
+                done.then_some(End::Ours(CloseCode::GoingAway, "shutting down"))
+            }
+        }
+    }
+
+    fn poll_timer(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        ready!(self.timer.as_mut().poll(context));
+        let clock_ms = self.clock_ms();
+        self.session.tick(clock_ms);
+        let due = self.session.deadline_ms().max(clock_ms + 1);
+        self.timer.as_mut().reset(self.began + Duration::from_millis(due));
+        Poll::Ready(())
+    }
+
+    fn clock_ms(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// The last words, for as long as anyone may reasonably take to hear them.
+    async fn leave(self, end: End) {
+        let Self { socket, mut unsent, .. } = self;
+        let Duct { mut stream, mut control } = socket.into_inner();
+        unsent.append(&mut control);
+        match end {
+            End::TooSlow => return,
+            End::Ours(code, reason) => frames::write_close(code, reason, &mut unsent),
+            End::Theirs => {}
+        }
+        let farewell = async {
+            stream.write_all(&unsent).await?;
+            stream.shutdown().await?;
+            // What still comes is read away: closing over unread bytes would reset the connection
+            // and take the close frame with it.
+            let mut sink = [0; 1_024];
+            while stream.read(&mut sink).await? > 0 {}
+            io::Result::Ok(())
+        };
+        // Whether it was heard makes no difference to anyone here.
+        let _ = tokio::time::timeout(LINGER, farewell).await;
+    }
+}
+
+/// What a socket error means for the conversation.
+fn verdict_on(error: &SocketError) -> End {
+    match error {
+        SocketError::Capacity(CapacityError::MessageTooLong { .. }) => {
+            End::Ours(CloseCode::TooBig, "the message is too long")
+        }
+        SocketError::Utf8(_) => End::Ours(CloseCode::NotText, "text must be UTF-8"),
+        SocketError::Protocol(_) => End::Ours(CloseCode::Protocol, "the WebSocket protocol"),
+        _ => End::Theirs,
+    }
+}
+
+fn clerk<'a, B: Backend>(shared: &'a Shared<B>, viewer: &'a Viewer) -> Clerk<'a, B> {
+    let limits = &shared.settings.limits;
+    Clerk { backend: &*shared.backend, limits, pool: &shared.pool, viewer }
+}
+
+fn answers<B: Backend>(
+    shared: &Shared<B>,
+    line: &Arc<Line>,
+    viewer: &Viewer,
+    questions: Vec<Question>,
+) -> Vec<Answer> {
+    let clerk = clerk(shared, viewer);
+    let watch = |key, filters: &_| shared.audience.watch(line, key, filters);
+    questions.into_iter().map(|question| clerk.answer(question, watch)).collect()
+}
+
+/// Answers on a blocking thread, once one is free for scans.
+async fn answer_aside<B: Backend>(
+    shared: Arc<Shared<B>>,
+    line: Arc<Line>,
+    viewer: Arc<Viewer>,
+    questions: Vec<Question>,
+) -> Vec<Answer> {
+    // If the backend panics, every question still gets its answer.
+    let refusals: Vec<Answer> =
+        questions.iter().map(|question| question.refuse(trouble())).collect();
+    let Ok(permit) = Arc::clone(&shared.scans).acquire_owned().await else { return refusals };
+    let scan = tokio::task::spawn_blocking(move || {
+        let answers = answers(&shared, &line, &viewer, questions);
+        drop(permit);
+        answers
+    });
+    scan.await.unwrap_or(refusals)
+}
+
+fn trouble() -> Rejection {
+    Rejection::new(Prefix::Error, "this relay could not answer; try again later")
+}

@@ -1,0 +1,1 @@
+//! The claims of this crate, by name.

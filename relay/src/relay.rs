@@ -1,0 +1,89 @@
+//! The relay itself: what all its connections share, and the few things its owner calls.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::thread;
+
+use ayni_protocol::{VerifiedEvent, kind};
+use tokio::sync::Semaphore;
+
+use crate::audience::Audience;
+use crate::backend::Backend;
+use crate::seats::Seats;
+use crate::session::Rules;
+use crate::session::reconciliation::Pool;
+use crate::settings::Settings;
+use crate::statistics::{Counters, Statistics};
+use crate::verifier::Verifier;
+
+/// A Nostr relay over a backend. Cheap to clone.
+pub struct Relay<B>(pub(crate) Arc<Shared<B>>);
+
+/// What all connections of a relay share.
+pub struct Shared<B> {
+    pub backend: Arc<B>,
+    pub settings: Settings,
+    pub rules: Arc<Rules>,
+    pub audience: Audience,
+    pub verifier: Verifier,
+    pub pool: Pool,
+    pub seats: Arc<Seats>,
+    pub counters: Arc<Counters>,
+    /// Scans that may run at the same time.
+    pub scans: Arc<Semaphore>,
+    pub next_line: AtomicU64,
+}
+
+impl<B> Clone for Relay<B> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<B: Backend> Relay<B> {
+    /// A relay over `backend`. Starts its verifier threads; they end with the last clone.
+    #[must_use]
+    pub fn new(backend: Arc<B>, settings: Settings) -> Self {
+        let counters = Arc::new(Counters::default());
+        let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        Self(Arc::new(Shared {
+            rules: Arc::new(Rules::new(&settings)),
+            verifier: Verifier::new(settings.limits.writer_queue, Arc::clone(&counters)),
+            backend,
+            settings,
+            audience: Audience::default(),
+            pool: Pool::default(),
+            seats: Arc::default(),
+            counters,
+            scans: Arc::new(Semaphore::new(cores)),
+            next_line: AtomicU64::new(1),
+        }))
+    }
+
+    /// Hands an event to every live subscription that wants it and tells how many those are.
+    ///
+    /// To be called after the event is stored, in the order of positions, for every event stored
+    /// while the relay serves; and for ephemeral events, with no position. Never waits for a
+    /// reader. AUTH events are not handed out (NIP-42).
+    pub fn publish(&self, event: &VerifiedEvent, position: Option<u64>) -> usize {
+        if event.kind == kind::AUTH {
+            return 0;
+        }
+        let told = self.0.audience.publish(event, position);
+        crate::statistics::add(&self.0.counters.delivered, told);
+        told
+    }
+
+    /// The NIP-11 document, with the limits that are enforced.
+    #[must_use]
+    pub fn information(&self) -> String {
+        self.0.settings.info.document(&self.0.settings.limits)
+    }
+
+    /// What the relay has done so far.
+    #[must_use]
+    pub fn statistics(&self) -> Statistics {
+        let subscriptions = u64::try_from(self.0.audience.len()).unwrap_or(u64::MAX);
+        Statistics { subscriptions, ..self.0.counters.read() }
+    }
+}

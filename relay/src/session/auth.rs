@@ -1,0 +1,129 @@
+//! Who is on this connection (NIP-42).
+//!
+//! One challenge a connection, any number of keys up to the limit, and the event must name one of
+//! this relay's configured URLs: with the challenge alone a relay in the middle could pass on what
+//! was signed for it. URLs are compared by host and path, because clients write ws for wss, add or
+//! drop the last slash, and spell hosts in any case.
+
+use ayni_protocol::{Event, Limits, Rejection, Timestamp, kind};
+
+/// The state of authentication on one connection.
+#[derive(Debug)]
+pub struct Auth {
+    challenge: String,
+    announced: bool,
+    attempts: u32,
+    checking: u32,
+}
+
+impl Auth {
+    /// Nobody has authenticated. The challenge is fresh randomness.
+    #[must_use]
+    pub const fn new(challenge: String) -> Self {
+        Self { challenge, announced: false, attempts: 0, checking: 0 }
+    }
+
+    /// The challenge, the first time only.
+    pub fn announce(&mut self) -> Option<&str> {
+        if std::mem::replace(&mut self.announced, true) { None } else { Some(&self.challenge) }
+    }
+
+    /// Whether an AUTH is still being checked; what follows it must wait to be judged by it.
+    #[must_use]
+    pub const fn is_checking(&self) -> bool {
+        self.checking > 0
+    }
+
+    /// Takes an AUTH event in, before its signature is checked.
+    ///
+    /// # Errors
+    /// What is wrong with it, for its OK.
+    pub fn begin(
+        &mut self,
+        event: &Event,
+        urls: &[String],
+        limits: &Limits,
+        now: Timestamp,
+    ) -> Result<(), Rejection> {
+        if self.attempts >= limits.auth_attempts {
+            let sentence = "too many AUTH events on this connection; open another one";
+            return Err(Rejection::new(ayni_protocol::Prefix::RateLimited, sentence));
+        }
+        self.attempts += 1;
+        self.check(event, urls, limits, now)?;
+        self.checking += 1;
+        Ok(())
+    }
+
+    /// The signature of an AUTH that was taken in has been checked.
+    pub const fn end(&mut self) {
+        self.checking = self.checking.saturating_sub(1);
+    }
+
+    fn check(
+        &self,
+        event: &Event,
+        urls: &[String],
+        limits: &Limits,
+        now: Timestamp,
+    ) -> Result<(), Rejection> {
+        if event.kind != kind::AUTH {
+            return Err(Rejection::invalid("an AUTH event must be of kind 22242"));
+        }
+        if event.created_at.abs_diff(now) > limits.auth_window_secs {
+            return Err(Rejection::invalid("created_at is too far from this relay's clock"));
+        }
+        let tagged = |name| event.tags.named(name).next().and_then(|tag| tag.value());
+        if tagged("challenge") != Some(self.challenge.as_str()) {
+            return Err(Rejection::invalid("the challenge is not this connection's"));
+        }
+        let named = tagged("relay").and_then(normalised);
+        if !named.is_some_and(|url| urls.contains(&url)) {
+            return Err(Rejection::invalid("the relay tag names another relay's URL"));
+        }
+        Ok(())
+    }
+}
+
+/// A relay's URL as it is compared: host in lower case, port unless it is 80 or 443, and path
+/// without a last slash. Nothing for text that is no WebSocket or HTTP URL.
+#[must_use]
+pub fn normalised(url: &str) -> Option<String> {
+    let (scheme, rest) = url.trim().split_once("://")?;
+    if !["ws", "wss", "http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) {
+        return None;
+    }
+    let rest = rest.split(['?', '#']).next()?;
+    let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let host = authority.to_ascii_lowercase();
+    let host = host.strip_suffix(":80").or(host.strip_suffix(":443")).unwrap_or(&host);
+    let host = host.trim_end_matches('.');
+    if host.is_empty() || host.contains('@') {
+        return None;
+    }
+    Some(format!("{host}/{}", path.trim_end_matches('/')))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_are_compared_by_host_and_path() {
+        let same = [
+            "wss://Relay.Example/",
+            "ws://relay.example",
+            "https://relay.example:443/",
+            "ws://relay.example:80//",
+            "wss://relay.example./?x=1",
+        ];
+        for url in same {
+            assert_eq!(normalised(url).as_deref(), Some("relay.example/"), "{url}");
+        }
+        assert_eq!(normalised("ws://h:7777/a/B/").as_deref(), Some("h:7777/a/B"));
+        assert_eq!(normalised("ws://[::1]:7777").as_deref(), Some("[::1]:7777/"));
+        for no in ["relay.example", "ftp://relay.example", "wss://", "wss://relay.example@evil"] {
+            assert_eq!(normalised(no), None, "{no}");
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! Finding out what two sides do not share (NIP-77), the answering half.
+//!
+//! A session is opened over the events that match one filter *and that its viewer may see*, so a
+//! reconciliation tells nobody of an event that a REQ would not show. How many sessions, how many
+//! events each and how many bytes a message: all of it is in the limits. The subscription ids of
+//! reconciliations are a name space of their own.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
+
+use ayni_protocol::{EventId, Limits, Prefix, Rejection, Timestamp, json, wire};
+use negentropy::{Id, Negentropy, NegentropyStorageVector};
+
+/// The least that the algorithm allows for one message, bytes.
+const MESSAGE_BYTES_MIN: u64 = 4_096;
+
+/// Events held by all reconciliations of a relay together. Each takes forty bytes while its
+/// session is open, so they are claimed before they are collected.
+#[derive(Debug, Clone, Default)]
+pub struct Pool(Arc<AtomicUsize>);
+
+/// A part of the [`Pool`], given back when dropped.
+#[derive(Debug)]
+pub struct Claim {
+    pool: Pool,
+    events: usize,
+}
+
+impl Pool {
+    /// Claims room for `events`, if the whole stays within what one connection may hold at most.
+    ///
+    /// # Errors
+    /// `rate-limited:` where others hold too much already.
+    pub fn claim(&self, events: usize, limits: &Limits) -> Result<Claim, Rejection> {
+        let most = limits.reconciliations.saturating_mul(limits.reconciliation_events);
+        let claim = Claim { pool: self.clone(), events };
+        if self.0.fetch_add(events, Relaxed).saturating_add(events) > most {
+            let sentence = "too many reconciliations are under way; try again later";
+            return Err(Rejection::new(Prefix::RateLimited, sentence));
+        }
+        Ok(claim)
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.pool.0.fetch_sub(self.events, Relaxed);
+    }
+}
+
+/// One open session: the events it covers, sealed.
+#[derive(Debug)]
+pub struct Reconciliation {
+    negentropy: Negentropy<'static, NegentropyStorageVector>,
+    _claim: Claim,
+}
+
+impl Reconciliation {
+    /// Opens a session over `items`.
+    ///
+    /// # Errors
+    /// `error:` where the algorithm refuses them, which it does not for what a backend gives.
+    pub fn open(
+        items: Vec<(Timestamp, EventId)>,
+        claim: Claim,
+        limits: &Limits,
+    ) -> Result<Self, Rejection> {
+        let mut storage = NegentropyStorageVector::with_capacity(items.len());
+        for (time, id) in items {
+            storage.insert(time, Id::from_byte_array(id.0)).map_err(broken)?;
+        }
+        storage.seal().map_err(broken)?;
+        let bytes = limits.reconciliation_bytes.max(MESSAGE_BYTES_MIN);
+        let negentropy = Negentropy::owned(storage, bytes).map_err(broken)?;
+        Ok(Self { negentropy, _claim: claim })
+    }
+
+    /// Answers one message of the other side.
+    ///
+    /// # Errors
+    /// `invalid:` for a message that is none.
+    pub fn answer(&mut self, message: &[u8]) -> Result<Vec<u8>, Rejection> {
+        self.negentropy
+            .reconcile(message)
+            .map_err(|error| Rejection::invalid(format!("no negentropy message: {error}")))
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it is what map_err hands over")]
+fn broken(error: negentropy::Error) -> Rejection {
+    Rejection::new(Prefix::Error, format!("the reconciliation could not be opened: {error}"))
+}
+
+/// A session and where it stands.
+#[derive(Debug)]
+struct Open {
+    key: u64,
+    /// Nothing until the events are collected.
+    session: Option<Arc<Mutex<Reconciliation>>>,
+    /// Whether an answer is being worked out.
+    busy: bool,
+    used_at_ms: u64,
+}
+
+/// The reconciliations of one connection, by subscription id.
+#[derive(Debug, Default)]
+pub struct Reconciliations {
+    open: BTreeMap<String, Open>,
+}
+
+impl Reconciliations {
+    /// Makes room for a session under this id. One of the same id must be closed before.
+    ///
+    /// # Errors
+    /// `blocked:` where too many are open.
+    pub fn begin(
+        &mut self,
+        id: &str,
+        key: u64,
+        clock_ms: u64,
+        limits: &Limits,
+    ) -> Result<(), Rejection> {
+        if self.open.len() >= limits.reconciliations {
+            let most = limits.reconciliations;
+            let sentence = format!("at most {most} reconciliations a connection; close one first");
+            return Err(Rejection::new(Prefix::Blocked, sentence));
+        }
+        let open = Open { key, session: None, busy: true, used_at_ms: clock_ms };
+        self.open.insert(id.to_owned(), open);
+        Ok(())
+    }
+
+    /// The session that a message is for, if it is open and nothing is being worked out for it.
+    ///
+    /// # Errors
+    /// The NEG-ERR to send; the session is to be closed then.
+    pub fn use_session(
+        &mut self,
+        id: &str,
+        clock_ms: u64,
+    ) -> Result<(u64, Arc<Mutex<Reconciliation>>), String> {
+        let Some(open) = self.open.get_mut(id) else { return Err(closed(id)) };
+        let session = open.session.as_ref().filter(|_| !open.busy).cloned();
+        let Some(session) = session else {
+            let sentence = "wait for the answer before the next message";
+            return Err(wire::neg_err(id, &Rejection::invalid(sentence)));
+        };
+        open.busy = true;
+        open.used_at_ms = clock_ms;
+        Ok((open.key, session))
+    }
+
+    /// Closes a session and gives its key, if there is one of this id.
+    pub fn close(&mut self, id: &str) -> Option<u64> {
+        self.open.remove(id).map(|open| open.key)
+    }
+
+    /// Something was worked out for session `key`: what to send, if it is still open.
+    pub fn settle(
+        &mut self,
+        key: u64,
+        outcome: Result<(Option<Reconciliation>, Vec<u8>), Rejection>,
+    ) -> Option<String> {
+        let id = self.open.iter().find(|(_, open)| open.key == key)?.0.clone();
+        match outcome {
+            Ok((session, message)) => {
+                let open = self.open.get_mut(&id)?;
+                open.busy = false;
+                if let Some(session) = session {
+                    open.session = Some(Arc::new(Mutex::new(session)));
+                }
+                Some(wire::neg_msg(&id, &message))
+            }
+            Err(rejection) => {
+                self.open.remove(&id);
+                Some(wire::neg_err(&id, &rejection))
+            }
+        }
+    }
+
+    /// Closes what was not used for `idle_secs` and gives the NEG-ERRs to send.
+    pub fn expire(&mut self, clock_ms: u64, limits: &Limits) -> Vec<String> {
+        let idle_ms = limits.idle_secs.saturating_mul(1_000);
+        let expired = self.open.extract_if(.., |_, open| {
+            !open.busy && clock_ms.saturating_sub(open.used_at_ms) >= idle_ms
+        });
+        expired.map(|(id, _)| closed(&id)).collect()
+    }
+
+    /// Ids of the open sessions, which are all closed by this.
+    pub fn close_all(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.open).into_keys().collect()
+    }
+}
+
+/// NIP-77's own word, which is not one of NIP-01's prefixes.
+fn closed(id: &str) -> String {
+    let mut text = String::from("[\"NEG-ERR\",");
+    json::write_string(id, &mut text);
+    text.push_str(",\"closed: this reconciliation is not open; open it again\"]");
+    text
+}

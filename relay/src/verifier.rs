@@ -1,0 +1,132 @@
+//! Signature checks on all cores, away from the async threads.
+//!
+//! A few plain threads take events from one queue, several at a time, and bring the outcomes to
+//! the connections they belong to, those of one connection together, so that its writer sees them
+//! together. The queue is bounded: what comes beyond is refused with `rate-limited:`, but a single
+//! connection rarely gets there, because it may only have so many bytes under way.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use ayni_protocol::{Prefix, Rejection};
+
+use crate::line::{Checked, Line};
+use crate::session::Errand;
+use crate::statistics::{Counters, add};
+
+/// Events a thread takes at once: few enough that all threads get some, enough that locking and
+/// waking cost nothing beside 30 to 80 microseconds of work each.
+const BATCH: usize = 8;
+
+struct Job {
+    errand: Errand,
+    line: Arc<Line>,
+}
+
+#[derive(Default)]
+struct Queue {
+    jobs: VecDeque<Job>,
+    stopped: bool,
+}
+
+struct Shared {
+    queue: Mutex<Queue>,
+    filled: Condvar,
+    counters: Arc<Counters>,
+}
+
+/// The pool. Its threads end when it is dropped.
+pub struct Verifier {
+    shared: Arc<Shared>,
+    capacity: usize,
+}
+
+impl Verifier {
+    /// A pool with one thread a core, holding at most `capacity` events that wait.
+    pub fn new(capacity: usize, counters: Arc<Counters>) -> Self {
+        let shared = Arc::new(Shared { queue: Mutex::default(), filled: Condvar::new(), counters });
+        let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        for number in 0..cores {
+            let shared = Arc::clone(&shared);
+            let name = format!("verifier-{number}");
+            if let Err(error) = thread::Builder::new().name(name).spawn(move || shared.run()) {
+                tracing::error!(%error, "a verifier thread could not be started");
+            }
+        }
+        Self { shared, capacity }
+    }
+
+    /// Takes an event in; its outcome comes to `line`.
+    ///
+    /// # Errors
+    /// The errand and why it was not taken.
+    pub fn check(&self, errand: Errand, line: &Arc<Line>) -> Result<(), (Errand, Rejection)> {
+        let mut queue = self.shared.lock();
+        if queue.jobs.len() >= self.capacity {
+            let sentence = "this relay has too many events to check; try again soon";
+            return Err((errand, Rejection::new(Prefix::RateLimited, sentence)));
+        }
+        queue.jobs.push_back(Job { errand, line: Arc::clone(line) });
+        drop(queue);
+        self.shared.filled.notify_one();
+        Ok(())
+    }
+}
+
+impl Drop for Verifier {
+    fn drop(&mut self) {
+        self.shared.lock().stopped = true;
+        self.shared.filled.notify_all();
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn run(&self) {
+        while let Some(batch) = self.next_batch() {
+            add(&self.counters.verified, batch.len());
+            self.verify(batch);
+        }
+    }
+
+    fn next_batch(&self) -> Option<Vec<Job>> {
+        let mut queue = self.lock();
+        loop {
+            if queue.stopped {
+                return None;
+            }
+            if !queue.jobs.is_empty() {
+                let count = queue.jobs.len().min(BATCH);
+                return Some(queue.jobs.drain(..count).collect());
+            }
+            queue = self.filled.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn verify(&self, batch: Vec<Job>) {
+        let mut done: Vec<Checked> = Vec::new();
+        let mut whose: Option<Arc<Line>> = None;
+        for Job { errand, line } in batch {
+            let same = whose.as_ref().is_some_and(|other| Arc::ptr_eq(other, &line));
+            if let Some(other) = whose.take_if(|_| !same) {
+                other.bring(std::mem::take(&mut done));
+            }
+            done.push(verify(errand));
+            whose = Some(line);
+        }
+        if let Some(line) = whose {
+            line.bring(done);
+        }
+    }
+}
+
+fn verify(errand: Errand) -> Checked {
+    let Errand { event, purpose, weight } = errand;
+    let id = event.id;
+    let outcome = event.verify().map_err(|error| Rejection::invalid(error.to_string()));
+    Checked { id, purpose, weight, outcome }
+}
