@@ -1,1 +1,39 @@
-//! The journal, which is the truth on disk, and the index that finds events in it
+//! The journal, which is the truth on disk, and the index that finds events in it.
+//!
+//! A batch of verified events is appended to a journal of checksummed frames with one sync; an
+//! index in memory, built from the journal and never the other way round, finds them newest first;
+//! answers are views of the mapped journal, so that stored bytes are sent as they are. What is in
+//! `sled/` beside it makes a start quick and may be deleted at any time.
+//!
+//! Why so: a sequential log takes ten times as many events a second as any store that keeps its
+//! indices on disk, and there is one thing only that must survive, which a person can copy.
+//!
+//! Deliberately absent: verification (that is `protocol`), who may write or read (`relay`), and any
+//! thread or clock: time comes in with every question.
+
+mod compaction;
+mod disk;
+mod disk_store;
+mod fault;
+mod frame;
+mod index;
+mod intake;
+mod journal;
+mod keyed;
+pub mod laws;
+mod memory;
+pub mod query;
+mod recovery;
+mod rules;
+mod segment;
+mod state;
+mod store;
+
+pub use compaction::Compaction;
+pub use disk_store::{DiskStore, Options};
+pub use fault::Fault;
+pub use memory::MemoryStore;
+pub use query::is_restricted;
+pub use recovery::{Dropped, Recovery};
+pub use state::State;
+pub use store::{Outcome, Page, Position, Store, Stored};

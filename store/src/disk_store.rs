@@ -1,0 +1,402 @@
+//! The store that a node runs on: the journal, the index over it, and the state beside it.
+//!
+//! One writer at a time judges a batch, writes and syncs it, and only then lets the index see it;
+//! the lock of the index is never held while the disk works. Readers hold that lock for a slice of
+//! a scan, so the longest of scans delays neither the writer nor other readers by more than that.
+//!
+//! Deliberately absent: threads. Whoever calls waits, and a server calls from where it may wait.
+
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use ayni_protocol::{Event, EventId, Filter, Timestamp, VerifiedEvent};
+use bytes::Bytes;
+
+use crate::disk::{Disk, RealDisk};
+use crate::frame::{self, Frame, narrow};
+use crate::index::Index;
+use crate::index::scan::{Question, Slice};
+use crate::index::slots::Slot;
+use crate::index::snapshot;
+use crate::intake::Intake;
+use crate::journal::{HEAD, Head, Journal};
+use crate::recovery::{self, Mark, Recovery};
+use crate::{Fault, Outcome, Page, Position, State, Store, Stored};
+
+/// Candidates that a scan looks at before it lets others in.
+const SLICE: usize = 4_096;
+/// Frames that a walk through the journal looks at before it hands them on.
+const WALK: usize = 256;
+
+/// How a store is kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Options {
+    /// Bytes after which a segment is closed and the next begun.
+    pub segment_bytes: u32,
+    /// Whether to keep a snapshot of the index from one run to the next.
+    pub snapshots: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { segment_bytes: 256 << 20, snapshots: true }
+    }
+}
+
+/// The store on disk.
+pub struct DiskStore {
+    folder: PathBuf,
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) writer: Mutex<Writer>,
+    index: RwLock<Index>,
+    /// The place of the last event that queries see.
+    last: AtomicU64,
+    state: Option<State>,
+    /// Held by a compaction, so that there is one at a time.
+    pub(crate) compacting: Mutex<()>,
+    /// Dropped last: nobody else may work here while this is open.
+    _lock: Option<File>,
+}
+
+/// The end of the journal.
+pub(crate) struct Writer {
+    pub journal: Journal,
+    pub next: Position,
+    /// Whether anything changed since the last snapshot.
+    pub changed: bool,
+}
+
+impl DiskStore {
+    /// Opens the store in a data folder, or begins one: `journal/`, `sled/` and `lock` in it.
+    ///
+    /// # Errors
+    /// [`Fault::Locked`] where another process has it open, [`Fault::Newer`] where a later release
+    /// wrote it, and what the disk says. A torn or damaged end is no error: see [`Recovery`].
+    pub fn open(data_dir: &Path) -> Result<(Self, Recovery), Fault> {
+        Self::open_with(data_dir, &Options::default())
+    }
+
+    /// As [`DiskStore::open`], kept otherwise.
+    ///
+    /// # Errors
+    /// As [`DiskStore::open`].
+    pub fn open_with(data_dir: &Path, options: &Options) -> Result<(Self, Recovery), Fault> {
+        fs::create_dir_all(data_dir).map_err(Fault::at(data_dir, "create"))?;
+        let lock = lock(&data_dir.join("lock"))?;
+        let folder = data_dir.join("journal");
+        let disk = RealDisk::new(&folder).map_err(Fault::at(&folder, "open"))?;
+        let state = if options.snapshots { Some(State::open(data_dir)?) } else { None };
+        let (mut store, recovery) =
+            Self::open_on(Arc::new(disk), u64::from(options.segment_bytes), state)?;
+        store.folder = folder;
+        store._lock = Some(lock);
+        Ok((store, recovery))
+    }
+
+    /// The store on any disk.
+    pub(crate) fn open_on(
+        disk: Arc<dyn Disk>,
+        segment_bytes: u64,
+        state: Option<State>,
+    ) -> Result<(Self, Recovery), Fault> {
+        let kept = state.as_ref().and_then(|state| snapshot::load(state, &*disk));
+        let mark = kept.as_ref().map_or_else(Mark::default, |(_, mark)| mark.clone());
+        let opened = recovery::open(Arc::clone(&disk), segment_bytes, &mark)?;
+        let still_fits = |(index, mark): &(Index, Mark)| {
+            let length = |number| opened.segments.iter().find(|(other, _)| *other == number);
+            let holds = |(number, end): (&u32, &u64)| {
+                length(*number).is_some_and(|(_, view)| long(view.len()) >= *end)
+            };
+            index.key() == opened.journal.key() && mark.ends.iter().all(holds)
+        };
+        if kept.as_ref().is_some_and(|kept| !still_fits(kept)) {
+            // Opening repaired something that the snapshot vouched for: read all of it again.
+            drop(opened);
+            return Self::open_on(disk, segment_bytes, None).map(|(mut store, recovery)| {
+                store.state = state;
+                (store, recovery)
+            });
+        }
+        let from_snapshot = kept.is_some();
+        let (mut index, mark) =
+            kept.unwrap_or_else(|| (Index::new(opened.journal.key()), Mark::default()));
+        for (number, view) in opened.segments {
+            index.segments.publish(number, view);
+            let from = mark.ends.get(&number).copied().and_then(|end| u32::try_from(end).ok());
+            index.apply_all(number, from.unwrap_or(narrow(HEAD)));
+        }
+        let recovery = Recovery { events: index.len(), from_snapshot, ..opened.recovery };
+        let next = opened.next.max(Position(mark.last.0 + 1));
+        let writer = Writer { journal: opened.journal, next, changed: !from_snapshot };
+        let store = Self {
+            folder: PathBuf::new(),
+            disk,
+            writer: Mutex::new(writer),
+            index: RwLock::new(index),
+            last: AtomicU64::new(next.0 - 1),
+            state,
+            compacting: Mutex::new(()),
+            _lock: None,
+        };
+        Ok((store, recovery))
+    }
+
+    /// The small state beside the journal; nothing where the store keeps no snapshots.
+    #[must_use]
+    pub const fn state(&self) -> Option<&State> {
+        self.state.as_ref()
+    }
+
+    /// Copies the journal into a folder while the store works on. What was accepted before the call
+    /// is in it, and a store opened on that folder holds the same events.
+    ///
+    /// # Errors
+    /// What the disk says; also where a journal is in that folder already.
+    pub fn backup(&self, to: &Path) -> Result<(), Fault> {
+        let folder = to.join("journal");
+        fs::create_dir_all(to).map_err(Fault::at(to, "create"))?;
+        fs::create_dir(&folder).map_err(Fault::at(&folder, "back up into"))?;
+        let segments = self.read().segments.clone();
+        for (number, bytes, _) in segments.iter() {
+            let path = folder.join(format!("{number:08}.seg"));
+            fs::write(&path, bytes).map_err(Fault::at(&path, "write"))?;
+            File::open(&path)
+                .and_then(|file| file.sync_all())
+                .map_err(Fault::at(&path, "make durable"))?;
+        }
+        crate::disk::sync_folder(&folder).map_err(Fault::at(&folder, "make durable"))
+    }
+
+    /// Keeps a snapshot of the index, so that the next start need not read the journal. Done on
+    /// drop too, where anything changed.
+    ///
+    /// # Errors
+    /// What sled says. The store works on.
+    pub fn snapshot(&self) -> Result<(), Fault> {
+        let Some(state) = &self.state else { return Ok(()) };
+        let mut writer = self.write()?;
+        let index = self.read();
+        let mark = Mark::of(&index.segments, Position(writer.next.0 - 1));
+        snapshot::keep(state, &index, &mark)?;
+        writer.changed = false;
+        Ok(())
+    }
+
+    /// Bytes of memory that the index takes, what was deleted aside.
+    #[must_use]
+    pub fn index_bytes(&self) -> usize {
+        self.read().bytes()
+    }
+
+    /// Bytes of the journal on disk.
+    #[must_use]
+    pub fn journal_bytes(&self) -> u64 {
+        self.read().segments.iter().map(|(_, bytes, _)| long(bytes.len())).sum()
+    }
+
+    /// Where the journal lies.
+    #[must_use]
+    pub fn journal_folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Says that a snapshot taken before no longer fits.
+    pub(crate) fn forget_snapshot(&self) -> Result<(), Fault> {
+        self.state.as_ref().map_or(Ok(()), snapshot::forget)
+    }
+
+    pub(crate) fn read(&self) -> RwLockReadGuard<'_, Index> {
+        self.index.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn change(&self) -> RwLockWriteGuard<'_, Index> {
+        self.index.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn write(&self) -> Result<MutexGuard<'_, Writer>, Fault> {
+        // A writer that panicked may have left the journal and the index apart.
+        self.writer.lock().map_err(|_| Fault::Poisoned)
+    }
+
+    /// Runs a scan to its end, or until `each` wants no more.
+    fn scan_index(
+        &self,
+        filter: &Filter,
+        now: Timestamp,
+        visible: &dyn Fn(&Event) -> bool,
+        each: &mut dyn FnMut(&Index, &Slot) -> bool,
+    ) {
+        let question = Question::new(filter, now, visible);
+        let mut place = question.start();
+        while self.read().slice(&question, &mut place, SLICE, each) == Slice::Pause {}
+    }
+}
+
+impl Writer {
+    /// Writes the accepted events of a batch; gives where they are.
+    fn append(&mut self, accepted: &[&VerifiedEvent]) -> Result<crate::journal::Placed, Fault> {
+        let mut frames = Vec::new();
+        let key = self.journal.key();
+        let first = self.next;
+        for (event, position) in accepted.iter().zip(first.0..) {
+            frame::write(event, Position(position), &key, &mut frames);
+        }
+        let placed = self.journal.append(&frames, first)?;
+        self.next = Position(first.0 + long(accepted.len()));
+        self.changed = true;
+        Ok(placed)
+    }
+}
+
+impl Store for DiskStore {
+    fn append(&self, batch: &[VerifiedEvent], now: Timestamp) -> Result<Vec<Outcome>, Fault> {
+        let mut writer = self.write()?;
+        let mut next = writer.next.0;
+        let mut accepted = Vec::new();
+        let index = self.read();
+        let mut intake = Intake::new(&index, now);
+        let mut outcomes = Vec::with_capacity(batch.len());
+        for event in batch {
+            outcomes.push(intake.refuse(event).unwrap_or_else(|| {
+                accepted.push(event);
+                next += 1;
+                Outcome::Stored(Position(next - 1))
+            }));
+        }
+        drop(index);
+        if accepted.is_empty() {
+            return Ok(outcomes);
+        }
+        let placed = writer.append(&accepted)?;
+        let mut index = self.change();
+        index.segments.publish(placed.segment, placed.view);
+        index.apply_all(placed.segment, placed.offset);
+        self.last.store(writer.next.0 - 1, Ordering::Release);
+        Ok(outcomes)
+    }
+
+    fn contains(&self, id: &EventId) -> bool {
+        self.read().find(id).is_some()
+    }
+
+    fn get(&self, id: &EventId, now: Timestamp) -> Option<Stored> {
+        let index = self.read();
+        let slot = index.slot(index.find(id)?)?;
+        if index.is_expired(slot, now) { None } else { index.stored(slot) }
+    }
+
+    fn query(
+        &self,
+        filter: &Filter,
+        limit: usize,
+        now: Timestamp,
+        visible: &dyn Fn(&Event) -> bool,
+    ) -> Page {
+        if limit == 0 {
+            return Page { events: Vec::new(), exhausted: filter.matches_nothing() };
+        }
+        let mut page = Page { events: Vec::new(), exhausted: true };
+        self.scan_index(filter, now, visible, &mut |index, slot| {
+            if page.events.len() == limit {
+                page.exhausted = false;
+                return false;
+            }
+            page.events.extend(index.stored(slot));
+            true
+        });
+        page
+    }
+
+    fn count(&self, filter: &Filter, now: Timestamp, visible: &dyn Fn(&Event) -> bool) -> usize {
+        let mut count = 0;
+        self.scan_index(filter, now, visible, &mut |_, _| {
+            count += 1;
+            true
+        });
+        count
+    }
+
+    fn items(
+        &self,
+        filter: &Filter,
+        cap: usize,
+        now: Timestamp,
+        visible: &dyn Fn(&Event) -> bool,
+    ) -> Vec<(Timestamp, EventId)> {
+        let mut items = Vec::new();
+        self.scan_index(filter, now, visible, &mut |_, slot| {
+            items.push((slot.created_at, slot.id));
+            items.len() <= cap
+        });
+        items.sort_unstable();
+        items
+    }
+
+    fn last_position(&self) -> Position {
+        Position(self.last.load(Ordering::Acquire))
+    }
+
+    fn scan(&self, from: Position, each: &mut dyn FnMut(Position, &str) -> bool) {
+        let segments = self.read().segments.clone();
+        let views: Vec<_> = segments.iter().map(|(_, bytes, _)| bytes).collect();
+        let ends_before = |next: &&Bytes| Head::read(next).is_ok_and(|head| head.next <= from);
+        let skipped = views.iter().skip(1).take_while(|view| ends_before(view)).count();
+        for bytes in views.into_iter().skip(skipped) {
+            let mut at = HEAD;
+            while let Some(frames) = frames_at(bytes, at).filter(|frames| !frames.is_empty()) {
+                at += frames.iter().map(|frame| frame.length).sum::<usize>();
+                let index = self.read();
+                let live = |frame: &Frame<'_>| frame.position >= from && index.is_live(frame);
+                let live: Vec<_> = frames.into_iter().filter(live).collect();
+                drop(index);
+                for frame in live {
+                    if frame.text().is_some_and(|json| !each(frame.position, json)) {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.read().len()
+    }
+}
+
+impl Drop for DiskStore {
+    fn drop(&mut self) {
+        let changed = self.writer.lock().is_ok_and(|writer| writer.changed);
+        if changed && let Err(fault) = self.snapshot() {
+            tracing::warn!(%fault, "no snapshot of the index; the next start reads the journal");
+        }
+    }
+}
+
+/// The next frames of a segment.
+fn frames_at(bytes: &[u8], mut at: usize) -> Option<Vec<Frame<'_>>> {
+    let mut frames = Vec::new();
+    while frames.len() < WALK
+        && let Some(frame) = Frame::read(bytes.get(at..)?)
+    {
+        at += frame.length;
+        frames.push(frame);
+    }
+    Some(frames)
+}
+
+/// Takes the lock of a data folder, for as long as the file is open.
+fn lock(path: &Path) -> Result<File, Fault> {
+    let file = File::options().write(true).create(true).truncate(false).open(path);
+    let file = file.map_err(Fault::at(path, "open"))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(Fault::Locked { path: path.to_owned() }),
+        Err(TryLockError::Error(error)) => Err(Fault::of(path, "lock", error)),
+    }
+}
+
+fn long(length: usize) -> u64 {
+    u64::try_from(length).unwrap_or(u64::MAX)
+}

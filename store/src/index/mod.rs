@@ -1,0 +1,340 @@
+//! Where every live event is, in memory, built from the journal.
+//!
+//! An event has one slot; the slot's number stands in lists that are sorted for newest-first
+//! scans: all events by time, and by author, kind, author with kind, and every indexed tag. What is
+//! replaced or deleted leaves the index at once and the journal when it is compacted.
+//!
+//! The index decides nothing: what is appended was accepted before (see `intake.rs`), and reading
+//! the journal again does to the index what appending did.
+//!
+//! Deliberately absent: the events. Their bytes are read through the map of their segment.
+
+mod segments;
+pub mod slots;
+mod sorted;
+pub mod tombstones;
+
+mod postings;
+pub mod scan;
+pub mod snapshot;
+
+use ayni_protocol::{Address, Event, EventId, PublicKey, Timestamp, kind};
+use bytes::Bytes;
+use hashbrown::HashTable;
+
+use crate::Stored;
+use crate::frame::{Frame, narrow, wide};
+use crate::keyed::HashKey;
+use crate::rules::{self, Target};
+use postings::Postings;
+pub use segments::Segments;
+use slots::{Slot, SlotId, Slots};
+use sorted::Sorted;
+use tombstones::Tombstones;
+
+/// The index of one journal.
+#[derive(Debug)]
+pub struct Index {
+    key: HashKey,
+    /// The mapped journal.
+    pub segments: Segments,
+    slots: Slots,
+    ids: HashTable<SlotId>,
+    authors: Vec<PublicKey>,
+    author_numbers: HashTable<u32>,
+    /// The one event of every address, by the address's hash.
+    heads: HashTable<(u64, SlotId)>,
+    time: Sorted,
+    postings: Postings,
+    tombstones: Tombstones,
+}
+
+impl Index {
+    /// An index of nothing yet.
+    pub fn new(key: HashKey) -> Self {
+        Self {
+            key,
+            segments: Segments::default(),
+            slots: Slots::default(),
+            ids: HashTable::new(),
+            authors: Vec::new(),
+            author_numbers: HashTable::new(),
+            heads: HashTable::new(),
+            time: Sorted::default(),
+            postings: Postings::default(),
+            tombstones: Tombstones::default(),
+        }
+    }
+
+    /// The key of its hashes.
+    pub const fn key(&self) -> HashKey {
+        self.key
+    }
+
+    /// How many events are live.
+    pub const fn len(&self) -> usize {
+        self.time.len()
+    }
+
+    /// What was deleted.
+    pub const fn tombstones(&self) -> &Tombstones {
+        &self.tombstones
+    }
+
+    /// The slot of an id.
+    pub fn find(&self, id: &EventId) -> Option<SlotId> {
+        let is_it = |slot: &SlotId| self.slots.get(*slot).is_some_and(|slot| slot.id == *id);
+        self.ids.find(self.key.bytes(&id.0), is_it).copied()
+    }
+
+    /// The event that stands at an address.
+    pub fn head(&self, address: &Address) -> Option<Slot> {
+        let slot = self.find_head(self.key.address(address), address)?;
+        self.slots.get(slot).copied()
+    }
+
+    /// The event of a slot as it is stored.
+    pub fn stored(&self, slot: &Slot) -> Option<Stored> {
+        let bytes = self.segments.bytes(slot.segment)?;
+        let start = wide(slot.offset);
+        let frame = Frame::read(bytes.get(start..)?)?;
+        let json = start + frame.json_at()..start + frame.length;
+        Some(Stored { position: frame.position, json: bytes.slice(json) })
+    }
+
+    /// A slot by its number.
+    pub fn slot(&self, id: SlotId) -> Option<&Slot> {
+        self.slots.get(id)
+    }
+
+    /// The frame of a slot.
+    pub fn frame(&self, slot: &Slot) -> Option<Frame<'_>> {
+        Frame::read(self.segments.bytes(slot.segment)?.get(wide(slot.offset)..)?)
+    }
+
+    /// Whether the slot's time is over.
+    pub fn is_expired(&self, slot: &Slot, now: Timestamp) -> bool {
+        slot.expires
+            && self
+                .frame(slot)
+                .and_then(|frame| frame.expires_at)
+                .is_some_and(|expires_at| expires_at <= now)
+    }
+
+    /// Takes in the frame at a place of a segment, and gives its length. What it replaces or
+    /// deletes leaves. Nothing for a place where no frame is.
+    pub fn apply(&mut self, segment: u32, offset: u32) -> Option<u32> {
+        let bytes = self.segments.bytes(segment)?.clone();
+        let frame = Frame::read(bytes.get(wide(offset)..)?)?;
+        let length = narrow(frame.length);
+        let id = frame.id()?;
+        if self.find(&id).is_some() {
+            return Some(length);
+        }
+        if frame.has_address {
+            self.replace(&frame);
+        }
+        self.insert(&frame, id, segment, offset)?;
+        if frame.kind == kind::DELETION {
+            self.delete_targets(&Event::parse(frame.text()?).ok()?);
+        }
+        Some(length)
+    }
+
+    fn insert(&mut self, frame: &Frame<'_>, id: EventId, segment: u32, offset: u32) -> Option<()> {
+        let author = frame.author()?;
+        let author_number = self.author_number(author);
+        let slot = self.slots.add(Slot {
+            id,
+            created_at: frame.created_at,
+            segment,
+            offset,
+            author: author_number,
+            kind: frame.kind,
+            expires: frame.expires_at.is_some(),
+        });
+        let Self { key, slots, ids, .. } = self;
+        let hash = |slot: &SlotId| slots.get(*slot).map_or(0, |slot| key.bytes(&slot.id.0));
+        ids.insert_unique(key.bytes(&id.0), slot, hash);
+        self.time.add(slot, &self.slots);
+        for list in self.lists(frame, &author) {
+            self.postings.add(list, slot, &self.slots);
+        }
+        if let Some(hash) = frame.hashes().next().filter(|_| frame.has_address) {
+            self.heads.insert_unique(hash, (hash, slot), |(hash, _)| *hash);
+        }
+        self.segments.gain(segment, frame.length);
+        Some(())
+    }
+
+    /// Takes an event out.
+    pub fn remove(&mut self, id: SlotId) -> Option<()> {
+        let slot = *self.slots.get(id)?;
+        let bytes = self.segments.bytes(slot.segment)?.clone();
+        let frame = Frame::read(bytes.get(wide(slot.offset)..)?)?;
+        let author = *self.authors.get(wide(slot.author))?;
+        for list in self.lists(&frame, &author) {
+            self.postings.remove(list, id, &self.slots);
+        }
+        self.time.remove(id, &self.slots);
+        if let Ok(place) = self.ids.find_entry(self.key.bytes(&slot.id.0), |other| *other == id) {
+            place.remove();
+        }
+        if let Some(hash) = frame.hashes().next().filter(|_| frame.has_address)
+            && let Ok(place) = self.heads.find_entry(hash, |(_, other)| *other == id)
+        {
+            place.remove();
+        }
+        self.segments.lose(slot.segment, frame.length);
+        self.slots.remove(id);
+        Some(())
+    }
+
+    /// The keys of all lists that an event is in.
+    fn lists(&self, frame: &Frame<'_>, author: &PublicKey) -> Vec<u64> {
+        let key = &self.key;
+        let mut lists =
+            vec![key.author(author), key.kind(frame.kind), key.author_kind(author, frame.kind)];
+        lists.extend(frame.hashes().skip(usize::from(frame.has_address)));
+        lists
+    }
+
+    /// Takes out the version that this one replaces.
+    fn replace(&mut self, frame: &Frame<'_>) -> Option<()> {
+        let event = Event::parse(frame.text()?).ok()?;
+        let address = rules::address(&event)?;
+        let old = self.find_head(self.key.address(&address), &address)?;
+        self.remove(old)
+    }
+
+    fn find_head(&self, hash: u64, address: &Address) -> Option<SlotId> {
+        let stands_there = |id: SlotId| {
+            let slot = self.slots.get(id)?;
+            let author = self.authors.get(wide(slot.author))?;
+            let alike = slot.kind == address.kind && *author == address.author;
+            // Most addresses have no identifier; only then is the event itself read.
+            Some(alike && self.identifier(slot)? == address.identifier)
+        };
+        let found = |(other, id): &(u64, SlotId)| *other == hash && stands_there(*id) == Some(true);
+        self.heads.find(hash, found).map(|(_, id)| *id)
+    }
+
+    fn identifier(&self, slot: &Slot) -> Option<String> {
+        if slot.kind.class() == kind::Class::Replaceable {
+            return Some(String::new());
+        }
+        let event = Event::parse(self.frame(slot)?.text()?).ok()?;
+        Some(kind::identifier(&event).to_owned())
+    }
+
+    /// Remembers a deletion and takes out what it names.
+    fn delete_targets(&mut self, deletion: &Event) {
+        self.tombstones.bury(deletion);
+        for target in rules::targets(deletion) {
+            let doomed = match &target {
+                Target::Id(id) => self.find(id).filter(|slot| self.may_delete(*slot, deletion)),
+                Target::Address(address) => {
+                    self.find_head(self.key.address(address), address).filter(|slot| {
+                        self.slots
+                            .get(*slot)
+                            .is_some_and(|slot| slot.created_at <= deletion.created_at)
+                    })
+                }
+            };
+            if let Some(slot) = doomed {
+                self.remove(slot);
+            }
+        }
+    }
+
+    fn may_delete(&self, id: SlotId, deletion: &Event) -> bool {
+        let Some(slot) = self.slots.get(id) else { return false };
+        if !rules::is_deletable(slot.kind) {
+            return false;
+        }
+        let is_author = self.authors.get(wide(slot.author)) == Some(&deletion.pubkey);
+        is_author
+            || slot.kind == kind::GIFT_WRAP
+                && self.event(slot).is_some_and(|event| {
+                    rules::deleters(&event).any(|deleter| deleter == deletion.pubkey)
+                })
+    }
+
+    /// The event of a slot, parsed.
+    pub fn event(&self, slot: &Slot) -> Option<Event> {
+        Event::parse(self.frame(slot)?.text()?).ok()
+    }
+
+    fn author_number(&mut self, author: PublicKey) -> u32 {
+        let Self { key, authors, author_numbers, .. } = self;
+        let hash = key.bytes(&author.0);
+        let is_it = |number: &u32| authors.get(wide(*number)) == Some(&author);
+        if let Some(number) = author_numbers.find(hash, is_it) {
+            return *number;
+        }
+        let number = narrow(authors.len());
+        authors.push(author);
+        let rehash =
+            |number: &u32| authors.get(wide(*number)).map_or(0, |author| key.bytes(&author.0));
+        author_numbers.insert_unique(hash, number, rehash);
+        number
+    }
+
+    /// Takes in all frames of a segment from a place on.
+    pub fn apply_all(&mut self, segment: u32, from: u32) {
+        let mut at = Some(from);
+        while let Some(offset) = at {
+            at = self.apply(segment, offset).and_then(|length| offset.checked_add(length));
+        }
+    }
+
+    /// Live events of a segment in the order of their frames: where each begins, and its slot.
+    pub fn live_in(&self, segment: u32) -> Vec<(u32, SlotId)> {
+        let of_segment = |id: SlotId| {
+            let slot = self.slots.get(id).filter(|slot| slot.segment == segment)?;
+            Some((slot.offset, id))
+        };
+        let mut live: Vec<_> = self.time.iter().filter_map(of_segment).collect();
+        live.sort_unstable();
+        live
+    }
+
+    /// Slots whose time is over.
+    pub fn expired(&self, now: Timestamp) -> Vec<SlotId> {
+        let is_over =
+            |id: &SlotId| self.slots.get(*id).is_some_and(|slot| self.is_expired(slot, now));
+        self.time.iter().filter(is_over).collect()
+    }
+
+    /// Follows frames that moved when their segment was written anew: slot, old place, new place.
+    pub fn moved(&mut self, segment: u32, view: Bytes, moves: &[(SlotId, u32, u32)]) {
+        let mut live = 0;
+        for (id, from, to) in moves {
+            let still = |slot: &&mut Slot| slot.segment == segment && slot.offset == *from;
+            if let Some(slot) = self.slots.get_mut(*id).filter(still) {
+                slot.offset = *to;
+                let frame = view.get(wide(*to)..).and_then(Frame::read);
+                live += frame.map_or(0, |frame| frame.length);
+            }
+        }
+        self.segments.replace(segment, view, live);
+    }
+
+    /// Whether a frame is that of a live event. An event may have come twice, if in between a
+    /// version that had replaced it was deleted: so its place decides.
+    pub fn is_live(&self, frame: &Frame<'_>) -> bool {
+        let slot = frame.id().and_then(|id| self.slots.get(self.find(&id)?));
+        slot.and_then(|slot| self.frame(slot)).is_some_and(|live| live.position == frame.position)
+    }
+
+    /// Bytes of memory it takes, tombstones aside.
+    pub fn bytes(&self) -> usize {
+        self.slots.bytes()
+            + self.ids.allocation_size()
+            + self.authors.capacity() * size_of::<PublicKey>()
+            + self.author_numbers.allocation_size()
+            + self.heads.allocation_size()
+            + self.time.bytes()
+            + self.postings.bytes()
+    }
+}

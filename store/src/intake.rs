@@ -1,0 +1,73 @@
+//! What becomes of each event of a batch, before anything is written.
+//!
+//! The index says what was accepted before the batch, and the intake remembers what the batch has
+//! accepted so far; together they answer as if events had come one by one. So everything in the
+//! journal was accepted, and reading it again needs no second judgement.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ayni_protocol::kind::{self, Class};
+use ayni_protocol::{Address, Event, EventId, Timestamp};
+
+use crate::Outcome;
+use crate::index::Index;
+use crate::index::tombstones::Tombstones;
+use crate::rules;
+
+/// A batch on its way in.
+pub struct Intake<'a> {
+    index: &'a Index,
+    now: Timestamp,
+    ids: BTreeSet<EventId>,
+    heads: BTreeMap<Address, (Timestamp, EventId)>,
+    tombstones: Tombstones,
+}
+
+impl<'a> Intake<'a> {
+    /// A batch that comes at `now`.
+    pub fn new(index: &'a Index, now: Timestamp) -> Self {
+        let (ids, heads) = (BTreeSet::new(), BTreeMap::new());
+        Self { index, now, ids, heads, tombstones: Tombstones::default() }
+    }
+
+    /// Why an event is not kept; nothing if it is.
+    ///
+    /// A deletion or a newer version is asked for before a duplicate: an event that this very batch
+    /// deleted still has its place in the index.
+    pub fn refuse(&mut self, event: &Event) -> Option<Outcome> {
+        if event.kind.class() == Class::Ephemeral {
+            return Some(Outcome::Ephemeral);
+        }
+        if rules::expires_at(event).is_some_and(|expires_at| expires_at <= self.now) {
+            return Some(Outcome::Expired);
+        }
+        if self.tombstones.cover(event) || self.index.tombstones().cover(event) {
+            return Some(Outcome::Deleted);
+        }
+        let address = rules::address(event);
+        let version = (event.created_at, event.id);
+        let head = address.as_ref().and_then(|address| self.head(address));
+        if head.is_some_and(|head| head != version && !rules::supersedes(version, head)) {
+            return Some(Outcome::Superseded);
+        }
+        if self.ids.contains(&event.id) || self.index.find(&event.id).is_some() {
+            return Some(Outcome::Duplicate);
+        }
+        self.ids.insert(event.id);
+        if let Some(address) = address {
+            self.heads.insert(address, version);
+        }
+        if event.kind == kind::DELETION {
+            self.tombstones.bury(event);
+        }
+        None
+    }
+
+    /// What stands at an address now.
+    fn head(&self, address: &Address) -> Option<(Timestamp, EventId)> {
+        let before = || self.index.head(address).map(|slot| (slot.created_at, slot.id));
+        let head = self.heads.get(address).copied().or_else(before)?;
+        let is_gone = self.tombstones.cover_version(address, head.0, head.1);
+        (!is_gone).then_some(head)
+    }
+}

@@ -1,0 +1,175 @@
+//! The reference: a vector, asked from end to end, with no index, no disk and no cleverness.
+//!
+//! It is the judge of the store on disk: where the two differ, one of them is wrong, and it is
+//! more likely to be the quick one. Useful besides where a test needs a store.
+
+use std::cmp::Reverse;
+use std::sync::{PoisonError, RwLock, RwLockReadGuard};
+
+use ayni_protocol::kind::{self, Class};
+use ayni_protocol::{Event, EventId, Filter, Timestamp, VerifiedEvent};
+use bytes::Bytes;
+
+use crate::query::is_restricted;
+use crate::rules::{self, Target};
+use crate::{Fault, Outcome, Page, Position, Store, Stored};
+
+/// Events in a vector.
+#[derive(Debug, Default)]
+pub struct MemoryStore {
+    kept: RwLock<Kept>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
+    last: Position,
+    /// In order of acceptance.
+    events: Vec<(Position, VerifiedEvent)>,
+}
+
+impl MemoryStore {
+    /// An empty store.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, Kept> {
+        self.kept.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// All matches, newest first.
+    fn matches(
+        &self,
+        filter: &Filter,
+        now: Timestamp,
+        visible: &dyn Fn(&Event) -> bool,
+    ) -> Vec<(Position, VerifiedEvent)> {
+        let is_answer = |event: &Event| {
+            !is_expired(event, now)
+                && filter.matches(event)
+                && (!is_restricted(event.kind) || visible(event))
+        };
+        let kept = self.read();
+        let mut all: Vec<_> =
+            kept.events.iter().filter(|(_, event)| is_answer(event)).cloned().collect();
+        all.sort_by_key(|(_, event)| (Reverse(event.created_at), event.id));
+        all
+    }
+}
+
+fn is_expired(event: &Event, now: Timestamp) -> bool {
+    rules::expires_at(event).is_some_and(|expires_at| expires_at <= now)
+}
+
+/// Whether `deletion` takes `event` out.
+fn deletes(deletion: &Event, event: &Event) -> bool {
+    deletion.kind == kind::DELETION
+        && rules::is_deletable(event.kind)
+        && rules::targets(deletion).any(|target| match target {
+            Target::Id(id) => {
+                id == event.id && rules::deleters(event).any(|key| key == deletion.pubkey)
+            }
+            Target::Address(address) => {
+                rules::address(event) == Some(address) && event.created_at <= deletion.created_at
+            }
+        })
+}
+
+impl Kept {
+    fn add(&mut self, event: &VerifiedEvent, now: Timestamp) -> Outcome {
+        if event.kind.class() == Class::Ephemeral {
+            return Outcome::Ephemeral;
+        }
+        if is_expired(event, now) {
+            return Outcome::Expired;
+        }
+        if self.events.iter().any(|(_, other)| other.id == event.id) {
+            return Outcome::Duplicate;
+        }
+        if self.events.iter().any(|(_, other)| deletes(other, event)) {
+            return Outcome::Deleted;
+        }
+        let version = |event: &Event| (event.created_at, event.id);
+        let address = rules::address(event);
+        let stands = |other: &Event| address.is_some() && rules::address(other) == address;
+        let mut others = self.events.iter().filter(|(_, other)| stands(other));
+        if others.any(|(_, other)| !rules::supersedes(version(event), version(other))) {
+            return Outcome::Superseded;
+        }
+        self.events.retain(|(_, other)| !stands(other) && !deletes(event, other));
+        self.last.0 += 1;
+        self.events.push((self.last, event.clone()));
+        Outcome::Stored(self.last)
+    }
+}
+
+fn stored((position, event): &(Position, VerifiedEvent)) -> Stored {
+    Stored { json: Bytes::copy_from_slice(event.json().as_bytes()), position: *position }
+}
+
+impl Store for MemoryStore {
+    fn append(&self, batch: &[VerifiedEvent], now: Timestamp) -> Result<Vec<Outcome>, Fault> {
+        let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
+        Ok(batch.iter().map(|event| kept.add(event, now)).collect())
+    }
+
+    fn contains(&self, id: &EventId) -> bool {
+        self.read().events.iter().any(|(_, event)| event.id == *id)
+    }
+
+    fn get(&self, id: &EventId, now: Timestamp) -> Option<Stored> {
+        let kept = self.read();
+        let found = kept.events.iter().find(|(_, event)| event.id == *id)?;
+        (!is_expired(&found.1, now)).then(|| stored(found))
+    }
+
+    fn query(
+        &self,
+        filter: &Filter,
+        limit: usize,
+        now: Timestamp,
+        visible: &dyn Fn(&Event) -> bool,
+    ) -> Page {
+        if limit == 0 {
+            return Page { events: Vec::new(), exhausted: filter.matches_nothing() };
+        }
+        let all = self.matches(filter, now, visible);
+        Page { events: all.iter().take(limit).map(stored).collect(), exhausted: all.len() <= limit }
+    }
+
+    fn count(&self, filter: &Filter, now: Timestamp, visible: &dyn Fn(&Event) -> bool) -> usize {
+        self.matches(filter, now, visible).len()
+    }
+
+    fn items(
+        &self,
+        filter: &Filter,
+        cap: usize,
+        now: Timestamp,
+        visible: &dyn Fn(&Event) -> bool,
+    ) -> Vec<(Timestamp, EventId)> {
+        let all = self.matches(filter, now, visible);
+        let newest = all.iter().take(cap.saturating_add(1));
+        let mut items: Vec<_> = newest.map(|(_, event)| (event.created_at, event.id)).collect();
+        items.sort_unstable();
+        items
+    }
+
+    fn last_position(&self) -> Position {
+        self.read().last
+    }
+
+    fn scan(&self, from: Position, each: &mut dyn FnMut(Position, &str) -> bool) {
+        let events = self.read().events.clone();
+        for (position, event) in events.iter().filter(|(position, _)| *position >= from) {
+            if !each(*position, event.json()) {
+                return;
+            }
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.read().events.len()
+    }
+}

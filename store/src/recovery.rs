@@ -1,0 +1,399 @@
+//! Opening a journal: what is whole stays, what is torn goes, and a person is told.
+//!
+//! Of every segment the longest valid prefix is kept: frames up to the first that is torn or
+//! damaged. What follows in that segment is cut off; if it may hold anything but the batch that a
+//! crash interrupted, it is kept in a file beside, for a person to look at. A damage inside an
+//! older segment does not take the later ones with it, since every frame stands for itself. A
+//! damaged head loses no event: the frames behind it are written again under a new head.
+//!
+//! What a snapshot vouches for is not read again (see [`Mark`]).
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use ayni_protocol::VerifiedEvent;
+use bytes::Bytes;
+
+use crate::disk::{Disk, SegmentFile};
+use crate::frame::{self, Broken, Frame, narrow};
+use crate::index::Segments;
+use crate::journal::{HEAD, Head, Journal, NoHead};
+use crate::keyed::HashKey;
+use crate::{Fault, Position};
+
+/// Bytes read at once.
+const READ_BYTES: usize = 1 << 20;
+
+/// What was found when a store was opened.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Recovery {
+    /// Events that are live.
+    pub events: usize,
+    /// Segments of the journal.
+    pub segments: usize,
+    /// Bytes of them.
+    pub bytes: u64,
+    /// Bytes that were cut off, all segments together.
+    pub dropped_bytes: u64,
+    /// Where, and why.
+    pub dropped: Vec<Dropped>,
+    /// Whether a snapshot of the index was used, so that only what came after it was read.
+    pub from_snapshot: bool,
+}
+
+/// One thing that was not as it should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dropped {
+    /// The segment.
+    pub segment: PathBuf,
+    /// Where in it.
+    pub offset: u64,
+    /// How many bytes were cut off; 0 where nothing was lost.
+    pub bytes: u64,
+    /// What was wrong, as a sentence.
+    pub why: &'static str,
+    /// Where the bytes were put, if they may be worth a look.
+    pub kept_in: Option<PathBuf>,
+}
+
+impl fmt::Display for Recovery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { events, segments, bytes, .. } = self;
+        let how = if self.from_snapshot { "from a snapshot" } else { "from the journal" };
+        write!(f, "{events} events in {segments} segments, {bytes} bytes, indexed {how}")?;
+        for dropped in &self.dropped {
+            let Dropped { segment, offset, bytes, why, .. } = dropped;
+            write!(f, "; {} at byte {offset}: {why}, {bytes} bytes dropped", segment.display())?;
+            if let Some(path) = &dropped.kept_in {
+                write!(f, " and kept in {}", path.display())?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What need not be read again: how long each segment was when a snapshot was taken.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Mark {
+    /// Bytes by segment.
+    pub ends: BTreeMap<u32, u64>,
+    /// The place of the last event then.
+    pub last: Position,
+    /// Segment, offset and place of the last frame that was in the journal then.
+    pub tail: Option<(u32, u32, Position)>,
+}
+
+impl Mark {
+    /// The mark of a journal as it is. It walks through the last segment.
+    pub fn of(segments: &Segments, last: Position) -> Self {
+        let mut mark = Self { last, ..Self::default() };
+        for (number, bytes, _) in segments.iter() {
+            mark.ends.insert(number, long(bytes.len()));
+        }
+        for (number, bytes, _) in segments.iter().collect::<Vec<_>>().into_iter().rev() {
+            let mut at = HEAD;
+            while let Some(frame) = bytes.get(at..).and_then(Frame::read) {
+                mark.tail = Some((number, narrow(at), frame.position));
+                at += frame.length;
+            }
+            if mark.tail.is_some() {
+                break;
+            }
+        }
+        mark
+    }
+
+    /// Whether the journal on `disk` still begins with what is marked: every segment is there and
+    /// as long, and the last frame is whole and the same.
+    pub fn fits(&self, disk: &dyn Disk) -> bool {
+        let all = || -> io::Result<bool> {
+            let numbers = disk.segments()?;
+            let unmarked = |number: &&u32| !self.ends.contains_key(number);
+            let oldest_unmarked = numbers.iter().find(unmarked);
+            let latest_marked = self.ends.keys().next_back();
+            if oldest_unmarked.is_some_and(|number| Some(number) < latest_marked) {
+                return Ok(false);
+            }
+            for (number, end) in &self.ends {
+                if !numbers.contains(number) || disk.open(*number)?.len() < *end {
+                    return Ok(false);
+                }
+            }
+            self.tail.map_or(Ok(true), |tail| self.tail_fits(disk, tail))
+        };
+        all().unwrap_or(false)
+    }
+
+    fn tail_fits(
+        &self,
+        disk: &dyn Disk,
+        (segment, offset, position): (u32, u32, Position),
+    ) -> io::Result<bool> {
+        let end = self.ends.get(&segment).copied().unwrap_or_default();
+        let length = usize::try_from(end.saturating_sub(u64::from(offset))).unwrap_or(usize::MAX);
+        let mut bytes = vec![0; length.min(frame::wide(u32::MAX))];
+        disk.open(segment)?.read(u64::from(offset), &mut bytes)?;
+        let same = |frame: Frame<'_>| frame.length == length && frame.position == position;
+        Ok(Frame::check(&bytes).is_ok_and(same))
+    }
+}
+
+/// A journal, opened.
+pub struct Opened {
+    /// Where it goes on.
+    pub journal: Journal,
+    /// All segments, mapped, in order.
+    pub segments: Vec<(u32, Bytes)>,
+    /// The place of the next event.
+    pub next: Position,
+    /// What was found.
+    pub recovery: Recovery,
+}
+
+/// Opens the journal on `disk`, or begins one.
+pub fn open(disk: Arc<dyn Disk>, segment_bytes: u64, mark: &Mark) -> Result<Opened, Fault> {
+    let folder = disk.path(1);
+    let numbers = disk.segments().map_err(Fault::at(&folder, "list the folder of"))?;
+    let mut opening = Opening::new(disk, segment_bytes, &numbers)?;
+    let mut active = None;
+    let last = numbers.last().copied();
+    for number in numbers {
+        active = Some((number, opening.segment(number, mark, Some(number) == last)?));
+    }
+    let (number, active) = match active {
+        Some(active) => active,
+        None => (1, opening.begin(1)?),
+    };
+    Ok(opening.finish(number, active))
+}
+
+/// The work of opening.
+struct Opening {
+    disk: Arc<dyn Disk>,
+    segment_bytes: u64,
+    key: HashKey,
+    next: Position,
+    segments: Vec<(u32, Bytes)>,
+    recovery: Recovery,
+}
+
+impl Opening {
+    fn new(disk: Arc<dyn Disk>, segment_bytes: u64, numbers: &[u32]) -> Result<Self, Fault> {
+        let mut found = None;
+        for number in numbers {
+            let path = disk.path(*number);
+            let file = disk.open(*number).map_err(Fault::at(&path, "open"))?;
+            match read_head(&*file).map_err(Fault::at(&path, "read"))? {
+                Ok(head) => found = found.or(Some(head.key)),
+                Err(NoHead::Newer(version)) => return Err(Fault::Newer { path, version }),
+                Err(NoHead::Damaged) => {}
+            }
+        }
+        let fresh = HashKey::random().map_err(Fault::at(&disk.path(1), "draw a key for"))?;
+        Ok(Self {
+            disk,
+            segment_bytes,
+            key: found.unwrap_or(fresh),
+            next: Position(1),
+            segments: Vec::new(),
+            recovery: Recovery::default(),
+        })
+    }
+
+    /// Opens one segment, keeps what is whole, and maps it.
+    fn segment(
+        &mut self,
+        number: u32,
+        mark: &Mark,
+        is_last: bool,
+    ) -> Result<Box<dyn SegmentFile>, Fault> {
+        let path = self.disk.path(number);
+        let mut file = self.disk.open(number).map_err(Fault::at(&path, "open"))?;
+        let head = read_head(&*file).map_err(Fault::at(&path, "read"))?;
+        let head = head.ok().filter(|head| head.key == self.key && head.number == number);
+        let Some(head) = head else {
+            file = self.under_new_head(number, &*file)?;
+            self.show(number, &mut *file, is_last)?;
+            return Ok(file);
+        };
+        self.next = self.next.max(head.next);
+        let from = mark.ends.get(&number).copied().unwrap_or_else(|| long(HEAD));
+        let checked = check(&*file, from).map_err(Fault::at(&path, "read"))?;
+        self.next = self.next.max(Position(checked.last.0 + 1));
+        if checked.end < file.len() {
+            self.cut(number, &mut *file, &checked)?;
+        }
+        self.show(number, &mut *file, is_last)?;
+        Ok(file)
+    }
+
+    fn show(
+        &mut self,
+        number: u32,
+        file: &mut dyn SegmentFile,
+        is_last: bool,
+    ) -> Result<(), Fault> {
+        let path = self.disk.path(number);
+        let capacity = if is_last { self.segment_bytes } else { file.len() };
+        let view = file.view(capacity).map_err(Fault::at(&path, "map"))?;
+        self.recovery.bytes += file.len();
+        self.segments.push((number, view));
+        Ok(())
+    }
+
+    /// Cuts off what follows the valid prefix.
+    fn cut(
+        &mut self,
+        number: u32,
+        file: &mut dyn SegmentFile,
+        checked: &Checked,
+    ) -> Result<(), Fault> {
+        let path = self.disk.path(number);
+        let tail = read_all(file, checked.end).map_err(Fault::at(&path, "read"))?;
+        let is_torn = checked.torn && !holds_a_frame(&tail);
+        let why =
+            if is_torn { "the last write was interrupted" } else { "the checksum does not fit" };
+        self.drop_bytes(number, checked.end, &tail, why, !is_torn)?;
+        file.truncate(checked.end).map_err(Fault::at(&path, "truncate"))?;
+        file.sync().map_err(Fault::at(&path, "make durable"))
+    }
+
+    fn drop_bytes(
+        &mut self,
+        number: u32,
+        offset: u64,
+        tail: &[u8],
+        why: &'static str,
+        keep: bool,
+    ) -> Result<(), Fault> {
+        let path = self.disk.path(number);
+        let keep = keep && tail.iter().any(|byte| *byte != 0);
+        let kept_in = if keep { Some(self.disk.set_aside(number, tail)) } else { None };
+        let kept_in = kept_in.transpose().map_err(Fault::at(&path, "set aside the end of"))?;
+        let bytes = long(tail.len());
+        self.recovery.dropped_bytes += bytes;
+        self.recovery.dropped.push(Dropped { segment: path, offset, bytes, why, kept_in });
+        Ok(())
+    }
+
+    /// Writes the frames of a segment whose head is damaged again, under a new one.
+    fn under_new_head(
+        &mut self,
+        number: u32,
+        file: &dyn SegmentFile,
+    ) -> Result<Box<dyn SegmentFile>, Fault> {
+        let path = self.disk.path(number);
+        let bytes = read_all(file, 0).map_err(Fault::at(&path, "read"))?;
+        let mut frames = Vec::new();
+        let mut at = HEAD.min(bytes.len());
+        let mut first = None;
+        while let Ok(frame) = Frame::check(bytes.get(at..).unwrap_or_default()) {
+            let event = frame.text().and_then(VerifiedEvent::from_own_journal);
+            let Some(event) = event else { break };
+            first = first.or(Some(frame.position));
+            self.next = self.next.max(Position(frame.position.0 + 1));
+            frame::write(&event, frame.position, &self.key, &mut frames);
+            at += frame.length;
+        }
+        let head = Head { number, next: first.unwrap_or(self.next), key: self.key };
+        let mut draft = self.disk.draft(number).map_err(Fault::at(&path, "write anew"))?;
+        let written = draft.append(&head.write()).and_then(|()| draft.append(&frames));
+        let synced = written.and_then(|()| draft.sync());
+        // An empty or short file is a segment whose beginning was interrupted, and no damage.
+        let tail = bytes.get(at..).unwrap_or_default();
+        let why = "the head was damaged; its events were written again";
+        if bytes.len() >= HEAD {
+            self.drop_bytes(number, long(at), tail, why, true)?;
+        }
+        let adopted = synced.and_then(|()| self.disk.adopt(number));
+        adopted.map_err(Fault::at(&path, "write anew"))?;
+        Ok(draft)
+    }
+
+    /// Makes the first segment of a journal.
+    fn begin(&mut self, number: u32) -> Result<Box<dyn SegmentFile>, Fault> {
+        let path = self.disk.path(number);
+        let head = Head { number, next: self.next, key: self.key };
+        let mut file = self.disk.create(number).map_err(Fault::at(&path, "create"))?;
+        let begun = file.append(&head.write()).and_then(|()| file.sync());
+        let named = begun.and_then(|()| self.disk.sync_names());
+        named.map_err(Fault::at(&path, "begin"))?;
+        self.show(number, &mut *file, true)?;
+        Ok(file)
+    }
+
+    fn finish(self, number: u32, active: Box<dyn SegmentFile>) -> Opened {
+        let recovery = Recovery { segments: self.segments.len(), ..self.recovery };
+        let journal = Journal::new(self.disk, active, number, self.key, self.segment_bytes);
+        Opened { journal, segments: self.segments, next: self.next, recovery }
+    }
+}
+
+/// The valid prefix of a segment.
+struct Checked {
+    /// Where it ends.
+    end: u64,
+    /// The place of its last event; 0 if none was read.
+    last: Position,
+    /// What follows is a frame that was not written to its end.
+    torn: bool,
+}
+
+/// Reads frames from `from` on, until one is not whole.
+fn check(file: &dyn SegmentFile, from: u64) -> io::Result<Checked> {
+    let mut buffer = Vec::new();
+    let mut checked = Checked { end: from, last: Position(0), torn: false };
+    let mut at = 0;
+    loop {
+        match Frame::check(buffer.get(at..).unwrap_or_default()) {
+            // Places only rise: a frame that was copied to another place is none.
+            Ok(frame) if frame.position > checked.last => {
+                checked.last = frame.position;
+                checked.end += long(frame.length);
+                at += frame.length;
+            }
+            Ok(_) | Err(Broken::Damaged) => return Ok(checked),
+            Err(Broken::Short(needed)) => {
+                let left = file.len().saturating_sub(checked.end);
+                if left < long(needed) {
+                    checked.torn = true;
+                    return Ok(checked);
+                }
+                buffer.resize(needed.max(READ_BYTES), 0);
+                let read = file.read(checked.end, &mut buffer)?;
+                buffer.truncate(read);
+                at = 0;
+                if read < needed {
+                    return Err(io::ErrorKind::UnexpectedEof.into());
+                }
+            }
+        }
+    }
+}
+
+/// Whether a whole frame begins anywhere in it: then it is no batch that a crash interrupted, since
+/// nothing is written after an incomplete frame.
+fn holds_a_frame(tail: &[u8]) -> bool {
+    (1..tail.len()).any(|at| Frame::check(tail.get(at..).unwrap_or_default()).is_ok())
+}
+
+fn read_head(file: &dyn SegmentFile) -> io::Result<Result<Head, NoHead>> {
+    let mut bytes = [0; HEAD];
+    let read = file.read(0, &mut bytes)?;
+    Ok(Head::read(bytes.get(..read).unwrap_or_default()))
+}
+
+fn read_all(file: &dyn SegmentFile, from: u64) -> io::Result<Vec<u8>> {
+    let left = file.len().saturating_sub(from);
+    let mut bytes = vec![0; frame::wide(narrow(usize::try_from(left).unwrap_or(usize::MAX)))];
+    let read = file.read(from, &mut bytes)?;
+    bytes.truncate(read);
+    Ok(bytes)
+}
+
+fn long(length: usize) -> u64 {
+    u64::try_from(length).unwrap_or(u64::MAX)
+}

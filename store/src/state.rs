@@ -1,0 +1,185 @@
+//! Small things that are handy to keep and easy to lose: cursors, bans, replay windows, snapshots.
+//!
+//! They lie in sled, under `sled/` in the data folder. Stable sled has open reports of files that
+//! it cannot read after an abrupt stop, so nothing may lie here that cannot be had again: where it
+//! cannot be opened it is moved aside and begun anew.
+
+use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use crate::Fault;
+
+/// Memory that sled may keep pages in.
+const CACHE_BYTES: u64 = 16 << 20;
+
+/// Trees of keys and values. Cheap to clone; every clone is the same state.
+#[derive(Debug, Clone)]
+pub struct State {
+    db: sled::Db,
+}
+
+impl State {
+    /// Opens the state of a data folder, that is `sled/` in it, or begins one.
+    ///
+    /// # Errors
+    /// [`Fault::Locked`] where another process has it open; otherwise only if it can be neither
+    /// opened nor moved aside.
+    pub fn open(data_dir: &Path) -> Result<Self, Fault> {
+        let folder = data_dir.join("sled");
+        if let Some(db) = open(&folder)? {
+            return Ok(Self { db });
+        }
+        let aside = move_aside(&folder)?;
+        tracing::warn!(aside = %aside.display(), "the state could not be read; it begins anew");
+        match open(&folder)? {
+            Some(db) => Ok(Self { db }),
+            None => Err(Fault::of(&folder, "open", std::io::ErrorKind::InvalidData.into())),
+        }
+    }
+
+    /// A value.
+    ///
+    /// # Errors
+    /// What sled says.
+    pub fn get(&self, tree: &str, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
+        Ok(self.db.open_tree(tree)?.get(key)?.map(|value| value.to_vec()))
+    }
+
+    /// Sets a value. Durable within half a second, or after [`State::flush`].
+    ///
+    /// # Errors
+    /// What sled says.
+    pub fn put(&self, tree: &str, key: &[u8], value: &[u8]) -> Result<(), Fault> {
+        self.db.open_tree(tree)?.insert(key, value)?;
+        Ok(())
+    }
+
+    /// Sets a value only if there is none; whether it did. Of several callers, one does.
+    ///
+    /// # Errors
+    /// What sled says.
+    pub fn put_new(&self, tree: &str, key: &[u8], value: &[u8]) -> Result<bool, Fault> {
+        let outcome = self.db.open_tree(tree)?.compare_and_swap(key, None::<&[u8]>, Some(value))?;
+        Ok(outcome.is_ok())
+    }
+
+    /// Takes a value away.
+    ///
+    /// # Errors
+    /// What sled says.
+    pub fn remove(&self, tree: &str, key: &[u8]) -> Result<(), Fault> {
+        self.db.open_tree(tree)?.remove(key)?;
+        Ok(())
+    }
+
+    /// Every key and value of a tree, by the order of keys, until `each` returns false.
+    ///
+    /// # Errors
+    /// What sled says.
+    pub fn each(
+        &self,
+        tree: &str,
+        each: &mut dyn FnMut(&[u8], &[u8]) -> bool,
+    ) -> Result<(), Fault> {
+        for entry in &self.db.open_tree(tree)? {
+            let (key, value) = entry?;
+            if !each(&key, &value) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a whole tree away.
+    ///
+    /// # Errors
+    /// What sled says.
+    pub fn clear(&self, tree: &str) -> Result<(), Fault> {
+        self.db.drop_tree(tree)?;
+        Ok(())
+    }
+
+    /// Makes all that was set durable.
+    ///
+    /// # Errors
+    /// What sled says.
+    pub fn flush(&self) -> Result<(), Fault> {
+        self.db.flush()?;
+        Ok(())
+    }
+}
+
+/// Opens sled; nothing where its files cannot be read.
+fn open(folder: &Path) -> Result<Option<sled::Db>, Fault> {
+    let config = sled::Config::new().path(folder).cache_capacity(CACHE_BYTES);
+    // Sled may panic over files that it cannot read.
+    match catch_unwind(AssertUnwindSafe(|| config.open())) {
+        Ok(Ok(db)) => Ok(Some(db)),
+        Ok(Err(sled::Error::Io(error))) if error.to_string().contains("acquire lock") => {
+            Err(Fault::Locked { path: folder.to_owned() })
+        }
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "sled could not open the state");
+            Ok(None)
+        }
+        Err(_) => Ok(None),
+    }
+}
+
+fn move_aside(folder: &Path) -> Result<PathBuf, Fault> {
+    let free = (1_u32..)
+        .map(|attempt| folder.with_extension(format!("unreadable-{attempt}")))
+        .find(|path| !path.exists());
+    let aside = free.ok_or(Fault::Poisoned)?;
+    fs::rename(folder, &aside).map_err(Fault::at(folder, "move aside"))?;
+    Ok(aside)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_put_is_there_after_the_next_start() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = State::open(folder.path()).unwrap();
+        state.put("cursors", b"peer", b"17").unwrap();
+        assert!(state.put_new("seen", b"id", b"").unwrap());
+        assert!(!state.put_new("seen", b"id", b"").unwrap());
+        state.put("cursors", b"old", b"1").unwrap();
+        state.remove("cursors", b"old").unwrap();
+        state.flush().unwrap();
+        drop(state);
+        let state = State::open(folder.path()).unwrap();
+        assert_eq!(state.get("cursors", b"peer").unwrap(), Some(b"17".to_vec()));
+        let mut keys = Vec::new();
+        let all = state.each("cursors", &mut |key, _| {
+            keys.push(key.to_vec());
+            true
+        });
+        all.unwrap();
+        assert_eq!(keys, [b"peer".to_vec()]);
+        state.clear("cursors").unwrap();
+        assert_eq!(state.get("cursors", b"peer").unwrap(), None);
+    }
+
+    #[test]
+    fn unreadable_files_are_moved_aside() {
+        let folder = tempfile::tempdir().unwrap();
+        drop(State::open(folder.path()).unwrap());
+        fs::write(folder.path().join("sled/conf"), b"nonsense that is no configuration").unwrap();
+        let state = State::open(folder.path()).unwrap();
+        assert_eq!(state.get("cursors", b"peer").unwrap(), None);
+        assert!(folder.path().join("sled.unreadable-1").is_dir());
+    }
+
+    #[test]
+    fn a_state_in_use_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let state = State::open(folder.path()).unwrap();
+        state.put("a", b"b", b"c").unwrap();
+        assert!(matches!(State::open(folder.path()), Err(Fault::Locked { .. })));
+        assert_eq!(state.get("a", b"b").unwrap(), Some(b"c".to_vec()));
+    }
+}
