@@ -11,16 +11,31 @@
 pub mod acts;
 pub mod beacon;
 pub mod canonical;
+mod case;
+mod charter;
+pub mod council;
+pub mod custom;
+mod decision;
 pub mod digest;
 pub mod draft;
 pub mod draw;
+mod duties;
 pub mod entry;
 pub mod fact;
+mod judge;
 pub mod merkle;
 pub mod read;
+pub mod reason;
 pub mod roster;
+mod views;
 
+pub use acts::{Acts, Standing, Touched};
+pub use beacon::{Chain, Known, TestBeacon};
+pub use council::Council;
+pub use custom::InForce;
+pub use entry::{Body, Entry};
 pub use fact::{
     Account, Charter, Decision, Fact, Instance, Leg, Payment, Payout, Roster, RosterRow, Round,
     Subject, Timings, Value, WitnessSeat,
 };
+pub use reason::Reason;

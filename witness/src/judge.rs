@@ -1,0 +1,423 @@
+//! What becomes of an event of the council, given what is known.
+//!
+//! Every rule here looks only at the event itself and at things that never change again once they
+//! are so; a rule that fails is checked before anything that may yet come is waited for, or else
+//! waits for a premise whose verdict is final. So the verdict on an event is the same in whatever
+//! order its premises came.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use ayni_protocol::{EventId, Part, Premise, PublicKey, Ruling};
+
+use crate::acts::Standing;
+use crate::charter;
+use crate::council::{Council, Wake};
+use crate::custom::follows;
+use crate::digest::{adopt_digest, box_digest, result_digest, void_digest};
+use crate::entry::{
+    Action, BeaconRound, Body, BoxAttestation, CharterText, Choice, Entry, Named, RosterPart,
+    Setting, Step,
+};
+use crate::fact::{Charter, Instance, Roster, Round, Value};
+use crate::reason::Reason;
+use crate::{merkle, roster};
+
+/// Why an event does not count.
+pub(crate) enum Stop {
+    /// It never will.
+    Void(Reason),
+    /// Not yet; it is judged again when one of these comes.
+    Waits(Premise, Vec<Wake>),
+}
+
+/// What an event that counts brings about, beyond what it says itself.
+pub(crate) enum Effect {
+    Nothing,
+    Charter(Charter),
+    Roster(Roster),
+    Value(Value),
+    Round(Round),
+}
+
+type Judged<T> = Result<T, Stop>;
+
+fn ensure(holds: bool, reason: Reason) -> Judged<()> {
+    if holds { Ok(()) } else { Err(Stop::Void(reason)) }
+}
+
+fn waits<T>(premise: Premise, on: impl Into<Vec<Wake>>) -> Judged<T> {
+    Err(Stop::Waits(premise, on.into()))
+}
+
+impl Council {
+    /// Judges an entry by what is known now.
+    pub(crate) fn judge(&self, entry: &Entry) -> Judged<Effect> {
+        match &entry.body {
+            Body::Charter(text) => self.judge_charter(entry, text).map(Effect::Charter),
+            Body::Roster(part) if part.part == 1 => {
+                self.judge_roster(entry, part).map(Effect::Roster)
+            }
+            Body::Roster(part) => self.judge_later_part(entry, part),
+            Body::Receipt(receipt) => {
+                self.witness_of(entry.author, receipt.subject, receipt.community)?;
+                Ok(Effect::Nothing)
+            }
+            Body::Attestation(of) => {
+                self.witness_of(entry.author, of.subject, of.community)?;
+                Ok(Effect::Nothing)
+            }
+            Body::Step(step) => self.judge_step(entry.author, step),
+            Body::Beacon(round) => self.judge_beacon(round).map(Effect::Round),
+            Body::Consent(consent) => {
+                if self.charters.get(&consent.community).is_none() {
+                    return unknown_community(consent.community);
+                }
+                Ok(Effect::Nothing)
+            }
+            Body::Setting(setting) => self.judge_setting(entry, setting),
+            Body::Merit(merit) => {
+                self.stands(entry, merit.community, true)?;
+                Ok(Effect::Nothing)
+            }
+        }
+    }
+
+    fn judge_charter(&self, entry: &Entry, text: &CharterText) -> Judged<Charter> {
+        let beacon_is_known = text.beacon.as_ref().is_none_or(|chain| self.known.allows(chain));
+        ensure(beacon_is_known, Reason::UnknownBeacon)?;
+        let Some(previous) = text.previous else {
+            return Ok(charter::of_text(entry.id, entry.id, entry.author, text));
+        };
+        let before = self.counted_charter(previous.charter)?;
+        ensure(before.community == previous.community, Reason::OtherCommunity)?;
+        self.stands(entry, previous.community, false)?;
+        if !self.decisions.is_adopted(&entry.id, Instance::Charter) {
+            let decided = Wake::Decided(entry.id, Instance::Charter);
+            return waits(Premise::Decision, [decided]);
+        }
+        Ok(charter::of_text(entry.id, before.community, before.community_key, text))
+    }
+
+    /// The first part of a roster stands for the whole: its approval is the roster's.
+    fn judge_roster(&self, entry: &Entry, part: &RosterPart) -> Judged<Roster> {
+        self.stands(entry, part.community, false)?;
+        let later = self.rosters.named_first(&entry.id).unwrap_or_default();
+        let adopted = self.decisions.is_adopted(&entry.id, Instance::Roster);
+        match self.rows(entry, part, later).filter(|_| adopted) {
+            Some(rows) => Ok(Roster { id: entry.id, community: part.community, rows }),
+            None => waits(Premise::Decision, [Wake::Decided(entry.id, Instance::Roster)]),
+        }
+    }
+
+    fn judge_later_part(&self, entry: &Entry, part: &RosterPart) -> Judged<Effect> {
+        match self.acts.standing(entry.id, entry.author, part.community, false) {
+            Standing::Void => return Err(Stop::Void(Reason::NotTheCommunity)),
+            Standing::Waiting(Premise::Event(_)) => return unknown_community(part.community),
+            Standing::Waiting(_) | Standing::Counts => {}
+        }
+        if self.rosters.is_part(&entry.id) {
+            return Ok(Effect::Nothing);
+        }
+        waits(Premise::Decision, [Wake::Part(entry.id)])
+    }
+
+    fn judge_setting(&self, entry: &Entry, setting: &Setting) -> Judged<Effect> {
+        if let Some(id) = setting.previous {
+            self.counted(id)?;
+            let Some(Body::Setting(previous)) = self.entry(&id).map(|entry| &entry.body) else {
+                return Err(Stop::Void(Reason::PremiseVoid));
+            };
+            ensure(previous.community == setting.community, Reason::OtherCommunity)?;
+            ensure(follows(setting, previous), Reason::WrongVersion)?;
+        }
+        self.stands(entry, setting.community, false)?;
+        Ok(Effect::Nothing)
+    }
+
+    fn judge_beacon(&self, beacon: &BeaconRound) -> Judged<Round> {
+        let Some(chain) = self.chains.get(&beacon.chain) else {
+            return waits(Premise::Earlier, [Wake::Chain(beacon.chain)]);
+        };
+        // A round has one signature, so one that is known need not be verified again.
+        let known = self.rounds.get(&(beacon.chain, beacon.round));
+        let round = match known {
+            Some(round) => (round.signature == beacon.signature).then(|| round.clone()),
+            None => chain.verify(beacon.round, &beacon.signature),
+        };
+        round.ok_or(Stop::Void(Reason::WrongSignature))
+    }
+
+    fn judge_step(&self, author: PublicKey, step: &Step) -> Judged<Effect> {
+        let panel = self.panel(author, step)?;
+        match &step.action {
+            Action::Ready(_) => Ok(Effect::Nothing),
+            Action::Propose(choice) => {
+                self.proposes(author, step, &panel)?;
+                self.value(step, choice, &panel, false).map(Effect::Value)
+            }
+            Action::Seal(choice) => self.value(step, choice, &panel, true).map(Effect::Value),
+        }
+    }
+
+    /// The charters that decide this and in which the author holds a seat.
+    fn panel(&self, author: PublicKey, step: &Step) -> Judged<Vec<Arc<Charter>>> {
+        match step.instance {
+            Instance::Close | Instance::Outcome => {
+                let charter = self.witness_of(author, step.subject, step.community)?;
+                Ok(vec![Arc::clone(charter)])
+            }
+            Instance::Charter => {
+                let Body::Charter(text) = &self.arrived(step.subject)?.body else {
+                    return Err(Stop::Void(Reason::NothingToDecide));
+                };
+                let previous = text.previous.ok_or(Stop::Void(Reason::NothingToDecide))?;
+                let before = self.counted_charter(previous.charter)?;
+                ensure(before.community == step.community, Reason::OtherCommunity)?;
+                ensure(before.is_witness(&author), Reason::NotAWitness)?;
+                Ok(vec![Arc::clone(before)])
+            }
+            Instance::Roster => {
+                let Body::Roster(part) = &self.arrived(step.subject)?.body else {
+                    return Err(Stop::Void(Reason::NothingToDecide));
+                };
+                ensure(part.part == 1, Reason::NothingToDecide)?;
+                ensure(part.community == step.community, Reason::OtherCommunity)?;
+                let versions = self.charters.versions(part.community);
+                let seats: Vec<_> = versions.filter(|it| it.is_witness(&author)).cloned().collect();
+                if seats.is_empty() {
+                    // A later charter may yet give its author a seat.
+                    return waits(Premise::Decision, [Wake::Community(part.community)]);
+                }
+                Ok(seats)
+            }
+        }
+    }
+
+    fn proposes(&self, author: PublicKey, step: &Step, panel: &[Arc<Charter>]) -> Judged<()> {
+        let has_turn = |charter: &Arc<Charter>| {
+            charter::proposer(charter, step.subject, step.attempt) == Some(author)
+        };
+        if panel.iter().any(has_turn) {
+            return Ok(());
+        }
+        match step.instance {
+            Instance::Roster => waits(Premise::Decision, [Wake::Community(step.community)]),
+            _ => Err(Stop::Void(Reason::NotTheProposer)),
+        }
+    }
+
+    /// The value of a step, its digest recomputed. A seal may leave out what a proposal named.
+    fn value(
+        &self,
+        step: &Step,
+        choice: &Choice,
+        panel: &[Arc<Charter>],
+        is_seal: bool,
+    ) -> Judged<Value> {
+        let fits = |digest| ensure(digest == choice.digest, Reason::WrongDigest);
+        match &choice.named {
+            Named::Void(reason) => {
+                fits(void_digest(step.subject, reason))?;
+                Ok(Value::Void(reason.clone()))
+            }
+            Named::Adopt(parts) => {
+                fits(adopt_digest(step.subject))?;
+                if step.instance == Instance::Roster {
+                    self.whole_roster(step, choice, parts, is_seal)?;
+                }
+                Ok(Value::Adopt)
+            }
+            Named::Box(named) if named.is_empty() && is_seal => {
+                match self.decisions.boxes.get(&(step.subject, choice.digest)) {
+                    Some(ids) => Ok(Value::Box(Arc::clone(ids))),
+                    None => unnamed(step, choice),
+                }
+            }
+            Named::Box(named) => {
+                let ids = self.boxed(step.subject, panel, named)?;
+                fits(box_digest(step.subject, &ids))?;
+                Ok(Value::Box(Arc::new(ids)))
+            }
+            Named::Result => self.result(step, choice),
+        }
+    }
+
+    /// A result counts if this node computed it. One that it did not compute waits rather than
+    /// being void, because a second, disputed box might yet give it.
+    fn result(&self, step: &Step, choice: &Choice) -> Judged<Value> {
+        let results = self.cases.get(&step.subject).map(|case| &case.results);
+        results
+            .into_iter()
+            .flatten()
+            .find(|result| result_digest(step.subject, **result) == choice.digest)
+            .map(|result| Value::Result(*result))
+            .ok_or_else(|| Stop::Waits(Premise::Decision, vec![Wake::Result(step.subject)]))
+    }
+
+    /// Whether the named parts make the roster whole.
+    fn whole_roster(
+        &self,
+        step: &Step,
+        choice: &Choice,
+        parts: &[EventId],
+        is_seal: bool,
+    ) -> Judged<()> {
+        let first = self.arrived(step.subject)?;
+        let Body::Roster(part) = &first.body else {
+            return Err(Stop::Void(Reason::NothingToDecide));
+        };
+        if parts.is_empty() && part.total > 1 && is_seal {
+            let named = self.rosters.named_first(&step.subject).is_some();
+            return if named { Ok(()) } else { unnamed(step, choice) };
+        }
+        for id in parts {
+            self.arrived(*id)?;
+        }
+        ensure(self.rows(first, part, parts).is_some(), Reason::WrongParts)
+    }
+
+    /// The rows of a roster, from its first part and its later ones.
+    pub(crate) fn rows(
+        &self,
+        first: &Entry,
+        part: &RosterPart,
+        later: &[EventId],
+    ) -> Option<BTreeMap<PublicKey, crate::fact::RosterRow>> {
+        let mut parts = vec![(first.author, part)];
+        for id in later {
+            let entry = self.entry(id)?;
+            let Body::Roster(part) = &entry.body else { return None };
+            parts.push((entry.author, part));
+        }
+        roster::joined(&parts)
+    }
+
+    /// Every id that enough of the named attestations list: `ceil(q / 2)` of at least q.
+    fn boxed(
+        &self,
+        subject: EventId,
+        panel: &[Arc<Charter>],
+        named: &BTreeSet<EventId>,
+    ) -> Judged<BTreeSet<EventId>> {
+        let charter = panel.first().ok_or(Stop::Void(Reason::NotAWitness))?;
+        let mut lists: BTreeMap<PublicKey, Vec<&BoxAttestation>> = BTreeMap::new();
+        for id in named {
+            self.counted(*id)?;
+            match self.entry(id) {
+                Some(Entry { author, body: Body::Attestation(of), .. }) => {
+                    ensure(of.subject == subject, Reason::WrongAttestation)?;
+                    lists.entry(*author).or_default().push(of);
+                }
+                _ => return Err(Stop::Void(Reason::WrongAttestation)),
+            }
+        }
+        let mut listings: BTreeMap<EventId, usize> = BTreeMap::new();
+        let witnesses = lists.len();
+        for parts in lists.into_values() {
+            let ids = attested(parts).ok_or(Stop::Void(Reason::WrongAttestation))?;
+            for id in ids {
+                *listings.entry(id).or_default() += 1;
+            }
+        }
+        ensure(witnesses >= charter.quorum, Reason::TooFewAttestations)?;
+        let enough = charter.inclusion();
+        Ok(listings.into_iter().filter(|(_, by)| *by >= enough).map(|(id, _)| id).collect())
+    }
+
+    /// The ids that these attestations of one witness list, once all their parts are here.
+    pub(crate) fn attested_by(&self, parts: &BTreeSet<EventId>) -> Option<BTreeSet<EventId>> {
+        let parts = parts.iter().map(|id| match &self.entry(id)?.body {
+            Body::Attestation(of) => Some(of),
+            _ => None,
+        });
+        attested(parts.collect::<Option<_>>()?)
+    }
+
+    /// Whether this is the seal of a result that this node did not compute.
+    pub(crate) fn is_foreign_result(&self, id: &EventId) -> bool {
+        let Some(Entry { author, body: Body::Step(step), .. }) = self.entry(id) else {
+            return false;
+        };
+        let Action::Seal(choice @ Choice { named: Named::Result, .. }) = &step.action else {
+            return false;
+        };
+        self.panel(*author, step).is_ok() && self.result(step, choice).is_err()
+    }
+
+    /// The charter of a subject, in which this key holds a seat.
+    fn witness_of(
+        &self,
+        key: PublicKey,
+        subject: EventId,
+        community: EventId,
+    ) -> Judged<&Arc<Charter>> {
+        let Some(of) = self.cases.subject(&subject) else {
+            return waits(Premise::Event(subject), [Wake::Subject(subject)]);
+        };
+        ensure(of.community == community, Reason::OtherCommunity)?;
+        let charter = self.counted_charter(of.charter)?;
+        ensure(charter.community == community, Reason::OtherCommunity)?;
+        ensure(charter.is_witness(&key), Reason::NotAWitness)?;
+        Ok(charter)
+    }
+
+    fn counted_charter(&self, id: EventId) -> Judged<&Arc<Charter>> {
+        self.counted(id)?;
+        self.charters.get(&id).ok_or(Stop::Void(Reason::PremiseVoid))
+    }
+
+    /// That an event counts, or what is in the way.
+    fn counted(&self, id: EventId) -> Judged<()> {
+        match self.ruling(&id) {
+            Some(Ruling::Counted) => Ok(()),
+            Some(Ruling::Void(_)) => Err(Stop::Void(Reason::PremiseVoid)),
+            Some(Ruling::Waiting(_)) | None => waits(Premise::Event(id), [Wake::Ruled(id)]),
+        }
+    }
+
+    fn arrived(&self, id: EventId) -> Judged<&Entry> {
+        self.entry(&id).ok_or_else(|| Stop::Waits(Premise::Event(id), vec![Wake::Arrived(id)]))
+    }
+
+    /// That an act of the community counts (see [`crate::acts`]).
+    fn stands(&self, act: &Entry, community: EventId, everyday: bool) -> Judged<()> {
+        match self.acts.standing(act.id, act.author, community, everyday) {
+            Standing::Counts => Ok(()),
+            Standing::Void => Err(Stop::Void(Reason::NotTheCommunity)),
+            Standing::Waiting(premise) => {
+                waits(premise, [Wake::Act(act.id), Wake::Community(community)])
+            }
+        }
+    }
+}
+
+fn unknown_community<T>(community: EventId) -> Judged<T> {
+    waits(Premise::Event(community), [Wake::Community(community)])
+}
+
+fn unnamed<T>(step: &Step, choice: &Choice) -> Judged<T> {
+    waits(Premise::Earlier, [Wake::Named(step.subject, choice.digest)])
+}
+
+/// The ids of one witness's attestation, if these are all its parts.
+fn attested(mut parts: Vec<&BoxAttestation>) -> Option<BTreeSet<EventId>> {
+    parts.sort_by_key(|part| part.part);
+    let first = *parts.first()?;
+    let mut ids: BTreeSet<EventId> = BTreeSet::new();
+    let mut number = 0;
+    for part in parts {
+        number += 1;
+        let belongs = part.part == number
+            && (part.total, part.count, part.root) == (first.total, first.count, first.root);
+        let sorted = ids.last().zip(part.ids.first()).is_none_or(|(last, next)| last < next);
+        if !belongs || !sorted {
+            return None;
+        }
+        ids.extend(&part.ids);
+    }
+    let whole = number == first.total
+        && u64::try_from(ids.len()) == Ok(first.count)
+        && merkle::root(ids.iter().map(|id| id.0)) == first.root;
+    whole.then_some(ids)
+}
