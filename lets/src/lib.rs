@@ -1,1 +1,59 @@
-//! Mutual credit: currencies, accounts, orders, certificates, the ledger
+//! Mutual credit: currencies, accounts, orders, certificates, the ledger (protocol section 3).
+//!
+//! [`Ledger`] folds signed events into books. Nothing issues credit: every counted event sums to
+//! zero, so the balances of a currency do. An order counts once enough witnesses attested it, and
+//! readers check no limits; the witness does, before it signs, in [`Ledger::judge`].
+//!
+//! Every kind has a file of its own with its fields, its reader and its writer side by side, so
+//! that the two cannot drift apart: [`Entry`] is what was read, [`Body::draft`] writes it again.
+//!
+//! Deliberately absent: holds (4758) and trade across currencies (37471); an order with a `hold`
+//! tag is malformed, because a reader that passed over the tag would count a reservation as paid.
+//! Also absent: clocks, keys and storage. Time comes in as an argument, drafts go out unsigned.
+
+pub mod account;
+pub mod attestation;
+mod book;
+pub mod charge;
+pub mod checkpoint;
+mod count;
+pub mod currency;
+mod duty;
+pub mod entry;
+mod evaluate;
+pub mod fork;
+pub mod fraud;
+pub mod judge;
+pub mod laws;
+pub mod ledger;
+pub mod levy;
+pub mod money;
+pub mod order;
+pub mod rating;
+pub mod reason;
+pub mod request;
+pub mod rules;
+pub mod statement;
+mod tags;
+pub mod view;
+
+#[cfg(test)]
+mod testing;
+
+pub use account::{Ability, AccountType, Policy, Status};
+pub use attestation::{About, Attestation, Log, Repeat, Statement};
+pub use charge::{Cause, Charge};
+pub use checkpoint::Checkpoint;
+pub use currency::Currency;
+pub use entry::{Body, Entry};
+pub use fork::{Case, Fork};
+pub use fraud::Fraud;
+pub use judge::Verdict;
+pub use ledger::Ledger;
+pub use levy::LevyError;
+pub use money::Money;
+pub use order::{Order, Terms};
+pub use rating::Rating;
+pub use reason::Reason;
+pub use request::{Answer, Decline, Request};
+pub use rules::{Enforce, Formula, Levy, Memo, Rules, Side};

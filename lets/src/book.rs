@@ -1,0 +1,265 @@
+//! One currency's book: everything that counted in it, as sums and indices.
+//!
+//! Every field is a function of the set of what counted: sums, maxima, sets. Nothing remembers
+//! which came first.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use ayni_protocol::{EventId, PublicKey, Scale, Timestamp};
+use ayni_witness::Charter;
+
+use crate::account::Raise;
+use crate::checkpoint::Line;
+use crate::request::Answer;
+use crate::{Currency, Policy, Rating, Request, Rules};
+
+/// Which version of an addressable event is shown: the newest, then the lowest id (NIP-01).
+pub type Newest = (Timestamp, Reverse<EventId>);
+
+/// Rules that count, with the charter they name.
+#[derive(Debug)]
+pub struct Epoch {
+    pub id: EventId,
+    pub community: EventId,
+    pub rules: Arc<Rules>,
+    pub charter: Arc<Charter>,
+}
+
+/// One currency's book.
+#[derive(Debug, Default)]
+pub struct Book {
+    /// Counted rules by number; of two with one number the lowest id is in force.
+    pub epochs: BTreeMap<(u64, Reverse<EventId>), Arc<Epoch>>,
+    /// Counted versions of the currency event: the newest, then the lowest id, is shown.
+    pub definitions: BTreeMap<Newest, Currency>,
+    pub accounts: BTreeMap<PublicKey, Account>,
+    pub charges: Charges,
+    pub requests: BTreeMap<EventId, Asked>,
+    /// Counted orders by the request they answer, whether or not it came.
+    pub answered: BTreeMap<EventId, BTreeSet<EventId>>,
+    /// What was given back of an order, by the order's id.
+    pub refunded: BTreeMap<EventId, i128>,
+    /// By order and rating account: the newest, then the lowest id.
+    pub ratings: BTreeMap<(EventId, PublicKey), BTreeMap<Newest, Rating>>,
+    /// Who signed which root.
+    pub checkpoints: BTreeMap<[u8; 32], BTreeSet<PublicKey>>,
+    /// Forks of orders that somebody proved: account and number, with the proofs.
+    pub proofs: BTreeMap<(PublicKey, u64), BTreeSet<EventId>>,
+    /// Every proof that counts, whatever its case.
+    pub frauds: BTreeSet<EventId>,
+    pub orders: u64,
+    pub volume: i128,
+    /// Lowest and highest default limit, and default maximum, of any counted rules.
+    pub defaults: Defaults,
+}
+
+/// Charges of a currency.
+#[derive(Debug, Default)]
+pub struct Charges {
+    /// Those that count, by number.
+    pub counted: BTreeSet<(u64, EventId)>,
+    /// Those that need nothing but witnesses, by number, the counted ones included.
+    pub sound: BTreeSet<(u64, EventId)>,
+    /// First number without a counted charge.
+    pub next_cseq: u64,
+}
+
+/// A request that counts, and what became of it.
+#[derive(Debug)]
+pub struct Asked {
+    pub payee: PublicKey,
+    pub community: EventId,
+    pub created_at: Timestamp,
+    pub request: Arc<Request>,
+    pub answers: BTreeMap<EventId, Answer>,
+}
+
+/// One account.
+#[derive(Debug, Default)]
+pub struct Account {
+    /// Counted policies by version; of two with one version the lowest id is in force.
+    pub policies: BTreeMap<(u64, Reverse<EventId>), Arc<Version>>,
+    /// Keys that any counted policy named as signers.
+    pub signers: BTreeSet<PublicKey>,
+    /// Orders of this account by number, and how far each has come.
+    pub seats: BTreeMap<(u64, EventId), Seat>,
+    /// First number without a certified order.
+    pub next_seq: u64,
+    pub debits: i128,
+    pub credits: i128,
+    pub charges: i128,
+    /// Counted orders and charges that touch it.
+    pub history: BTreeSet<(Timestamp, EventId)>,
+}
+
+/// A policy that counts.
+#[derive(Debug)]
+pub struct Version {
+    pub id: EventId,
+    pub community: EventId,
+    pub policy: Arc<Policy>,
+    /// The version before.
+    pub previous: Option<Arc<Policy>>,
+}
+
+/// How far an order has come.
+#[derive(Debug, Default, Clone, Copy)]
+pub struct Seat {
+    /// Signed by a signer of the account, all its accounts open.
+    pub sound: bool,
+    /// At least one witness attested it.
+    pub attested: bool,
+    /// It counts.
+    pub counted: bool,
+}
+
+/// The lowest and highest default among all counted rules. A missing maximum is without bound.
+#[derive(Debug, Clone, Copy)]
+pub struct Defaults {
+    pub limit: (i64, i64),
+    pub max: (i64, i64),
+}
+
+impl Default for Defaults {
+    fn default() -> Self {
+        Self { limit: (i64::MAX, i64::MIN), max: (i64::MAX, i64::MIN) }
+    }
+}
+
+impl Defaults {
+    fn hear(&mut self, rules: &Rules) {
+        let widen = |(low, high): (i64, i64), value: i64| (low.min(value), high.max(value));
+        self.limit = widen(self.limit, rules.limit);
+        self.max = widen(self.max, rules.max.unwrap_or(i64::MAX));
+    }
+}
+
+impl Book {
+    /// The rules in force: the highest epoch, then the lowest id.
+    pub fn current(&self) -> Option<&Arc<Epoch>> {
+        self.epochs.values().next_back()
+    }
+
+    /// The rules of epoch 0: what the first order of every account names as its `prev`.
+    pub fn first_rules(&self) -> Option<EventId> {
+        let first = |(number, Reverse(id)): &(u64, Reverse<EventId>)| (*number == 0).then_some(*id);
+        self.epochs.keys().filter_map(first).min()
+    }
+
+    /// The decimals of the rules in force.
+    pub fn scale(&self) -> Option<Scale> {
+        self.current().map(|epoch| epoch.rules.scale)
+    }
+
+    /// Whether some counted rules write amounts so. They all do, unless the community key signed
+    /// two first rules.
+    pub fn has_scale(&self, scale: Scale) -> bool {
+        self.epochs.values().any(|epoch| epoch.rules.scale == scale)
+    }
+
+    /// Whether the currency is kept by this community.
+    pub fn is_of(&self, community: EventId) -> bool {
+        self.epochs.values().any(|epoch| epoch.community == community)
+    }
+
+    /// Whether any counted rules name a charter that makes this key a witness.
+    pub fn is_witness(&self, key: &PublicKey) -> bool {
+        self.epochs.values().any(|epoch| epoch.charter.is_witness(key))
+    }
+
+    pub fn epoch(&self, id: EventId) -> Option<&Arc<Epoch>> {
+        self.epochs.values().find(|epoch| epoch.id == id)
+    }
+
+    pub fn account(&self, key: &PublicKey) -> Option<&Account> {
+        self.accounts.get(key).filter(|account| account.is_open())
+    }
+
+    pub fn add_rules(&mut self, epoch: Epoch) {
+        self.defaults.hear(&epoch.rules);
+        self.epochs.insert((epoch.rules.epoch, Reverse(epoch.id)), Arc::new(epoch));
+    }
+
+    /// The checkpoint's lines: every account that ever had a counted policy, sorted.
+    pub fn lines(&self) -> impl Iterator<Item = Line> {
+        self.accounts.iter().filter(|(_, account)| account.is_open()).map(|(key, account)| Line {
+            account: *key,
+            next_seq: account.next_seq,
+            last_order: account.last_order(),
+            debits_posted: account.debits,
+            debits_pending: 0,
+            credits_posted: account.credits,
+            charges: account.charges,
+            policy_version: account.policies.keys().next_back().map_or(0, |(version, _)| *version),
+        })
+    }
+}
+
+impl Account {
+    /// Whether a policy of it ever counted.
+    pub fn is_open(&self) -> bool {
+        !self.policies.is_empty()
+    }
+
+    pub const fn balance(&self) -> i128 {
+        self.credits.saturating_sub(self.debits).saturating_add(self.charges)
+    }
+
+    /// The order that the next one must name: of two certified ones the lowest id.
+    pub fn last_order(&self) -> Option<EventId> {
+        let last = self.next_seq.checked_sub(1)?;
+        self.at(last).find(|(_, seat)| seat.counted).map(|(id, _)| id)
+    }
+
+    /// The orders at a number, by id.
+    pub fn at(&self, seq: u64) -> impl Iterator<Item = (EventId, Seat)> {
+        let range = (seq, EventId([0; 32]))..=(seq, EventId([0xff; 32]));
+        self.seats.range(range).map(|((_, id), seat)| (*id, *seat))
+    }
+
+    /// Books that an order at this number counts.
+    pub fn certify(&mut self, seq: u64, id: EventId) {
+        self.seats.entry((seq, id)).or_default().counted = true;
+        while self.at(self.next_seq).any(|(_, seat)| seat.counted) {
+            self.next_seq = self.next_seq.saturating_add(1);
+        }
+    }
+}
+
+impl Version {
+    /// Whether it only gives more than the version before.
+    pub fn raises(&self, defaults: &Defaults) -> Raise {
+        self.policy.raises(self.previous.as_deref(), defaults)
+    }
+}
+
+impl Charges {
+    /// Books that a charge counts.
+    pub fn count(&mut self, cseq: u64, id: EventId) {
+        self.counted.insert((cseq, id));
+        while self.at(&self.counted, self.next_cseq).next().is_some() {
+            self.next_cseq = self.next_cseq.saturating_add(1);
+        }
+    }
+
+    /// The charge that the next one must name: of two counted ones the lowest id.
+    pub fn last(&self) -> Option<EventId> {
+        self.at(&self.counted, self.next_cseq.checked_sub(1)?).next()
+    }
+
+    /// Sound charges at a number, by id.
+    pub fn sound_at(&self, cseq: u64) -> impl Iterator<Item = EventId> {
+        self.at(&self.sound, cseq)
+    }
+
+    fn at<'a>(
+        &self,
+        all: &'a BTreeSet<(u64, EventId)>,
+        cseq: u64,
+    ) -> impl Iterator<Item = EventId> + use<'a> {
+        let range = (cseq, EventId([0; 32]))..=(cseq, EventId([0xff; 32]));
+        all.range(range).map(|(_, id)| *id)
+    }
+}

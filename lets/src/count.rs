@@ -1,0 +1,304 @@
+//! What an entry changes once it counts, and the places it takes before that.
+//!
+//! Everything here adds to sums and sets, so the order in which entries come to count leaves no
+//! trace.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use ayni_protocol::{Address, EventId, PublicKey};
+use ayni_witness::{Account, Fact, Payment};
+
+use crate::account::Raise;
+use crate::attestation::{About, Attestation, Statement};
+use crate::book::{Asked, Epoch, Version};
+use crate::entry::{Body, Entry};
+use crate::fork::{Case, Fork};
+use crate::ledger::{Key, Ledger, Signature};
+use crate::{Charge, Checkpoint, Fraud, Order, Policy, Rating, Rules, Status};
+
+impl Ledger {
+    /// Files a statement in its author's log, before anything is known of either.
+    pub(crate) fn note_log(&mut self, witness: PublicKey, statement: &Statement, id: EventId) {
+        let log = self.logs.entry(witness).or_default();
+        let index = statement.log.index;
+        let Some(other) = log.insert(index, id) else { return };
+        log.insert(index, id.min(other));
+        let fork = Fork { case: Case::Log, currency: None, whose: witness, number: index };
+        self.forks.entry(fork).or_default().extend([id, other]);
+    }
+
+    /// Keeps the index of statements about orders that have not come, and lets go of what is settled:
+    /// a counted statement lives on as a [`Signature`].
+    pub(crate) fn note_attestation(&mut self, entry: &Entry) {
+        let settled = self.rulings.get(&entry.id).is_some_and(|ruled| ruled.settled);
+        if let Body::Attestation(Attestation::State(statement)) = &entry.body
+            && let About::Order(repeat) = &statement.about
+        {
+            let currency = statement.currency.clone();
+            let key = (currency, repeat.payer, repeat.seq, entry.author, repeat.order);
+            if settled {
+                self.unseen.remove(&key);
+            } else {
+                self.unseen.insert(key);
+            }
+        }
+        if settled {
+            self.entries.remove(&entry.id);
+        }
+    }
+
+    /// An order or charge that lacks nothing but witnesses takes its place, and shows a fork.
+    pub(crate) fn note_sound(&mut self, entry: &Entry) {
+        match &entry.body {
+            Body::Order(order) => {
+                let book = self.books.entry(order.currency.clone()).or_default();
+                let account = book.accounts.entry(entry.speaker()).or_default();
+                account.seats.entry((order.seq, entry.id)).or_default().sound = true;
+                let all = account.at(order.seq).filter(|(_, seat)| seat.sound).map(|(id, _)| id);
+                let all = all.collect();
+                self.note_fork(Case::Order, &order.currency, entry.speaker(), order.seq, all);
+            }
+            Body::Charge(charge) => {
+                let book = self.books.entry(charge.currency.clone()).or_default();
+                book.charges.sound.insert((charge.cseq, entry.id));
+                let all = book.charges.sound_at(charge.cseq).collect();
+                self.note_fork(Case::Charge, &charge.currency, entry.author, charge.cseq, all);
+            }
+            _ => {}
+        }
+    }
+
+    fn note_fork(
+        &mut self,
+        case: Case,
+        currency: &Address,
+        whose: PublicKey,
+        number: u64,
+        all: BTreeSet<EventId>,
+    ) {
+        if all.len() > 1 {
+            let fork = Fork { case, currency: Some(currency.clone()), whose, number };
+            self.forks.entry(fork).or_default().extend(all);
+        }
+    }
+
+    /// Books an entry. Entries to look at again go to `work`, what it establishes to `facts`.
+    pub(crate) fn count(&mut self, entry: &Entry, work: &mut Vec<EventId>, facts: &mut Vec<Fact>) {
+        match &entry.body {
+            Body::Currency(currency) => {
+                let book = self.books.entry(currency.address(&entry.author)).or_default();
+                book.definitions.insert((entry.created_at, Reverse(entry.id)), currency.clone());
+            }
+            Body::Rules(rules) => self.count_rules(entry, rules, work),
+            Body::Policy(policy) => facts.extend(self.count_policy(entry, policy, work)),
+            Body::Order(order) => facts.push(self.count_order(entry, order)),
+            Body::Attestation(Attestation::Approve { act }) => {
+                let fact = Fact::Approved { act: *act, steward: entry.author };
+                self.hear_act(&fact, work);
+                facts.push(fact);
+            }
+            Body::Attestation(Attestation::State(statement)) => {
+                self.count_statement(entry, statement, work);
+            }
+            Body::Request(request) => {
+                let book = self.books.entry(request.currency.clone()).or_default();
+                let asked = Asked {
+                    payee: entry.speaker(),
+                    community: entry.community,
+                    created_at: entry.created_at,
+                    request: Arc::clone(request),
+                    answers: BTreeMap::new(),
+                };
+                book.requests.insert(entry.id, asked);
+            }
+            Body::Decline(decline) => {
+                let book = self.books.entry(decline.currency.clone()).or_default();
+                if let Some(asked) = book.requests.get_mut(&decline.request) {
+                    asked.answers.insert(entry.id, decline.answer);
+                }
+            }
+            Body::Charge(charge) => self.count_charge(entry, charge),
+            Body::Checkpoint(checkpoint) => self.count_checkpoint(entry, checkpoint),
+            Body::Fraud(fraud) => self.count_fraud(entry, fraud),
+            Body::Rating(rating) => self.count_rating(entry, rating),
+        }
+    }
+
+    fn count_rules(&mut self, entry: &Entry, rules: &Arc<Rules>, work: &mut Vec<EventId>) {
+        let Some(charter) = self.charters.get(&rules.charter) else { return };
+        let epoch = Epoch {
+            id: entry.id,
+            community: entry.community,
+            rules: Arc::clone(rules),
+            charter: Arc::clone(charter),
+        };
+        let book = self.books.entry(rules.currency.clone()).or_default();
+        book.add_rules(epoch);
+        let same = book.epochs.values().filter(|epoch| epoch.rules.epoch == rules.epoch);
+        let same = same.map(|epoch| epoch.id).collect();
+        self.note_fork(Case::Rules, &rules.currency, entry.author, rules.epoch, same);
+        self.fire(&Key::Rules(rules.currency.clone()), work);
+    }
+
+    fn count_policy(
+        &mut self,
+        entry: &Entry,
+        policy: &Arc<Policy>,
+        work: &mut Vec<EventId>,
+    ) -> Option<Fact> {
+        let previous = policy.previous.and_then(|id| match &self.entries.get(&id)?.body {
+            Body::Policy(previous) => Some(Arc::clone(previous)),
+            _ => None,
+        });
+        let (currency, account) = (&policy.currency, policy.account);
+        let version = Version {
+            id: entry.id,
+            community: entry.community,
+            policy: Arc::clone(policy),
+            previous,
+        };
+        let book = self.books.entry(currency.clone()).or_default();
+        if version.raises(&book.defaults) != Raise::Yes {
+            self.lowering.insert((currency.clone(), entry.id));
+        }
+        let known = book.accounts.entry(account).or_default();
+        let fresh: Vec<_> = policy.signers.difference(&known.signers).copied().collect();
+        known.signers.extend(&fresh);
+        known.policies.insert((policy.version, Reverse(entry.id)), Arc::new(version));
+        let same = known.policies.keys().filter(|(number, _)| *number == policy.version);
+        let same = same.map(|(_, Reverse(id))| *id).collect();
+        self.note_fork(Case::Policy, currency, account, policy.version, same);
+        self.fire(&Key::Opened(currency.clone(), account), work);
+        for signer in fresh {
+            self.signers.entry(signer).or_default().insert((currency.clone(), account));
+            self.fire(&Key::Signer(currency.clone(), account, signer), work);
+        }
+        Some(Fact::Account(Arc::new(Account {
+            policy: entry.id,
+            community: entry.community,
+            currency: currency.clone(),
+            account,
+            version: policy.version,
+            account_type: policy.account_type.as_str().into(),
+            active: policy.status == Status::Active,
+            signers: policy.signers.clone(),
+            flags: policy.flags.clone(),
+            inviter: policy.inviter,
+        })))
+    }
+
+    fn count_order(&mut self, entry: &Entry, order: &Order) -> Fact {
+        let (payer, total, when) = (entry.speaker(), order.total(), (entry.created_at, entry.id));
+        let book = self.books.entry(order.currency.clone()).or_default();
+        let account = book.accounts.entry(payer).or_default();
+        account.debits = account.debits.saturating_add(total);
+        account.history.insert(when);
+        account.certify(order.seq, entry.id);
+        for leg in &order.legs {
+            let account = book.accounts.entry(leg.account).or_default();
+            account.credits = account.credits.saturating_add(leg.minor.into());
+            account.history.insert(when);
+        }
+        book.orders = book.orders.saturating_add(1);
+        book.volume = book.volume.saturating_add(total);
+        if let Some(request) = order.request {
+            book.answered.entry(request).or_default().insert(entry.id);
+        }
+        if let Some(refunded) = order.refund {
+            let sum = book.refunded.entry(refunded).or_default();
+            *sum = sum.saturating_add(total);
+        }
+        Fact::Certified(Arc::new(Payment {
+            order: entry.id,
+            community: entry.community,
+            currency: order.currency.clone(),
+            scale: order.scale,
+            payer,
+            legs: order.legs.clone(),
+            refund_of: order.refund,
+            purpose: order.purpose.clone(),
+            pay: order.pay,
+        }))
+    }
+
+    fn count_statement(&mut self, entry: &Entry, statement: &Statement, work: &mut Vec<EventId>) {
+        let target = match &statement.about {
+            About::Order(repeat) => repeat.order,
+            About::Policy(id) | About::Charge(id) => *id,
+            About::Close => return,
+        };
+        let signature =
+            Signature { witness: entry.author, epoch: statement.epoch, attestation: entry.id };
+        let all = self.signatures.entry(target).or_default();
+        if let Err(place) = all.binary_search(&signature) {
+            all.insert(place, signature);
+        }
+        if let About::Order(repeat) = &statement.about {
+            self.note_attested(&statement.currency, repeat.payer, repeat.seq, target, entry.author);
+        }
+        if let About::Policy(policy) = statement.about
+            && self.is_certified(&statement.currency, &policy)
+        {
+            self.lowering.remove(&(statement.currency.clone(), policy));
+        }
+        self.fire(&Key::Signed(target), work);
+    }
+
+    /// An attested order takes its place, uses up its `pay` id, and may show a witness's fork.
+    fn note_attested(
+        &mut self,
+        currency: &Address,
+        payer: PublicKey,
+        seq: u64,
+        order: EventId,
+        witness: PublicKey,
+    ) {
+        let book = self.books.entry(currency.clone()).or_default();
+        let account = book.accounts.entry(payer).or_default();
+        account.seats.entry((seq, order)).or_default().attested = true;
+        let others: Vec<_> = account.at(seq).map(|(id, _)| id).collect();
+        let by_same = others.into_iter().filter(|id| self.signed_by(id, &witness).is_some());
+        let by_same = by_same.collect();
+        self.note_fork(Case::Attest, currency, witness, seq, by_same);
+        if let Some(Body::Order(body)) = self.entries.get(&order).map(|entry| &entry.body)
+            && let Some(pay) = body.pay
+        {
+            self.paid.entry(pay).or_default().insert(order);
+        }
+    }
+
+    fn count_charge(&mut self, entry: &Entry, charge: &Charge) {
+        let book = self.books.entry(charge.currency.clone()).or_default();
+        for (account, minor) in charge.effects() {
+            let account = book.accounts.entry(account).or_default();
+            account.charges = account.charges.saturating_add(minor);
+            account.history.insert((entry.created_at, entry.id));
+        }
+        book.charges.count(charge.cseq, entry.id);
+    }
+
+    fn count_checkpoint(&mut self, entry: &Entry, checkpoint: &Checkpoint) {
+        let book = self.books.entry(checkpoint.currency.clone()).or_default();
+        book.checkpoints.entry(checkpoint.root).or_default().insert(entry.author);
+    }
+
+    fn count_fraud(&mut self, entry: &Entry, fraud: &Fraud) {
+        let book = self.books.entry(fraud.currency.clone()).or_default();
+        book.frauds.insert(entry.id);
+        if fraud.case == Case::Order {
+            book.proofs.entry(fraud.place).or_default().insert(entry.id);
+        }
+    }
+
+    fn count_rating(&mut self, entry: &Entry, rating: &Rating) {
+        let Some(Body::Order(order)) = self.entries.get(&rating.order).map(|entry| &entry.body)
+        else {
+            return;
+        };
+        let book = self.books.entry(order.currency.clone()).or_default();
+        let all = book.ratings.entry((rating.order, entry.speaker())).or_default();
+        all.insert((entry.created_at, Reverse(entry.id)), rating.clone());
+    }
+}

@@ -1,0 +1,163 @@
+//! What a witness owes the community besides attesting orders: acknowledgements of policies that
+//! take something away, and its signature under charges; and the drafts that a node signs.
+
+use ayni_protocol::{Address, Draft, EventId, Prefix, PublicKey, Rejection};
+use ayni_witness::Payout;
+
+use crate::account::Raise;
+use crate::attestation::{About, Attestation, Log, Statement};
+use crate::book::{Book, Epoch};
+use crate::entry::Body;
+use crate::judge::Verdict;
+use crate::ledger::Ledger;
+use crate::order::Terms;
+use crate::{Charge, Order, Rules};
+
+impl Ledger {
+    /// The next statement that witness `me` owes, if any. Each names the one before in the log, so
+    /// there is one at a time: sign it, apply it, ask again.
+    #[must_use]
+    pub fn next_duty(&self, me: &PublicKey) -> Option<Draft> {
+        self.next_acknowledgement(me).or_else(|| self.next_charge(me))
+    }
+
+    fn next_acknowledgement(&self, me: &PublicKey) -> Option<Draft> {
+        self.lowering.iter().find_map(|(currency, id)| {
+            let book = self.books.get(currency)?;
+            let epoch = book.current().filter(|epoch| epoch.charter.is_witness(me))?;
+            let Body::Policy(policy) = &self.entries.get(id)?.body else { return None };
+            let account = book.accounts.get(&policy.account)?;
+            let version = account.policies.values().find(|version| version.id == *id)?;
+            let owed = version.raises(&book.defaults) != Raise::Yes
+                && version.community == epoch.community
+                && self.signed_by(id, me).is_none();
+            owed.then(|| self.statement(me, epoch, About::Policy(*id)))
+        })
+    }
+
+    fn next_charge(&self, me: &PublicKey) -> Option<Draft> {
+        self.books.values().find_map(|book| {
+            let next = book.charges.sound_at(book.charges.next_cseq);
+            next.into_iter().find_map(|id| match self.judge_charge(&id, me) {
+                Verdict::Attest(draft) => Some(draft),
+                _ => None,
+            })
+        })
+    }
+
+    /// The verdict of witness `me` on a charge that was applied.
+    #[must_use]
+    pub fn judge_charge(&self, id: &EventId, me: &PublicKey) -> Verdict {
+        if let Some(attestation) = self.signed_by(id, me) {
+            return Verdict::Already(attestation);
+        }
+        let Some(Body::Charge(charge)) = self.entries.get(id).map(|entry| &entry.body) else {
+            return refuse(Prefix::Missing, "there is no such charge here");
+        };
+        let Some(book) = self.books.get(&charge.currency) else {
+            return refuse(Prefix::Missing, "the rules of this currency have not arrived yet");
+        };
+        match book.current().filter(|epoch| epoch.charter.is_witness(me)) {
+            None => Verdict::NotMine,
+            Some(epoch) => self.judge_sound_charge(id, charge, book, epoch, me),
+        }
+    }
+
+    fn judge_sound_charge(
+        &self,
+        id: &EventId,
+        charge: &Charge,
+        book: &Book,
+        epoch: &Epoch,
+        me: &PublicKey,
+    ) -> Verdict {
+        let mut rivals = book.charges.sound_at(charge.cseq).filter(|other| other != id);
+        if !book.charges.sound.contains(&(charge.cseq, *id)) {
+            refuse(Prefix::Policy, "the charge is not approved, or one of its accounts is not open")
+        } else if rivals.any(|other| self.signed_by(&other, me).is_some()) {
+            refuse(Prefix::Locked, "another charge with this number was attested")
+        } else if charge.cseq > book.charges.next_cseq {
+            refuse(Prefix::Missing, "an earlier charge has not arrived here yet")
+        } else if charge.cseq < book.charges.next_cseq || charge.previous != book.charges.last() {
+            refuse(Prefix::Seq, "the charge does not continue the chain of charges")
+        } else {
+            Verdict::Attest(self.statement(me, epoch, About::Charge(*id)))
+        }
+    }
+
+    /// A statement of witness `me` at the next place of its log.
+    pub(crate) fn statement(&self, me: &PublicKey, epoch: &Epoch, about: About) -> Draft {
+        let statement = Statement {
+            currency: epoch.rules.currency.clone(),
+            epoch: epoch.id,
+            log: self.next_log(me),
+            about,
+        };
+        Body::from(Attestation::State(Box::new(statement))).draft(&epoch.community)
+    }
+
+    /// The next place in the log of witness `me`, as far as its statements came here.
+    #[must_use]
+    pub fn next_log(&self, me: &PublicKey) -> Log {
+        match self.logs.get(me).and_then(|log| log.last_key_value()) {
+            None => Log { index: 0, previous: None },
+            Some((index, id)) => Log { index: index.saturating_add(1), previous: Some(*id) },
+        }
+    }
+
+    /// What somebody needs to write the next order of `payer`: who pays, whom, how much. Nothing
+    /// where the currency or one of the accounts is not known.
+    #[must_use]
+    pub fn terms(
+        &self,
+        currency: &Address,
+        payer: &PublicKey,
+        payee: &PublicKey,
+        gross: i64,
+    ) -> Option<(Terms, &Rules)> {
+        let book = self.books.get(currency)?;
+        let epoch = book.current()?;
+        let account = book.account(payer)?;
+        let levied = |key: &PublicKey| {
+            let version = self.in_force(book, book.account(key)?, None)?;
+            Some(version.policy.account_type.is_levied())
+        };
+        let terms = Terms {
+            epoch: epoch.id,
+            seq: account.next_seq,
+            previous: account.last_order().or_else(|| book.first_rules())?,
+            payee: *payee,
+            gross,
+            levied: levied(payer)? && levied(payee)?,
+        };
+        Some((terms, &epoch.rules))
+    }
+
+    /// The order that makes a prescribed payout, to be signed by `signer`; nothing where it may not
+    /// sign for the escrow account or the payout was made.
+    #[must_use]
+    pub fn draft_payout(&self, payout: &Payout, signer: &PublicKey) -> Option<Draft> {
+        if self.paid.contains_key(&payout.pay) {
+            return None;
+        }
+        let book = self.books.get(&payout.currency)?;
+        let version = self.in_force(book, book.account(&payout.escrow)?, None)?;
+        if !version.policy.signers.contains(signer) {
+            return None;
+        }
+        let (terms, rules) =
+            self.terms(&payout.currency, &payout.escrow, &payout.to, payout.minor)?;
+        let order = Order::new(&Terms { levied: false, ..terms }, rules).ok()?;
+        let order = Order {
+            from: (*signer != payout.escrow).then_some(payout.escrow),
+            refund: payout.refund_of,
+            pay: Some(payout.pay),
+            ..order
+        };
+        Some(Body::from(order).draft(&book.current()?.community))
+    }
+}
+
+fn refuse(prefix: Prefix, sentence: &'static str) -> Verdict {
+    Verdict::Refuse(Rejection::new(prefix, sentence))
+}

@@ -1,0 +1,477 @@
+//! What a witness says to an order, before it signs (protocol section 3).
+//!
+//! Pure: the same order, ledger and time give the same verdict. The order is judged before it is
+//! applied, because node and witness store an order and its attestation in one write.
+//! The checks come in the order of the protocol, and the first that fails is the answer, in words
+//! for the one who wants to pay.
+//!
+//! One thing comes before all others: an order that was attested stays attested. Whoever sends it
+//! again gets the same attestation, even if the account was suspended since.
+
+use ayni_protocol::{
+    Amount, Draft, EventId, Malformed, Prefix, PublicKey, Rejection, Timestamp, VerifiedEvent,
+};
+use ayni_witness::Payout;
+
+use crate::account::{Ability, AccountType, Status};
+use crate::attestation::{About, Repeat};
+use crate::book::{Account, Book, Epoch, Version};
+use crate::entry::{Body, Entry};
+use crate::ledger::Ledger;
+use crate::request::Answer;
+use crate::rules::Enforce;
+use crate::{Money, Order, Policy, levy};
+
+/// What a witness says to an order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// It signs this attestation, and stores it with the order in one write.
+    Attest(Draft),
+    /// It has signed already: this attestation.
+    Already(EventId),
+    /// It is no witness of this currency: others decide.
+    NotMine,
+    /// It does not sign.
+    Refuse(Rejection),
+}
+
+impl Ledger {
+    /// The verdict of witness `me` on an order that was not applied yet, at time `now`.
+    #[must_use]
+    pub fn judge(&self, event: &VerifiedEvent, me: &PublicKey, now: Timestamp) -> Verdict {
+        let entry = match Entry::read(event) {
+            Ok(entry) => entry,
+            Err(malformed) => return Verdict::Refuse(refuse_shape(&malformed)),
+        };
+        match self.hear(&entry, me, now) {
+            Ok(verdict) => verdict,
+            Err(rejection) => Verdict::Refuse(rejection),
+        }
+    }
+
+    fn hear(&self, entry: &Entry, me: &PublicKey, now: Timestamp) -> Result<Verdict, Rejection> {
+        let Body::Order(order) = &entry.body else {
+            return Err(Rejection::invalid("this is not a transfer order"));
+        };
+        if let Some(attestation) = self.signed_by(&entry.id, me) {
+            return Ok(Verdict::Already(attestation));
+        }
+        let unknown = || {
+            let sentence = "the rules of this currency have not arrived here yet; try again later";
+            Rejection::new(Prefix::Missing, sentence)
+        };
+        let book = self.books.get(&order.currency).ok_or_else(unknown)?;
+        let epoch = book.current().ok_or_else(unknown)?;
+        if !epoch.charter.is_witness(me) {
+            return Ok(Verdict::NotMine);
+        }
+        let hearing = Hearing { ledger: self, book, epoch, me, now, entry, order };
+        if let Some(any) = hearing.certificate() {
+            return Ok(Verdict::Already(any));
+        }
+        hearing.decide()
+    }
+
+    /// The attestation of `target` that `witness` signed, if it counts.
+    #[must_use]
+    pub fn signed_by(&self, target: &EventId, witness: &PublicKey) -> Option<EventId> {
+        let mut all = self.signatures.get(target)?.iter();
+        all.find(|signed| signed.witness == *witness).map(|signed| signed.attestation)
+    }
+
+    /// The version of an account's policy that a witness applies: the highest that only gives more
+    /// than the one before, or that it or enough others acknowledged. Without `me`, only the others'
+    /// word counts.
+    pub(crate) fn in_force<'a>(
+        &self,
+        book: &'a Book,
+        account: &'a Account,
+        me: Option<&PublicKey>,
+    ) -> Option<&'a Version> {
+        let binds = |version: &&std::sync::Arc<Version>| {
+            version.raises(&book.defaults) == crate::account::Raise::Yes
+                || me.is_some_and(|me| self.signed_by(&version.id, me).is_some())
+                || self.is_certified(&version.policy.currency, &version.id)
+        };
+        account.policies.values().rev().find(binds).map(|version| &**version)
+    }
+
+    /// Whether an order-fork of this account was proven and not pardoned since: by a policy that
+    /// names a proof of it as its reason.
+    pub(crate) fn is_forked(&self, book: &Book, key: &PublicKey, account: &Account) -> bool {
+        let mut proven = book.proofs.range((*key, 0)..=(*key, u64::MAX));
+        proven.any(|(_, proofs)| {
+            let mut versions = account.policies.values();
+            !versions.any(|version| version.policy.causes.iter().any(|id| proofs.contains(id)))
+        })
+    }
+}
+
+/// One order before one witness.
+struct Hearing<'a> {
+    ledger: &'a Ledger,
+    book: &'a Book,
+    epoch: &'a Epoch,
+    me: &'a PublicKey,
+    now: Timestamp,
+    entry: &'a Entry,
+    order: &'a Order,
+}
+
+type Heard<T = ()> = Result<T, Rejection>;
+
+fn refused<T>(prefix: Prefix, sentence: impl Into<String>) -> Heard<T> {
+    Err(Rejection::new(prefix, sentence.into()))
+}
+
+impl<'a> Hearing<'a> {
+    /// Some attestation of this order, where it is certified already.
+    fn certificate(&self) -> Option<EventId> {
+        let counted = self.ledger.is_counted(&self.entry.id);
+        let signed = self.ledger.signatures.get(&self.entry.id).filter(|_| counted)?;
+        signed.iter().map(|signed| signed.attestation).min()
+    }
+
+    fn decide(&self) -> Heard<Verdict> {
+        self.rules()?;
+        let (payer, version) = self.payer()?;
+        self.escrow(&version.policy)?;
+        self.place(payer)?;
+        let payee = self.legs()?;
+        let gross = self.levies(&version.policy, payee)?;
+        self.payee_max(payee)?;
+        self.requirements(&version.policy)?;
+        let over = self.limit(payer, &version.policy)?;
+        self.until()?;
+        self.request(gross)?;
+        self.refund()?;
+        self.home(&version.policy)?;
+        Ok(Verdict::Attest(self.attestation(version.id, over)))
+    }
+
+    fn money(&self, minor: i128) -> Money {
+        Money { minor, scale: self.epoch.rules.scale }
+    }
+
+    fn rules(&self) -> Heard {
+        if self.order.epoch != self.epoch.id {
+            return refused(
+                Prefix::Epoch,
+                "the rules of this currency have changed; sign the payment again under the new ones",
+            );
+        }
+        if self.entry.community != self.epoch.community {
+            return refused(Prefix::Invalid, "the payment names another community in its h tag");
+        }
+        if self.order.scale != self.epoch.rules.scale {
+            let decimals = self.epoch.rules.scale.decimals();
+            let sentence = format!("amounts in this currency have exactly {decimals} decimals");
+            return refused(Prefix::Amount, sentence);
+        }
+        Ok(())
+    }
+
+    /// The account that pays, and the version of its policy that this witness applies.
+    fn payer(&self) -> Heard<(&'a Account, &'a Version)> {
+        let key = self.entry.speaker();
+        let found = self.book.accounts.get(&key).and_then(|account| {
+            Some((account, self.ledger.in_force(self.book, account, Some(self.me))?))
+        });
+        let Some((account, version)) = found else {
+            return refused(
+                Prefix::Policy,
+                "you have no account in this currency yet; ask a steward to open one",
+            );
+        };
+        let policy = &version.policy;
+        if !policy.signers.contains(&self.entry.author) {
+            return refused(Prefix::Restricted, "this key may not sign for the account that pays");
+        }
+        match policy.status {
+            Status::Closed => return refused(Prefix::Policy, "your account is closed"),
+            Status::Suspended => {
+                let sentence = "your account is suspended and can only receive; ask a steward why";
+                return refused(Prefix::Policy, sentence);
+            }
+            Status::Active => {}
+        }
+        if self.ledger.is_forked(self.book, &key, account) {
+            return refused(
+                Prefix::Policy,
+                "two different payments were signed for one place of your account, so it is \
+                 suspended until a steward clears it",
+            );
+        }
+        if policy.can.contains(&Ability::Pay) {
+            Ok((account, version))
+        } else {
+            refused(Prefix::Policy, "your account may not pay")
+        }
+    }
+
+    /// Escrow pays only what a decided raffle prescribes, and that once.
+    fn escrow(&self, policy: &Policy) -> Heard {
+        if policy.account_type != AccountType::Escrow {
+            return Ok(());
+        }
+        let prescribed = self.order.pay.and_then(|pay| {
+            let payouts = self.ledger.payouts.get(&pay)?;
+            payouts.iter().find(|payout| self.is_prescribed(payout)).map(|_| pay)
+        });
+        let Some(pay) = prescribed else {
+            return refused(
+                Prefix::Policy,
+                "an escrow account pays only what the decided result of a raffle prescribes",
+            );
+        };
+        let mut paid = self.ledger.paid.get(&pay).into_iter().flatten();
+        if paid.any(|order| *order != self.entry.id) {
+            return refused(Prefix::Policy, "this payout was made already");
+        }
+        Ok(())
+    }
+
+    fn is_prescribed(&self, payout: &Payout) -> bool {
+        let [leg] = self.order.legs.as_slice() else { return false };
+        payout.currency == self.order.currency
+            && payout.escrow == self.entry.speaker()
+            && payout.to == leg.account
+            && payout.minor == leg.minor
+            && payout.refund_of == self.order.refund
+    }
+
+    /// No other order pending at this place, and the account's chain continued.
+    fn place(&self, payer: &Account) -> Heard {
+        let (key, seq) = (self.entry.speaker(), self.order.seq);
+        let mine = |id: &EventId| self.ledger.signed_by(id, self.me).is_some();
+        let pending = |(id, seat): (EventId, crate::book::Seat)| !seat.counted && mine(&id);
+        let range = (self.order.currency.clone(), key, seq, *self.me, EventId([0; 32]))
+            ..=(self.order.currency.clone(), key, seq, *self.me, EventId([0xff; 32]));
+        let mut unseen = self.ledger.unseen.range(range);
+        if payer.at(seq).any(pending) || unseen.any(|(.., order)| *order != self.entry.id) {
+            return refused(
+                Prefix::Locked,
+                "another payment of yours is already pending at this place; wait for it",
+            );
+        }
+        if seq > payer.next_seq {
+            let next = payer.next_seq;
+            let sentence = format!("your payment number {next} has not arrived here yet");
+            return refused(Prefix::Missing, sentence);
+        }
+        if seq < payer.next_seq {
+            let next = payer.next_seq;
+            let sentence = format!("payment number {seq} was made already; the next is {next}");
+            return refused(Prefix::Seq, sentence);
+        }
+        let previous = payer.last_order().or_else(|| self.book.first_rules());
+        if previous == Some(self.order.previous) {
+            Ok(())
+        } else {
+            refused(Prefix::Seq, "the payment does not name your last one as the one before it")
+        }
+    }
+
+    /// Every account credited exists and may receive; gives the payee's policy.
+    fn legs(&self) -> Heard<&'a Policy> {
+        let mut payee = None;
+        for leg in &self.order.legs {
+            let account = self.book.accounts.get(&leg.account);
+            let version = account.and_then(|a| self.ledger.in_force(self.book, a, Some(self.me)));
+            let Some(version) = version else {
+                let sentence = "whoever you pay has no account in this currency yet";
+                return refused(Prefix::Policy, sentence);
+            };
+            let policy = &version.policy;
+            if policy.status == Status::Closed || !policy.can.contains(&Ability::Receive) {
+                let sentence = "the account you pay to is closed or may not receive";
+                return refused(Prefix::Policy, sentence);
+            }
+            payee.get_or_insert(&**policy);
+        }
+        payee.map_or_else(|| refused(Prefix::Invalid, "the payment pays nobody"), Ok)
+    }
+
+    /// The legs are the levy formula's; gives the price.
+    fn levies(&self, payer: &Policy, payee: &Policy) -> Heard<i64> {
+        let levied = payer.account_type.is_levied() && payee.account_type.is_levied();
+        let gross = levy::gross(&self.epoch.rules, &self.order.legs, levied);
+        let wrong = "the parts of the payment are not what the currency's levies make of its price";
+        gross.map_or_else(|| refused(Prefix::Levy, wrong), Ok)
+    }
+
+    fn payee_max(&self, payee: &Policy) -> Heard {
+        let max = payee.max.map(|max| max.minor).or(self.epoch.rules.max);
+        let Some((max, leg)) = max.zip(self.order.legs.first()) else { return Ok(()) };
+        let balance = self.book.accounts.get(&leg.account).map_or(0, Account::balance);
+        let after = balance.saturating_add(leg.minor.into());
+        if after <= i128::from(max) {
+            return Ok(());
+        }
+        let sentence = format!(
+            "with this payment the other account would hold {}, more than the {} it may",
+            self.money(after),
+            self.money(max.into())
+        );
+        refused(Prefix::Limit, sentence)
+    }
+
+    /// Amounts that only accounts with a flag may move.
+    fn requirements(&self, payer: &Policy) -> Heard {
+        let total = self.order.total();
+        for (flag, most) in &self.epoch.rules.require {
+            let most = i128::from(*most);
+            let sentence = |whose: &str| {
+                let most = self.money(most);
+                format!("payments above {most} need {whose} account to be verified ({flag})")
+            };
+            if total > most && !payer.flags.contains(flag) {
+                return refused(Prefix::Policy, sentence("your"));
+            }
+            for leg in self.order.legs.iter().filter(|leg| i128::from(leg.minor) > most) {
+                let account = self.book.accounts.get(&leg.account);
+                let version =
+                    account.and_then(|a| self.ledger.in_force(self.book, a, Some(self.me)));
+                if version.is_none_or(|version| !version.policy.flags.contains(flag)) {
+                    return refused(Prefix::Policy, sentence("the other"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The payer stays within the limit; gives by how much not, where limits do not bind.
+    fn limit(&self, payer: &Account, policy: &Policy) -> Heard<Option<Amount>> {
+        let limit = self.ledger.limit_of(&self.epoch.rules, payer, policy);
+        let available = payer.balance().saturating_add(limit);
+        let total = self.order.total();
+        if total <= available {
+            return Ok(None);
+        }
+        let over = i64::try_from(total.saturating_sub(available)).ok();
+        match (self.epoch.rules.enforce, over) {
+            (Enforce::Soft, Some(minor)) => {
+                Ok(Some(Amount { minor, scale: self.epoch.rules.scale }))
+            }
+            _ => {
+                let left = self.money(available.max(0));
+                let total = self.money(total);
+                refused(
+                    Prefix::Limit,
+                    format!(
+                        "you have {left} left to spend; this payment of {total} would pass your limit"
+                    ),
+                )
+            }
+        }
+    }
+
+    fn until(&self) -> Heard {
+        if self.order.until.is_some_and(|until| until < self.now) {
+            return refused(Prefix::Invalid, "the payment was only good until an earlier time");
+        }
+        Ok(())
+    }
+
+    /// A named request is for this payer and payee, open, and of this price.
+    fn request(&self, gross: i64) -> Heard {
+        let Some(id) = self.order.request else { return Ok(()) };
+        let Some(asked) = self.book.requests.get(&id) else {
+            return refused(Prefix::Request, "the payment request has not arrived here yet");
+        };
+        let request = &asked.request;
+        if request.payer.is_some_and(|payer| payer != self.entry.speaker()) {
+            return refused(Prefix::Request, "the payment request is addressed to somebody else");
+        }
+        if self.order.payee() != Some(&asked.payee) {
+            return refused(Prefix::Request, "the payment request was made by somebody else");
+        }
+        if asked.answers.values().any(|answer| *answer == Answer::Cancelled) {
+            return refused(Prefix::Request, "the payment request was cancelled");
+        }
+        if !asked.answers.is_empty() {
+            return refused(Prefix::Request, "you declined this payment request");
+        }
+        if request.expires_at.is_some_and(|expires| expires < self.now) {
+            return refused(Prefix::Request, "the payment request has expired");
+        }
+        if request.payer.is_some() && self.book.answered.contains_key(&id) {
+            return refused(Prefix::Request, "the payment request was paid already");
+        }
+        match request.amount {
+            Some(amount) if amount.minor != gross => {
+                let gross = self.money(gross.into());
+                let sentence = format!("the payment request is over {amount}, not {gross}");
+                refused(Prefix::Request, sentence)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A refund goes back the way the order came, and all of them give back no more than it.
+    fn refund(&self) -> Heard {
+        let Some(id) = self.order.refund else { return Ok(()) };
+        let wrong = || refused(Prefix::Request, "there is no such payment from them to give back");
+        let Some(given) = self.ledger.entries.get(&id).filter(|_| self.ledger.is_counted(&id))
+        else {
+            return wrong();
+        };
+        let Body::Order(original) = &given.body else { return wrong() };
+        let back = original.currency == self.order.currency
+            && original.payee() == Some(&self.entry.speaker())
+            && self.order.payee() == Some(&given.speaker());
+        if !back {
+            return wrong();
+        }
+        let done = self.book.refunded.get(&id).copied().unwrap_or_default();
+        let left = original.total().saturating_sub(done);
+        if self.order.total() <= left {
+            return Ok(());
+        }
+        let sentence = format!("of that payment {} are left to give back", self.money(left));
+        refused(Prefix::Request, sentence)
+    }
+
+    /// Where there are several witnesses, the account's home witness signs first.
+    fn home(&self, policy: &Policy) -> Heard {
+        let Some(home) = policy.home.filter(|home| home != self.me) else { return Ok(()) };
+        let seats = &self.epoch.charter;
+        if seats.witnesses.len() == 1 || !seats.is_witness(&home) {
+            return Ok(());
+        }
+        let waiting = (
+            self.order.currency.clone(),
+            self.entry.speaker(),
+            self.order.seq,
+            home,
+            self.entry.id,
+        );
+        let signed = self.ledger.signed_by(&self.entry.id, &home).is_some();
+        if signed || self.ledger.unseen.contains(&waiting) {
+            return Ok(());
+        }
+        refused(Prefix::Missing, "your home witness has not attested this payment yet")
+    }
+
+    fn attestation(&self, policy: EventId, over: Option<Amount>) -> Draft {
+        let repeat = Repeat {
+            order: self.entry.id,
+            payer: self.entry.speaker(),
+            payee: self.order.payee().copied().unwrap_or(self.entry.author),
+            seq: self.order.seq,
+            scale: self.order.scale,
+            legs: self.order.legs.clone(),
+            policy,
+            over,
+        };
+        self.ledger.statement(self.me, self.epoch, About::Order(repeat))
+    }
+}
+
+fn refuse_shape(malformed: &Malformed) -> Rejection {
+    let prefix = match malformed {
+        Malformed::AmountNotCanonical(_) => Prefix::Amount,
+        _ => Prefix::Invalid,
+    };
+    Rejection::new(prefix, malformed.to_string())
+}

@@ -1,0 +1,73 @@
+//! The claims of this crate, by name. Each has a property test that cites it.
+
+use ayni_protocol::laws::Law;
+
+/// The ledger is a function of the set of events.
+pub const SAME_SET_SAME_BOOK: Law = Law {
+    name: "SameSetSameBook",
+    sentence: "Any order and repetition of the same events and facts gives the same rulings, \
+               forks and roots",
+    why: "or two nodes with the same events would disagree about money",
+};
+
+/// Nobody issues credit.
+pub const ZERO_SUM: Law = Law {
+    name: "ZeroSum",
+    sentence: "The balances of a currency sum to zero, after every event",
+    why: "or somebody could make money",
+};
+
+/// A number on an account is used once.
+pub const ONE_ORDER_PER_SEAT: Law = Law {
+    name: "OneOrderPerSeat",
+    sentence: "With an honest witness there is at most one certified order per account and number",
+    why: "or the same credit could be spent twice",
+};
+
+/// What people do of their own will stays within what they may owe.
+pub const NO_ONE_BEYOND_THEIR_LIMIT: Law = Law {
+    name: "NoOneBeyondTheirLimit",
+    sentence: "With an honest witness and hard limits no payment takes an account below its limit",
+    why: "or the community would lend more than it decided to",
+};
+
+/// Twice is once.
+pub const REPEAT_IS_NOTHING: Law = Law {
+    name: "RepeatIsNothing",
+    sentence: "An event or fact that came before changes nothing, and an attested order is answered \
+               with the same attestation",
+    why: "or a bad connection would pay twice",
+};
+
+/// Money only moves forward.
+pub const COUNTED_STAYS_COUNTED: Law = Law {
+    name: "CountedStaysCounted",
+    sentence: "Adding events never takes a certificate, or anything that counts, away",
+    why: "or a payment could be undone by whoever signs last",
+};
+
+/// One spelling out, one meaning in.
+pub const WRITTEN_AS_READ: Law = Law {
+    name: "WrittenAsRead",
+    sentence: "What a draft says is what reading the signed event gives",
+    why: "or a client would sign something else than it meant",
+};
+
+/// The books are what a second program makes of the same page.
+pub const ORACLE_AGREES: Law = Law {
+    name: "OracleAgrees",
+    sentence: "A naive reading of the protocol gives the same balances and the same root",
+    why: "or the protocol and the program would be two things",
+};
+
+/// Every law of this crate.
+pub const ALL: &[Law] = &[
+    SAME_SET_SAME_BOOK,
+    ZERO_SUM,
+    ONE_ORDER_PER_SEAT,
+    NO_ONE_BEYOND_THEIR_LIMIT,
+    REPEAT_IS_NOTHING,
+    COUNTED_STAYS_COUNTED,
+    WRITTEN_AS_READ,
+    ORACLE_AGREES,
+];

@@ -1,0 +1,204 @@
+//! The fold: every event of this part, and what became of it.
+//!
+//! An entry is evaluated against what counted so far. If its premise has not come, it is filed
+//! under the key that will fire when it does, and evaluated again then. What fires a key is always
+//! something that stays (an event came, a policy counted, a witness signed), and evaluation reads
+//! nothing else, so the fold ends in the same state whatever the order of arrival, and work is
+//! bounded: an entry is looked at once for each thing it waited for.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use ayni_protocol::{Address, EventId, Kind, Malformed, Part, PublicKey, Ruling, VerifiedEvent};
+use ayni_witness::acts::{Acts, Touched};
+use ayni_witness::{Charter, Fact, Payout};
+
+use crate::attestation::Attestation;
+use crate::book::Book;
+use crate::entry::{Body, Entry};
+use crate::evaluate::Held;
+use crate::fork::Fork;
+use crate::reason::Reason;
+
+/// The books of every currency, folded from signed events.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    pub(crate) acts: Acts,
+    pub(crate) charters: BTreeMap<EventId, Arc<Charter>>,
+    pub(crate) books: BTreeMap<Address, Book>,
+    /// Everything that was applied, save attestations that are settled.
+    pub(crate) entries: BTreeMap<EventId, Entry>,
+    pub(crate) rulings: BTreeMap<EventId, Ruled>,
+    waiting: BTreeMap<Key, BTreeSet<EventId>>,
+    /// Counted statements of witnesses, by what they are about.
+    pub(crate) signatures: BTreeMap<EventId, Vec<Signature>>,
+    /// Statements about orders that have not come: account, number, witness, order.
+    pub(crate) unseen: BTreeSet<(Address, PublicKey, u64, PublicKey, EventId)>,
+    /// Every log that any key claims to keep; of two statements at one place the lowest id.
+    pub(crate) logs: BTreeMap<PublicKey, BTreeMap<u64, EventId>>,
+    pub(crate) forks: BTreeMap<Fork, BTreeSet<EventId>>,
+    /// Payouts that decided raffles prescribe, by their `pay` id.
+    pub(crate) payouts: BTreeMap<[u8; 32], Vec<Arc<Payout>>>,
+    /// Orders that witnesses attested for a `pay` id.
+    pub(crate) paid: BTreeMap<[u8; 32], BTreeSet<EventId>>,
+    /// Policies that wait for the acknowledgement of witnesses.
+    pub(crate) lowering: BTreeSet<(Address, EventId)>,
+    /// Accounts by the keys that any policy let sign for them.
+    pub(crate) signers: BTreeMap<PublicKey, BTreeSet<(Address, PublicKey)>>,
+}
+
+/// A ruling, and whether it is the last word.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ruled {
+    pub ruling: Ruling<Reason>,
+    pub settled: bool,
+}
+
+/// A witness's counted statement about something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Signature {
+    pub witness: PublicKey,
+    pub epoch: EventId,
+    pub attestation: EventId,
+}
+
+/// What an entry can wait for. Each fires when it becomes so, and stays so.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Key {
+    /// The event came.
+    Present(EventId),
+    /// The event counts.
+    Counted(EventId),
+    /// The event has one more statement of a witness.
+    Signed(EventId),
+    /// The act has one more approval or mandate.
+    Act(EventId),
+    /// The charter counts.
+    Charter(EventId),
+    /// The community has one more charter.
+    Community(EventId),
+    /// The currency has one more version of its rules.
+    Rules(Address),
+    /// The account was opened.
+    Opened(Address, PublicKey),
+    /// The key may sign for the account.
+    Signer(Address, PublicKey, PublicKey),
+}
+
+impl Part for Ledger {
+    type Entry = Entry;
+    type Reason = Reason;
+    type Fact = Fact;
+
+    const NAME: &'static str = "ledger";
+    const KINDS: &'static [Kind] = Body::KINDS;
+
+    fn read(event: &VerifiedEvent) -> Result<Entry, Malformed> {
+        Entry::read(event)
+    }
+
+    fn apply(&mut self, entry: Entry, facts: &mut Vec<Fact>) {
+        let id = entry.id;
+        if self.rulings.contains_key(&id) {
+            return;
+        }
+        if let Body::Attestation(Attestation::State(statement)) = &entry.body {
+            self.note_log(entry.author, statement, id);
+        }
+        let ruling = Ruling::Waiting(ayni_protocol::Premise::Event(id));
+        self.rulings.insert(id, Ruled { ruling, settled: false });
+        self.entries.insert(id, entry);
+        let mut work = vec![id];
+        self.fire(&Key::Present(id), &mut work);
+        self.settle(work, facts);
+    }
+
+    fn learn(&mut self, fact: &Fact, facts: &mut Vec<Fact>) {
+        let mut work = Vec::new();
+        match fact {
+            Fact::Charter(charter) => {
+                self.charters.insert(charter.id, Arc::clone(charter));
+                self.fire(&Key::Charter(charter.id), &mut work);
+            }
+            Fact::Prescribed(payout) => {
+                let known = self.payouts.entry(payout.pay).or_default();
+                if !known.contains(payout) {
+                    known.push(Arc::clone(payout));
+                }
+            }
+            _ => {}
+        }
+        self.hear_act(fact, &mut work);
+        self.settle(work, facts);
+    }
+
+    fn ruling(&self, entry: &EventId) -> Option<Ruling<Reason>> {
+        self.rulings.get(entry).map(|ruled| ruled.ruling)
+    }
+
+    fn digest_lines(&self) -> Vec<String> {
+        self.currencies()
+            .filter_map(|address| {
+                let root = ayni_protocol::hex::encode(&self.currency_root(address)?);
+                Some(format!("currency|{address}|{root}"))
+            })
+            .collect()
+    }
+}
+
+impl Ledger {
+    /// Entries that change nothing yet.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        let waits = |ruled: &&Ruled| matches!(ruled.ruling, Ruling::Waiting(_));
+        self.rulings.values().filter(waits).count()
+    }
+
+    pub(crate) fn is_counted(&self, id: &EventId) -> bool {
+        self.rulings.get(id).is_some_and(|ruled| ruled.ruling == Ruling::Counted)
+    }
+
+    pub(crate) fn hear_act(&mut self, fact: &Fact, work: &mut Vec<EventId>) {
+        match self.acts.learn(fact) {
+            Touched::Nothing => {}
+            Touched::Act(act) => self.fire(&Key::Act(act), work),
+            Touched::Community(community) => self.fire(&Key::Community(community), work),
+        }
+    }
+
+    pub(crate) fn fire(&mut self, key: &Key, work: &mut Vec<EventId>) {
+        work.extend(self.waiting.remove(key).into_iter().flatten());
+    }
+
+    fn settle(&mut self, mut work: Vec<EventId>, facts: &mut Vec<Fact>) {
+        while let Some(id) = work.pop() {
+            if self.rulings.get(&id).is_none_or(|ruled| ruled.settled) {
+                continue;
+            }
+            let Some(entry) = self.entries.get(&id).cloned() else { continue };
+            match self.evaluate(&entry) {
+                Ok(()) => {
+                    self.rulings.insert(id, Ruled { ruling: Ruling::Counted, settled: true });
+                    self.note_sound(&entry);
+                    self.count(&entry, &mut work, facts);
+                    self.fire(&Key::Counted(id), &mut work);
+                }
+                Err(held) => self.hold(&entry, held),
+            }
+            if matches!(entry.body, Body::Attestation(_)) {
+                self.note_attestation(&entry);
+            }
+        }
+    }
+
+    fn hold(&mut self, entry: &Entry, held: Held) {
+        let settled = held.keys.is_empty();
+        self.rulings.insert(entry.id, Ruled { ruling: held.ruling, settled });
+        for key in held.keys {
+            self.waiting.entry(key).or_default().insert(entry.id);
+        }
+        if held.sound {
+            self.note_sound(entry);
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! A transfer order (kind 4752): one payment, signed by the payer, numbered on the payer's account.
+//!
+//! A refund is an order too, the other way round. A hold is not read here, see the crate's page.
+
+use ayni_protocol::shape::parsed;
+use ayni_protocol::{Address, Draft, EventId, Malformed, PublicKey, Scale, Shape, Timestamp, hex};
+use ayni_witness::Leg;
+
+use crate::levy::{self, LevyError};
+use crate::rules::{Rules, optional_key};
+use crate::tags::{self, Amounts};
+
+/// Legs an order may have.
+pub const LEGS_MAX: usize = 16;
+
+/// What an order says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Order {
+    /// The currency.
+    pub currency: Address,
+    /// The rules it was signed under.
+    pub epoch: EventId,
+    /// Its number on the paying account, from 0.
+    pub seq: u64,
+    /// The order numbered one less; for 0 the epoch-0 rules.
+    pub previous: EventId,
+    /// Decimals its amounts are written with.
+    pub scale: Scale,
+    /// What goes where, the payee first.
+    pub legs: Vec<Leg>,
+    /// The paying account, where the signer is not its id.
+    pub from: Option<PublicKey>,
+    /// No witness attests it later than this.
+    pub until: Option<Timestamp>,
+    /// The payment request it answers.
+    pub request: Option<EventId>,
+    /// The order it gives back, wholly or in part.
+    pub refund: Option<EventId>,
+    /// The listing or cause it is for.
+    pub purpose: Option<Address>,
+    /// Which prescribed payout it is, out of an escrow account.
+    pub pay: Option<[u8; 32]>,
+    /// To the payee: NIP-44, or plain where the rules say so. Never needed for validation.
+    pub memo: String,
+}
+
+/// What somebody needs to know to write an order: where the account stands, who gets how much.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Terms {
+    /// Id of the rules in force.
+    pub epoch: EventId,
+    /// The account's next number.
+    pub seq: u64,
+    /// What `prev` must name: the account's last certified order, or the epoch-0 rules.
+    pub previous: EventId,
+    /// Who is paid.
+    pub payee: PublicKey,
+    /// The price in minor units, before levies of either side.
+    pub gross: i64,
+    /// Whether levies apply: both accounts are members' or organisations'.
+    pub levied: bool,
+}
+
+impl Order {
+    /// The order that pays `terms` under `rules`, its levies worked out.
+    ///
+    /// # Errors
+    /// [`LevyError`] where the amount is out of bounds or the levies leave nothing for the payee.
+    pub fn new(terms: &Terms, rules: &Rules) -> Result<Self, LevyError> {
+        Ok(Self {
+            currency: rules.currency.clone(),
+            epoch: terms.epoch,
+            seq: terms.seq,
+            previous: terms.previous,
+            scale: rules.scale,
+            legs: levy::legs(rules, terms.payee, terms.gross, terms.levied)?,
+            from: None,
+            until: None,
+            request: None,
+            refund: None,
+            purpose: None,
+            pay: None,
+            memo: String::new(),
+        })
+    }
+
+    /// Everything the payer pays, in minor units.
+    #[must_use]
+    pub fn total(&self) -> i128 {
+        self.legs.iter().map(|leg| i128::from(leg.minor)).sum()
+    }
+
+    /// Who is paid.
+    #[must_use]
+    pub fn payee(&self) -> Option<&PublicKey> {
+        self.legs.first().map(|leg| &leg.account)
+    }
+
+    pub(crate) fn read(
+        shape: Shape<'_>,
+        author: PublicKey,
+        content: &str,
+    ) -> Result<Self, Malformed> {
+        if shape.all("hold").next().is_some() {
+            return Err(Malformed::BadTag("hold", "left out: holds are not understood here yet"));
+        }
+        let from = optional_key(shape, "from")?;
+        let (scale, legs) = legs(shape)?;
+        if legs.iter().any(|leg| leg.account == from.unwrap_or(author)) {
+            return Err(Malformed::BadTag("leg", "to another account than the payer's"));
+        }
+        let payee = legs.first().map(|leg| leg.account.to_string());
+        if !shape.all("p").any(|tag| tag.value() == payee.as_deref()) {
+            return Err(Malformed::BadTag("p", "the payee, who is also the first leg"));
+        }
+        let pay = shape.optional_text("pay")?.map(hex::decode).transpose();
+        Ok(Self {
+            currency: shape.currency()?,
+            epoch: parsed(shape.text("epoch")?, "epoch", "the id of the rules")?,
+            seq: shape.unsigned("seq")?,
+            previous: shape.marked("prev")?,
+            scale,
+            legs,
+            from,
+            until: shape.optional_unsigned("until")?,
+            request: shape.optional_marked("request")?,
+            refund: shape.optional_marked("refund")?,
+            purpose: shape.marked_address("for")?,
+            pay: pay.map_err(|_| Malformed::BadTag("pay", "64 lowercase hex digits"))?,
+            memo: content.to_owned(),
+        })
+    }
+
+    pub(crate) fn write(&self, draft: Draft) -> Draft {
+        let draft = tags::in_currency(draft, &self.currency)
+            .tag(["epoch", &self.epoch.to_string()])
+            .tag(["seq", &self.seq.to_string()]);
+        let draft = tags::marked(draft, &self.previous, "prev");
+        let draft = tags::maybe_key(draft, "p", self.payee());
+        let draft = write_legs(draft, self.scale, &self.legs);
+        let draft = tags::maybe(draft, "until", self.until);
+        let draft = tags::maybe_marked(draft, self.request.as_ref(), "request");
+        let mut draft = tags::maybe_marked(draft, self.refund.as_ref(), "refund");
+        if let Some(purpose) = &self.purpose {
+            draft = draft.tag(["a", &purpose.to_string(), "", "for"]);
+        }
+        let draft = tags::maybe_key(draft, "from", self.from.as_ref());
+        tags::maybe(draft, "pay", self.pay.map(|pay| hex::encode(&pay))).content(&self.memo)
+    }
+}
+
+/// The `leg` tags of an order or of an attestation that repeats it.
+pub fn legs(shape: Shape<'_>) -> Result<(Scale, Vec<Leg>), Malformed> {
+    let mut amounts = Amounts::default();
+    let mut legs = Vec::new();
+    for tag in shape.all("leg") {
+        let account = parsed(tag.value().unwrap_or_default(), "leg", "an account and an amount")?;
+        let minor = amounts.positive(tag.get(2).unwrap_or_default())?;
+        legs.push(Leg { account, minor, purpose: tag.get(3).unwrap_or_default().to_owned() });
+    }
+    if legs.len() > LEGS_MAX {
+        return Err(Malformed::BadTag("leg", "there at most 16 times"));
+    }
+    Ok((amounts.scale("leg")?, legs))
+}
+
+/// Writes `leg` tags.
+pub fn write_legs(draft: Draft, scale: Scale, legs: &[Leg]) -> Draft {
+    legs.iter().fold(draft, |draft, leg| {
+        let (account, amount) = (leg.account.to_string(), tags::minor(scale, leg.minor));
+        if leg.purpose.is_empty() {
+            draft.tag(["leg", &account, &amount])
+        } else {
+            draft.tag(["leg", &account, &amount, &leg.purpose])
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{key, order, read};
+
+    fn leg(account: &str, minor: i64) -> Leg {
+        Leg { account: key(account), minor, purpose: String::new() }
+    }
+
+    #[test]
+    fn nobody_pays_themselves() {
+        let own = Order { legs: vec![leg("ana", 100)], ..order("ben", 100) };
+        assert!(matches!(read(own), Err(Malformed::BadTag("leg", _))));
+        let other = Order { from: Some(key("ben")), ..order("ben", 100) };
+        assert!(matches!(read(other), Err(Malformed::BadTag("leg", _))));
+    }
+
+    #[test]
+    fn an_order_has_one_to_sixteen_legs_above_zero() {
+        let many = |count| Order { legs: vec![leg("ben", 1); count], ..order("ben", 1) };
+        assert!(read(many(16)).is_ok());
+        assert!(read(many(17)).is_err());
+        assert!(read(many(0)).is_err());
+        let zero = Order { legs: vec![leg("ben", 0)], ..order("ben", 1) };
+        assert!(matches!(read(zero), Err(Malformed::AmountNotCanonical(_))));
+    }
+
+    #[test]
+    fn a_hold_is_no_payment() {
+        let held =
+            crate::Body::from(order("ben", 1)).draft(&EventId([1; 32])).tag(["hold", "slot"]);
+        assert!(matches!(crate::testing::read_draft(held), Err(Malformed::BadTag("hold", _))));
+    }
+}
