@@ -294,6 +294,7 @@ impl Peer {
             sent: self.sent,
             failures: self.backoff.failures(),
             last_error: self.last_error.clone(),
+            last_error_at: None,
         }
     }
 

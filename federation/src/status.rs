@@ -52,4 +52,6 @@ pub struct PeerStatus {
     pub failures: u32,
     /// What went wrong last, as a sentence.
     pub last_error: Option<String>,
+    /// When that was, in unix seconds; filled in by the driver, which knows the time of day.
+    pub last_error_at: Option<u64>,
 }
