@@ -146,7 +146,13 @@ fn what_is_refused_is_found() {
          { crate = 'rustls', deny-multiple-versions = true, reason = 'one' }]\n",
     )
     .unwrap();
-    let package = |name: &str, licence: &str, source: &str| serde_json::json!({"name": name, "license": licence, "source": source});
+    let package = |name: &str, license: &str, source: &str| {
+        let mut package = Value::Null;
+        package["name"] = name.into();
+        package["license"] = license.into();
+        package["source"] = source.into();
+        package
+    };
     let packages = [
         package("a", "GPL-3.0", CRATES_IO),
         package("b", "MIT", "git+https://example.org/b"),

@@ -23,7 +23,7 @@ pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
 }
 
-/// Every source file under the `src` folders of these rooms.
+/// Every source file under the `src` folders of these rooms, and the tests beside them.
 pub fn sources(rooms: &[&str]) -> Vec<Source> {
     let mut found = Vec::new();
     for room in rooms {
@@ -39,8 +39,20 @@ pub fn sources(rooms: &[&str]) -> Vec<Source> {
             let name = path.strip_prefix(root()).unwrap().display().to_string();
             found.push(if is_test { all_test(room, name, text) } else { split(room, name, text) });
         }
+        found.extend(tests_beside(room));
     }
     found
+}
+
+/// The files of a room's `tests` folder.
+fn tests_beside(room: &str) -> Vec<Source> {
+    let mut paths = Vec::new();
+    collect(&root().join(room).join("tests"), &mut paths);
+    let read = |path: &PathBuf| {
+        let name = path.strip_prefix(root()).unwrap().display().to_string();
+        all_test(room, name, &fs::read_to_string(path).unwrap())
+    };
+    paths.iter().map(read).collect()
 }
 
 /// The words (identifiers and keywords) of blanked code, each with its line, counted from 1.
@@ -149,7 +161,8 @@ fn is_file(path: &Path, stem: &Path) -> bool {
 }
 
 fn collect(folder: &Path, paths: &mut Vec<PathBuf>) {
-    let mut entries: Vec<_> = fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()).collect();
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    let mut entries: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
     entries.sort();
     for path in entries {
         if path.is_dir() {
