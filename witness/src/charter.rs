@@ -18,6 +18,8 @@ pub(crate) struct Charters {
     by_id: BTreeMap<EventId, Arc<Charter>>,
     by_community: BTreeMap<EventId, BTreeSet<EventId>>,
     followers: BTreeMap<EventId, BTreeSet<EventId>>,
+    /// Keys that any version gives an office.
+    offices: BTreeSet<PublicKey>,
 }
 
 impl Charters {
@@ -25,6 +27,9 @@ impl Charters {
     pub fn add(&mut self, charter: &Arc<Charter>) {
         self.by_id.insert(charter.id, Arc::clone(charter));
         self.by_community.entry(charter.community).or_default().insert(charter.id);
+        self.offices.insert(charter.community_key);
+        self.offices.extend(&charter.stewards);
+        self.offices.extend(charter.witnesses.iter().map(|seat| seat.key));
         if let Some(previous) = charter.previous {
             self.followers.entry(previous).or_default().insert(charter.id);
         }
@@ -32,6 +37,10 @@ impl Charters {
 
     pub fn get(&self, id: &EventId) -> Option<&Arc<Charter>> {
         self.by_id.get(id)
+    }
+
+    pub fn is_office(&self, key: &PublicKey) -> bool {
+        self.offices.contains(key)
     }
 
     /// Every community that has a charter.

@@ -23,10 +23,13 @@ mod duties;
 pub mod entry;
 pub mod fact;
 mod judge;
+pub mod laws;
 pub mod merkle;
 pub mod read;
 pub mod reason;
 pub mod roster;
+#[cfg(test)]
+mod testing;
 mod views;
 
 pub use acts::{Acts, Standing, Touched};

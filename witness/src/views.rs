@@ -59,6 +59,12 @@ impl Council {
         }
     }
 
+    /// Whether any charter that counts names this key as community, steward or witness.
+    #[must_use]
+    pub fn is_office(&self, key: &PublicKey) -> bool {
+        self.charters.is_office(key)
+    }
+
     /// What is known of approvals.
     #[must_use]
     pub const fn acts(&self) -> &Acts {
