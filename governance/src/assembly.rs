@@ -14,9 +14,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use ayni_protocol::kind;
 use ayni_protocol::{EventId, Kind, Malformed, Part, Premise, PublicKey, Ruling, VerifiedEvent};
-use ayni_protocol::{Timestamp, kind};
-use ayni_witness::{Fact, Instance, Subject};
+use ayni_witness::{Charter, Fact, Instance, Subject};
 
 use crate::ballot::{Ballot, Delegation, Scope};
 use crate::entry::{Entry, Published, Translation};
@@ -28,7 +28,7 @@ mod case;
 mod ground;
 mod settle;
 
-pub(crate) use case::Case;
+pub(crate) use case::{Case, Counted};
 pub(crate) use ground::Ground;
 
 /// Proposals, ballots, delegations and tallies, folded.
@@ -307,7 +307,8 @@ impl Assembly {
     /// Puts a paper that counts among the entries of a case.
     fn admit(&mut self, proposal: EventId, entry: EventId, facts: &mut Vec<Fact>) {
         let Some(case) = self.cases.get_mut(&proposal) else { return };
-        if case.entries.insert(entry) {
+        let Some(author) = self.papers.get(&entry).map(Paper::author) else { return };
+        if case.admit(entry, author) {
             facts.push(Fact::Entry { subject: proposal, entry, units: 1 });
         }
     }
@@ -331,7 +332,7 @@ enum Verdict {
 }
 
 /// What a proposal's charter asks of it.
-fn under_charter(proposal: &Proposal, charter: &ayni_witness::Charter) -> Result<(), Reason> {
+pub(crate) fn under_charter(proposal: &Proposal, charter: &Charter) -> Result<(), Reason> {
     let spec = &proposal.spec;
     if charter.community != proposal.community {
         return Err(Reason::OtherCommunity);
@@ -366,13 +367,6 @@ impl Paper {
         match self {
             Self::Ballot(ballot) => ballot.voter,
             Self::Delegation(delegation) => delegation.delegator,
-        }
-    }
-
-    pub(crate) const fn created_at(&self) -> Timestamp {
-        match self {
-            Self::Ballot(ballot) => ballot.created_at,
-            Self::Delegation(delegation) => delegation.created_at,
         }
     }
 }

@@ -23,7 +23,7 @@ pub fn proposal(
         .tag(["e", &charter.to_string(), "", "charter"])
         .tag(["e", &roster.to_string(), "", "roster"])
         .tag(["title", &spec.title, &spec.lang]);
-    let draft = spec.also.iter().fold(draft, |draft, title| title_tag(draft, title));
+    let draft = spec.also.iter().fold(draft, title_tag);
     let draft = draft.tag(["method", spec.method.as_str()]);
     let draft = spec.options.iter().fold(draft, option_tag);
     let draft = number(draft, "min", spec.min);

@@ -8,6 +8,7 @@
 //! Deliberately absent: sealed ballots (a proposal with privacy `tlock` is void and says so), and
 //! any clock. What a clock decides is asked with the time as an argument, and never counted.
 
+pub mod admission;
 pub mod assembly;
 pub mod ballot;
 pub mod copying;
@@ -22,6 +23,7 @@ pub mod reason;
 pub mod rules;
 pub mod state;
 pub mod tally;
+pub mod view;
 mod when;
 pub mod words;
 
@@ -33,6 +35,9 @@ pub use proposal::{Proposal, ProposalSpec, Title};
 pub use reason::Reason;
 pub use rules::{DelegationRule, Method, Privacy, ProposalOption, Rules, Tie};
 pub use state::State;
+pub use view::ProposalView;
 
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod world;

@@ -24,6 +24,8 @@ pub(crate) struct Case {
     pub(crate) roster: Arc<Roster>,
     /// Every ballot and delegation that is in order, in the box or not.
     pub(crate) entries: Ids,
+    /// How many of them each member made.
+    made: BTreeMap<PublicKey, usize>,
     /// How many events of the decided box have not come; nothing before the box is decided.
     pub(super) missing: Option<usize>,
     /// The count of the decided box, once all of it is here.
@@ -57,6 +59,7 @@ impl Case {
             charter,
             roster,
             entries: Ids::new(),
+            made: BTreeMap::new(),
             missing: None,
             counted: None,
             outcome: None,
@@ -64,6 +67,21 @@ impl Case {
             published: false,
             mandated: false,
         }
+    }
+
+    /// Takes in an entry; false where it was in already.
+    pub(super) fn admit(&mut self, entry: EventId, author: PublicKey) -> bool {
+        let fresh = self.entries.insert(entry);
+        if fresh {
+            let made = self.made.entry(author).or_default();
+            *made = made.saturating_add(1);
+        }
+        fresh
+    }
+
+    /// How many entries a member made.
+    pub(crate) fn papers_of(&self, member: &PublicKey) -> usize {
+        self.made.get(member).copied().unwrap_or(0)
     }
 
     /// Whether a ballot or delegation is an entry of this case. What a ballot says is not asked:
