@@ -133,6 +133,12 @@ impl Ledger {
         Some((terms, &epoch.rules))
     }
 
+    /// Prescribed payouts that no certified order has made yet.
+    pub fn unpaid_payouts(&self) -> impl Iterator<Item = &std::sync::Arc<Payout>> {
+        let unpaid = self.payouts.iter().filter(|(pay, _)| !self.paid.contains_key(*pay));
+        unpaid.flat_map(|(_, payouts)| payouts)
+    }
+
     /// The order that makes a prescribed payout, to be signed by `signer`; nothing where it may not
     /// sign for the escrow account or the payout was made.
     #[must_use]

@@ -1,1 +1,26 @@
-//! The program's library half.
+//! The program: a community's relay, books, votes, raffles and page, wired together.
+//!
+//! Pure and tested without a socket: [`book`] (every part of the economy, folded), [`desk`] (what
+//! a node does with an event and with time), [`admission`] (who may write what). Around them:
+//! [`writer`] (the one thread that changes anything), [`running`] (the wiring), [`http`] and
+//! [`cli`] (the two ways people reach it).
+
+pub mod admission;
+pub mod backend;
+pub mod book;
+pub mod cli;
+pub mod clock;
+pub mod config;
+pub mod demo;
+pub mod desk;
+pub mod drand;
+pub mod federate;
+pub mod founding;
+pub mod http;
+pub mod import;
+pub mod keys;
+pub mod local;
+pub mod peers;
+pub mod running;
+pub mod verify;
+pub mod writer;

@@ -70,7 +70,8 @@ impl Charters {
 }
 
 /// The charter that an event's text is, of this community.
-pub(crate) fn of_text(
+#[must_use]
+pub fn of_text(
     id: EventId,
     community: EventId,
     community_key: PublicKey,

@@ -12,7 +12,7 @@ pub mod acts;
 pub mod beacon;
 pub mod canonical;
 mod case;
-mod charter;
+pub mod charter;
 pub mod council;
 pub mod custom;
 mod decision;

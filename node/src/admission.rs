@@ -1,0 +1,171 @@
+//! Who may write what, here and now: a policy that reads as a list of rules.
+//!
+//! Shape and signature were checked before. These rules are this node's own, so they may look at
+//! its clock and its configuration; what an event *means* is the book's business alone.
+
+use std::collections::BTreeSet;
+
+use ayni_lets::judge::Verdict as Judgement;
+use ayni_protocol::{
+    Draft, Kind, Limits, Prefix, PublicKey, Rejection, Timestamp, VerifiedEvent, kind,
+};
+
+use crate::book::Book;
+use crate::config::{Config, Write};
+
+/// Where an event comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Origin {
+    /// A client, now: it must be fresh, and the witness judges it before it is stored.
+    Client,
+    /// Another node: it may be of any age, and is stored for what it is.
+    Peer,
+    /// A file: as from another node, and nothing is witnessed on its account.
+    Import,
+}
+
+/// What an event may bring along into the same durable write.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Admitted {
+    /// The event alone.
+    Alone,
+    /// The event, and this attestation of it, to be signed by the witness.
+    With(Box<Draft>),
+}
+
+/// The rules, with what they look at.
+pub struct Admission<'a> {
+    /// The configuration.
+    pub config: &'a Config,
+    /// The book before the event.
+    pub book: &'a Book,
+    /// The key this node witnesses with.
+    pub node: PublicKey,
+    /// This node's clock.
+    pub now: Timestamp,
+}
+
+impl Admission<'_> {
+    /// Whether the event may be stored.
+    ///
+    /// # Errors
+    /// The refusal, as the sender reads it.
+    pub fn admit(&self, event: &VerifiedEvent, origin: Origin) -> Result<Admitted, Rejection> {
+        sizes(event, &self.config.limits)?;
+        let economy = event.kind.is_economy();
+        if origin == Origin::Client {
+            self.time(event, economy)?;
+        }
+        if !economy {
+            return self.ordinary(event, origin).map(|()| Admitted::Alone);
+        }
+        if !Book::reads(event.kind) {
+            let sentence = format!("events of kind {} are not understood here yet", event.kind);
+            return Err(Rejection::invalid(sentence));
+        }
+        Book::check_shape(event).map_err(|malformed| Rejection::invalid(malformed.to_string()))?;
+        match origin {
+            Origin::Client => {
+                self.standing(event)?;
+                self.judged(event)
+            }
+            Origin::Peer => Ok(self.judged(event).unwrap_or(Admitted::Alone)),
+            Origin::Import => Ok(Admitted::Alone),
+        }
+    }
+
+    fn time(&self, event: &VerifiedEvent, economy: bool) -> Result<(), Rejection> {
+        let limits = &self.config.limits;
+        let late = event.created_at > self.now.saturating_add(limits.future_secs);
+        let stale = economy && event.created_at.abs_diff(self.now) > limits.economy_window_secs;
+        if late {
+            let sentence = "created_at is too far in the future; check the clock of your device";
+            Err(Rejection::invalid(sentence))
+        } else if stale {
+            let sentence = "created_at is not within 15 minutes of now; check the clock of your device and sign again";
+            Err(Rejection::invalid(sentence))
+        } else {
+            Ok(())
+        }
+    }
+
+    fn ordinary(&self, event: &VerifiedEvent, origin: Origin) -> Result<(), Rejection> {
+        let members_only = self.config.relay.write == Write::Members;
+        if origin != Origin::Client || !members_only || self.is_known(&event.pubkey) {
+            return Ok(());
+        }
+        let sentence = "only members of this community may write here; ask for an account first";
+        Err(Rejection::new(Prefix::Restricted, sentence))
+    }
+
+    /// An economy event from a client must come from somebody the community knows.
+    fn standing(&self, event: &VerifiedEvent) -> Result<(), Rejection> {
+        if event.kind == kind::BEACON || self.is_known(&event.pubkey) {
+            return Ok(());
+        }
+        let sentence =
+            "this key has no account in a community of this node; ask a steward to open one";
+        Err(Rejection::new(Prefix::Restricted, sentence))
+    }
+
+    /// Whether a key is a member's, a steward's, a witness's or a community's.
+    fn is_known(&self, key: &PublicKey) -> bool {
+        self.book.ledger.is_signer(key) || self.book.council.is_office(key)
+    }
+
+    /// What the witness, the polling station and the box office say.
+    fn judged(&self, event: &VerifiedEvent) -> Result<Admitted, Rejection> {
+        match event.kind {
+            kind::ORDER => match self.book.ledger.judge(event, &self.node, self.now) {
+                Judgement::Attest(draft) => Ok(Admitted::With(Box::new(draft))),
+                Judgement::Already(_) | Judgement::NotMine => Ok(Admitted::Alone),
+                Judgement::Refuse(rejection) => Err(rejection),
+            },
+            kind::PROPOSAL => {
+                self.book.assembly.may_propose(event, self.now).map(|()| Admitted::Alone)
+            }
+            kind::BALLOT | kind::DELEGATION => {
+                self.book.assembly.may_vote(event, self.now).map(|()| Admitted::Alone)
+            }
+            kind::RAFFLE => {
+                let gates = &self.config.raffle.gates;
+                self.book.drum.may_announce(event, self.now, gates).map(|()| Admitted::Alone)
+            }
+            kind::TICKET => self.book.drum.may_sell(event, self.now).map(|()| Admitted::Alone),
+            _ => Ok(Admitted::Alone),
+        }
+    }
+}
+
+/// What holds for an event of any age from anywhere: sizes, and the shape its kind needs.
+///
+/// # Errors
+/// The refusal.
+pub fn lasting(event: &VerifiedEvent, limits: &Limits) -> Result<(), Rejection> {
+    sizes(event, limits)?;
+    Book::check_shape(event).map_err(|malformed| Rejection::invalid(malformed.to_string()))
+}
+
+/// Sizes that the wire could not check.
+fn sizes(event: &VerifiedEvent, limits: &Limits) -> Result<(), Rejection> {
+    let value = event.tags.indexed().map(|(_, value)| value.len()).max().unwrap_or(0);
+    let checks = [
+        (event.json().len(), limits.event_bytes, "bytes"),
+        (event.tags.len(), limits.event_tags, "tags"),
+        (value, limits.tag_value_bytes, "bytes in one tag"),
+    ];
+    for (found, allowed, what) in checks {
+        if found > allowed {
+            let sentence = format!("the event has {found} {what}; this relay takes {allowed}");
+            return Err(Rejection::invalid(sentence));
+        }
+    }
+    Ok(())
+}
+
+/// Kinds that a peer is asked for: the economy, and the causes it pays to.
+#[must_use]
+pub fn federated_kinds() -> BTreeSet<Kind> {
+    let economy = (0..=u16::MAX).map(Kind).filter(|kind| kind.is_economy());
+    economy.chain([kind::CAUSE]).collect()
+}

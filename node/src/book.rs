@@ -1,0 +1,251 @@
+//! The book: every part of the economy, folded together.
+//!
+//! An event goes to each part that reads its kind; what a part establishes goes to all parts as
+//! facts, until nothing new is established. Because facts are only ever added, the order in which
+//! events come, and in which parts hear of facts, leaves no trace: the same events give the same
+//! book, and [`Book::digest`] says so in 32 bytes (protocol section 7).
+//!
+//! Pure: no clock, no files. The same book is in the node, in the simulator and in `ayni verify`.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use ayni_governance::Assembly;
+use ayni_lets::Ledger;
+use ayni_protocol::{EventId, Kind, Malformed, Part, PublicKey, Ruling, Timestamp, VerifiedEvent};
+use ayni_raffle::Drum;
+use ayni_witness::beacon::{Chain, Known};
+use ayni_witness::{Council, Fact};
+use sha2::{Digest as _, Sha256};
+
+/// What became of an event, with the reason spelt out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    /// It counts.
+    Counted,
+    /// It changes nothing, for this reason: a stable word, and a sentence.
+    Void(String, String),
+    /// It changes nothing yet.
+    Waiting(String),
+}
+
+/// An event the book has seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seen {
+    /// Its id.
+    pub id: EventId,
+    /// Its kind.
+    pub kind: Kind,
+    /// Its author.
+    pub author: PublicKey,
+    /// Its `created_at`.
+    pub created_at: Timestamp,
+}
+
+/// The one list of parts. A new part of the economy is one line here.
+macro_rules! parts {
+    ($($field:ident: $part:ty = $make:expr;)*) => {
+        /// All parts of the economy.
+        pub struct Book {
+            $(#[doc = concat!("The part `", stringify!($part), "`.")] pub $field: $part,)*
+            chains: Known,
+            malformed: BTreeMap<EventId, Malformed>,
+            seen: Vec<Seen>,
+            known: BTreeSet<EventId>,
+        }
+
+        impl Book {
+            /// An empty book. `known` says which beacon chains a charter may pin.
+            #[must_use]
+            pub fn new(known: Known) -> Self {
+                Self {
+                    $($field: $make(known),)*
+                    chains: known,
+                    malformed: BTreeMap::new(),
+                    seen: Vec::new(),
+                    known: BTreeSet::new(),
+                }
+            }
+
+            /// Whether some part reads events of this kind.
+            #[must_use]
+            pub fn reads(kind: Kind) -> bool {
+                false $(|| <$part as Part>::KINDS.contains(&kind))*
+            }
+
+            /// Whether the event has the shape that its kind needs, stateless.
+            ///
+            /// # Errors
+            /// What is wrong with it, for its author.
+            pub fn check_shape(event: &VerifiedEvent) -> Result<(), Malformed> {
+                $(if <$part as Part>::KINDS.contains(&event.kind) {
+                    <$part as Part>::read(event)?;
+                })*
+                Ok(())
+            }
+
+            fn take(&mut self, event: &VerifiedEvent, facts: &mut Vec<Fact>) {
+                $(if <$part as Part>::KINDS.contains(&event.kind) {
+                    match <$part as Part>::read(event) {
+                        Ok(entry) => self.$field.apply(entry, facts),
+                        Err(malformed) => {
+                            self.malformed.insert(event.id, malformed);
+                        }
+                    }
+                })*
+            }
+
+            fn tell(&mut self, fact: &Fact, facts: &mut Vec<Fact>) {
+                $(self.$field.learn(fact, facts);)*
+            }
+
+            /// What the parts say of an event: the first void reason, else what it waits for.
+            fn rulings(&self, id: &EventId) -> Vec<Verdict> {
+                let mut all = Vec::new();
+                $(if let Some(ruling) = self.$field.ruling(id) {
+                    all.push(match ruling {
+                        Ruling::Counted => Verdict::Counted,
+                        Ruling::Void(reason) => Verdict::Void(format!("{reason:?}"), reason.to_string()),
+                        Ruling::Waiting(premise) => Verdict::Waiting(premise.to_string()),
+                    });
+                })*
+                all
+            }
+
+            /// The lines under the digest, sorted (protocol section 7).
+            #[must_use]
+            pub fn digest_lines(&self) -> Vec<String> {
+                let mut lines = Vec::new();
+                $(lines.extend(self.$field.digest_lines());)*
+                lines.sort_unstable();
+                lines
+            }
+        }
+    };
+}
+
+parts! {
+    council: Council = Council::new;
+    ledger: Ledger = |_| Ledger::default();
+    assembly: Assembly = |_| Assembly::default();
+    drum: Drum = |_| Drum::default();
+}
+
+impl Book {
+    /// Folds one event in. A second time changes nothing.
+    pub fn apply(&mut self, event: &VerifiedEvent) {
+        if !Self::reads(event.kind) || !self.known.insert(event.id) {
+            return;
+        }
+        self.seen.push(Seen {
+            id: event.id,
+            kind: event.kind,
+            author: event.pubkey,
+            created_at: event.created_at,
+        });
+        let mut fresh = Vec::new();
+        self.take(event, &mut fresh);
+        let mut facts = VecDeque::from(fresh);
+        while let Some(fact) = facts.pop_front() {
+            let mut established = Vec::new();
+            self.tell(&fact, &mut established);
+            facts.extend(established);
+        }
+    }
+
+    /// Which beacon chains a charter may pin.
+    #[must_use]
+    pub const fn chains(&self) -> Known {
+        self.chains
+    }
+
+    /// Whether the event was folded in.
+    #[must_use]
+    pub fn has(&self, id: &EventId) -> bool {
+        self.known.contains(id)
+    }
+
+    /// What became of an event; nothing if the book never saw it.
+    #[must_use]
+    pub fn verdict(&self, id: &EventId) -> Option<Verdict> {
+        if let Some(malformed) = self.malformed.get(id) {
+            return Some(Verdict::Void(malformed.code().into(), malformed.to_string()));
+        }
+        let rulings = self.rulings(id);
+        let rank = |verdict: &Verdict| match verdict {
+            Verdict::Counted => 0,
+            Verdict::Waiting(_) => 1,
+            Verdict::Void(..) => 2,
+        };
+        rulings.into_iter().min_by_key(rank)
+    }
+
+    /// Every event it has seen, in the order it saw them.
+    #[must_use]
+    pub fn seen(&self) -> &[Seen] {
+        &self.seen
+    }
+
+    /// Every void event with its reason's word and sentence, in the order it saw them.
+    pub fn void(&self) -> impl Iterator<Item = (Seen, String, String)> {
+        self.seen.iter().filter_map(|seen| match self.verdict(&seen.id)? {
+            Verdict::Void(word, sentence) => Some((*seen, word, sentence)),
+            _ => None,
+        })
+    }
+
+    /// Rounds that something waits for and whose time has come, with their chains.
+    #[must_use]
+    pub fn awaited_rounds(&self, now: Timestamp) -> Vec<(Chain, u64)> {
+        let chains: BTreeMap<[u8; 32], &Chain> = self
+            .council
+            .communities()
+            .flat_map(|community| self.council.charters(community))
+            .filter_map(|charter| charter.beacon.as_ref())
+            .map(|chain| (chain.hash, chain))
+            .collect();
+        let awaited = self.council.awaited_rounds().into_iter();
+        awaited
+            .filter_map(|(hash, round)| Some(((*chains.get(&hash)?).clone(), round)))
+            .filter(|(chain, round)| chain.time_of(*round) <= now)
+            .collect()
+    }
+
+    /// Whether a vote or a raffle has not come to its end yet.
+    #[must_use]
+    pub fn is_open(&self) -> bool {
+        let ended =
+            ["certified", "executed", "rejected", "void", "drawn", "paid", "finished", "refunded"];
+        let mut ends: BTreeMap<String, bool> = BTreeMap::new();
+        for line in self.digest_lines() {
+            let mut fields = line.split('|').skip(1);
+            if let (Some(name), Some(state)) = (fields.next(), fields.next()) {
+                ends.insert(name.to_owned(), ended.contains(&state));
+            }
+        }
+        let subjects = self.council.subjects().filter(|subject| {
+            self.assembly.charter_of(&subject.id).is_some()
+                || self.drum.charter_of(&subject.id).is_some()
+        });
+        let mut open =
+            subjects.map(|subject| !ends.get(&subject.id.to_string()).is_some_and(|ended| *ended));
+        open.any(|open| open)
+    }
+
+    /// How many events wait for something that is not in the book.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        let waits = |seen: &&Seen| matches!(self.verdict(&seen.id), Some(Verdict::Waiting(_)));
+        self.seen.iter().filter(waits).count()
+    }
+
+    /// SHA-256 over the sorted lines, each ended by a newline (protocol section 7).
+    #[must_use]
+    pub fn digest(&self) -> [u8; 32] {
+        let mut hash = Sha256::new();
+        for line in self.digest_lines() {
+            hash.update(line);
+            hash.update("\n");
+        }
+        hash.finalize().into()
+    }
+}

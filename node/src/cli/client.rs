@@ -1,0 +1,124 @@
+//! What the commands say to a running node: its HTTP side, one request at a time.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, bail};
+use ayni_protocol::VerifiedEvent;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+const TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A node's address, and an agent to speak to it.
+pub struct Client {
+    base: String,
+    agent: ureq::Agent,
+}
+
+/// What the node says of one published event.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Receipt {
+    /// The event.
+    pub id: String,
+    /// Whether it is stored.
+    pub accepted: bool,
+    /// The OK's message.
+    pub message: String,
+}
+
+impl Client {
+    /// A client of the node at `ws://…`, `wss://…`, `http://…` or `https://…`.
+    ///
+    /// # Errors
+    /// Where it is none of these.
+    pub fn new(node: &str) -> Result<Self> {
+        let node = node.trim_end_matches('/');
+        let base = match node.split_once("://") {
+            Some(("ws" | "http", host)) => format!("http://{host}"),
+            Some(("wss" | "https", host)) => format!("https://{host}"),
+            _ => bail!("a node's address looks like ws://127.0.0.1:7777, not {node}"),
+        };
+        let config = ureq::Agent::config_builder()
+            .timeout_global(Some(TIMEOUT))
+            .http_status_as_error(false)
+            .build();
+        Ok(Self { base, agent: config.into() })
+    }
+
+    /// The address, for messages.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.base
+    }
+
+    fn unreachable(&self) -> String {
+        format!(
+            "no node answers at {}: start one with `ayni run`, or name it with --node",
+            self.base
+        )
+    }
+
+    /// Reads a view.
+    ///
+    /// # Errors
+    /// Where no node answers, or it refuses; then with its sentence.
+    pub fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
+        let text = self.text(path, "application/json")?;
+        serde_json::from_str(&text).with_context(|| format!("the node's answer to {path}"))
+    }
+
+    /// Reads a view as text of a media type.
+    ///
+    /// # Errors
+    /// As [`Client::get`].
+    pub fn text(&self, path: &str, accept: &str) -> Result<String> {
+        let url = format!("{}{path}", self.base);
+        let mut answer = self
+            .agent
+            .get(&url)
+            .header("Accept", accept)
+            .call()
+            .with_context(|| self.unreachable())?;
+        let body = answer.body_mut().with_config().limit(1 << 30).read_to_string()?;
+        if answer.status().is_success() { Ok(body) } else { bail!(problem(&body)) }
+    }
+
+    /// Publishes events, in order, and gives what the node said of each.
+    ///
+    /// # Errors
+    /// Where no node answers.
+    pub fn publish(&self, events: &[VerifiedEvent]) -> Result<Vec<Receipt>> {
+        let body: Vec<_> = events.iter().map(VerifiedEvent::json).collect();
+        let mut answer = self
+            .agent
+            .post(&format!("{}/api/v1/events", self.base))
+            .header("Content-Type", "application/jsonl")
+            .send(body.join("\n"))
+            .with_context(|| self.unreachable())?;
+        let body = answer.body_mut().with_config().limit(1 << 30).read_to_string()?;
+        if !answer.status().is_success() {
+            bail!(problem(&body));
+        }
+        serde_json::from_str(&body).context("the node's answer")
+    }
+
+    /// Publishes one event and fails with the node's sentence if it is not stored.
+    ///
+    /// # Errors
+    /// As [`Client::publish`], and the refusal.
+    pub fn publish_one(&self, event: &VerifiedEvent) -> Result<Receipt> {
+        let receipts = self.publish(std::slice::from_ref(event))?;
+        match receipts.into_iter().next() {
+            Some(receipt) if receipt.accepted => Ok(receipt),
+            Some(receipt) => bail!(receipt.message),
+            None => bail!("the node said nothing of the event"),
+        }
+    }
+}
+
+/// The sentence of a problem document, or the body as it is.
+fn problem(body: &str) -> String {
+    let document: Option<serde_json::Value> = serde_json::from_str(body).ok();
+    let detail = document.as_ref().and_then(|document| document.get("detail"));
+    detail.and_then(|detail| detail.as_str()).unwrap_or(body).to_owned()
+}

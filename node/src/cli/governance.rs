@@ -1,0 +1,230 @@
+//! `ayni propose`, `vote` and `tally`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use ayni_governance::mark::Choice;
+use ayni_governance::proposal::ProposalSpec;
+use ayni_protocol::{EventId, Keys, PublicKey, Timestamp};
+use ayni_witness::RosterRow;
+use clap::Args;
+use serde_json::Value;
+
+use super::place::Place;
+use super::{Common, show};
+use crate::{clock, keys};
+
+/// Vote credits of everyone on a roster, merit aside.
+const CREDITS_BASE: u32 = 100;
+/// The most that merit adds.
+const CREDITS_MERIT_MAX: i64 = 100;
+
+#[derive(Args)]
+pub struct Propose {
+    /// The question as TOML; see docs/take-part.md
+    file: PathBuf,
+}
+
+#[derive(Args)]
+pub struct Vote {
+    /// The proposal's id
+    proposal: String,
+    /// Votes by option, as in well=7 roof=-7; each costs its square
+    #[arg(required_unless_present = "abstain", value_name = "OPTION=VOTES")]
+    votes: Vec<String>,
+    /// Be counted as present, for nothing and against nothing
+    #[arg(long, conflicts_with = "votes")]
+    abstain: bool,
+}
+
+#[derive(Args)]
+pub struct Tally {
+    /// The proposal's id
+    proposal: String,
+}
+
+impl Propose {
+    pub fn run(self, common: &Common) -> Result<()> {
+        let mut table = read_table(&self.file)?;
+        times(&mut table)?;
+        let spec: ProposalSpec =
+            table.try_into().with_context(|| format!("{} is no question", self.file.display()))?;
+        let place = Place::of(common)?;
+        let charter = place.charter()?;
+        let spec = spec.under(&charter);
+        spec.check()?;
+        let author = common.community_keys()?;
+        let roster = roster(common, &place)?;
+        let community = place.community.id;
+        let draft = ayni_governance::draft::proposal(community, charter.id, roster, &spec);
+        let (event, _) = place.publish(draft, &author)?;
+        if common.json {
+            return show::json(&serde_json::json!({"id": event.id, "closes": spec.closes}));
+        }
+        show::line(format!("Proposed: {}\nVote with: ayni vote {} …", spec.title, event.id))
+    }
+}
+
+/// A TOML file as a table.
+pub fn read_table(file: &Path) -> Result<toml::Table> {
+    let text =
+        std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    toml::from_str(&text).with_context(|| format!("in {}", file.display()))
+}
+
+/// Lets people write `closes_in_secs` and leave out `opens`.
+pub fn times(table: &mut toml::Table) -> Result<()> {
+    let now = clock::now();
+    for name in ["opens", "closes"] {
+        let Some(delay) = table.remove(&format!("{name}_in_secs")) else { continue };
+        let secs = delay.as_integer().and_then(|secs| u64::try_from(secs).ok());
+        let secs = secs.with_context(|| format!("{name}_in_secs must be a number of seconds"))?;
+        table.insert(name.into(), time(now.saturating_add(secs))?);
+    }
+    if !table.contains_key("opens") {
+        table.insert("opens".into(), time(now)?);
+    }
+    if !table.contains_key("closes") {
+        bail!("say when it closes: closes = UNIX SECONDS, or closes_in_secs = 604800 for a week");
+    }
+    Ok(())
+}
+
+fn time(at: Timestamp) -> Result<toml::Value> {
+    Ok(toml::Value::Integer(i64::try_from(at)?))
+}
+
+/// The roster to vote by: the newest decided one if it lists just today's members, else a new one
+/// where this folder has the community's key.
+fn roster(common: &Common, place: &Place) -> Result<EventId> {
+    let community: Value =
+        place.client.get(&format!("/api/v1/communities/{}", place.community.id))?;
+    let known = community.get("roster").cloned().unwrap_or(Value::Null);
+    let known_id = known.get("id").and_then(Value::as_str).and_then(|id| id.parse().ok());
+    let rows = rows(place, &community)?;
+    let listed: BTreeSet<PublicKey> = known
+        .get("keys")
+        .and_then(Value::as_array)
+        .map(|keys| keys.iter().filter_map(|key| key.as_str()?.parse().ok()).collect())
+        .unwrap_or_default();
+    let current = listed == rows.keys().copied().collect();
+    match (known_id, keys::of_node(&common.data, "community")) {
+        (Some(id), _) if current => Ok(id),
+        (_, Ok(key)) => publish_roster(place, &rows, &key),
+        (Some(id), Err(_)) => Ok(id),
+        (None, Err(error)) => {
+            Err(error.context("there is no roster yet, and only the community's key can make one"))
+        }
+    }
+}
+
+/// Everyone with an active member's account: base credits, and what merit adds up to the cap.
+fn rows(place: &Place, community: &Value) -> Result<BTreeMap<PublicKey, RosterRow>> {
+    let merits = community.get("merits").cloned().unwrap_or(Value::Null);
+    let members = place.members()?;
+    let voters = members
+        .into_iter()
+        .filter(|member| member.account_type == "member" && member.status == "active");
+    Ok(voters
+        .map(|member| {
+            let merit = merits.get(member.account.to_string()).and_then(Value::as_i64).unwrap_or(0);
+            let bonus = u32::try_from(merit.clamp(0, CREDITS_MERIT_MAX)).unwrap_or(0);
+            let row = RosterRow { credits: CREDITS_BASE + bonus, flags: BTreeSet::new() };
+            (member.account, row)
+        })
+        .collect())
+}
+
+fn publish_roster(
+    place: &Place,
+    rows: &BTreeMap<PublicKey, RosterRow>,
+    key: &Keys,
+) -> Result<EventId> {
+    if rows.is_empty() {
+        bail!("nobody could vote: open accounts first, with `ayni member add`");
+    }
+    let mut first = None;
+    for part in ayni_witness::roster::parts(place.community.id, rows) {
+        let (event, _) = place.publish(ayni_witness::draft::roster(&part), key)?;
+        first.get_or_insert(event.id);
+    }
+    first.context("a roster has at least one part")
+}
+
+impl Vote {
+    pub fn run(self, common: &Common) -> Result<()> {
+        let keys = common.keys()?;
+        let place = Place::of(common)?;
+        let proposal = proposal(&self.proposal)?;
+        let choice =
+            if self.abstain { Choice::Abstain } else { Choice::Votes(votes(&self.votes)?) };
+        let draft = ayni_governance::draft::ballot(place.community.id, proposal, &choice, "");
+        let (event, _) = place.publish(draft, &keys)?;
+        if common.json {
+            return show::json(&serde_json::json!({"id": event.id}));
+        }
+        show::line("Your ballot is in. Until the close you may vote again; the last one counts.")
+    }
+}
+
+/// A proposal's or raffle's id, as people write it.
+pub fn proposal(text: &str) -> Result<EventId> {
+    keys::event_id(text)
+        .with_context(|| format!("{text} is no id: it has 64 hex digits, or starts with nevent1"))
+}
+
+fn votes(arguments: &[String]) -> Result<Vec<(String, i32)>> {
+    let mut votes: Vec<(String, i32)> = Vec::new();
+    for argument in arguments {
+        let (option, count) = argument
+            .split_once('=')
+            .with_context(|| format!("{argument}: write votes as OPTION=VOTES, as in well=7"))?;
+        let count =
+            count.parse().with_context(|| format!("{argument}: {count} is no whole number"))?;
+        if votes.iter().any(|(named, _)| named == option) {
+            bail!("{option} is named twice");
+        }
+        votes.push((option.to_owned(), count));
+    }
+    Ok(votes)
+}
+
+impl Tally {
+    pub fn run(self, common: &Common) -> Result<()> {
+        let client = common.client()?;
+        let view: Value =
+            client.get(&format!("/api/v1/proposals/{}", proposal(&self.proposal)?))?;
+        if common.json {
+            return show::json(&view);
+        }
+        let text = |name: &str| view.get(name).and_then(Value::as_str).unwrap_or("").to_owned();
+        let number = |name: &str| view.get(name).and_then(Value::as_u64).unwrap_or(0);
+        show::line(format!("{} ({})", text("title"), text("state")))?;
+        let options = view.get("options").and_then(Value::as_array).cloned().unwrap_or_default();
+        let rows: Vec<_> = options
+            .iter()
+            .map(|option| {
+                let field = |name: &str| option.get(name).map_or(String::new(), plain);
+                [field("id"), field("label"), field("score")]
+            })
+            .collect();
+        show::table(["option", "label", "score"], &rows)?;
+        show::line(format!("{} of {} voted", number("turnout"), number("eligible")))?;
+        for spoiled in view.get("spoiled").and_then(Value::as_array).into_iter().flatten() {
+            let field = |name: &str| spoiled.get(name).map_or(String::new(), plain);
+            show::line(format!(
+                "spoiled: {} by {}: {}",
+                field("ballot"),
+                field("voter"),
+                field("reason")
+            ))?;
+        }
+        Ok(())
+    }
+}
+
+/// A value without quotes.
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}

@@ -1,0 +1,182 @@
+//! The commands: what people type. `ayni --help` fits a screen.
+//!
+//! A command either runs the node, works on a stopped node's folder, or speaks to a running node
+//! over HTTP with events it signed itself. Exit codes: 0 done, 1 failed, 2 bad usage.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use ayni_protocol::Keys;
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
+
+use crate::keys;
+
+pub mod client;
+mod governance;
+mod key;
+mod ledger;
+mod operate;
+mod place;
+mod raffle;
+mod show;
+
+use client::Client;
+pub use operate::{interrupted, welcome};
+
+/// A community's relay, books, votes and raffles in one program.
+#[derive(Parser)]
+#[command(name = "ayni", version, about, max_term_width = 100)]
+#[command(after_help = "Start with `ayni run`, or `ayni demo` to look around first.")]
+pub struct Cli {
+    #[command(flatten)]
+    common: Common,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What every command understands.
+#[derive(Args, Clone)]
+struct Common {
+    /// The node's folder
+    #[arg(long, global = true, value_name = "DIR", default_value = "data", env = "AYNI_DATA")]
+    data: PathBuf,
+    /// The running node to speak to [default: the one of the folder]
+    #[arg(long, global = true, value_name = "URL", env = "AYNI_NODE")]
+    node: Option<String>,
+    /// Your key: a key file, nsec1…, ncryptsec1… or hex
+    #[arg(long, global = true, value_name = "KEY", env = "AYNI_KEY", hide_env_values = true)]
+    key: Option<String>,
+    /// The configuration file [default: ayni.toml]
+    #[arg(long, global = true, value_name = "FILE", env = "AYNI_CONFIG")]
+    config: Option<PathBuf>,
+    /// Answer in JSON
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the node; the first start makes keys, a community and its currency
+    #[command(after_help = "Example: ayni run --data data --listen 127.0.0.1:7777")]
+    Run(operate::Run),
+    /// Make a community with its currency, without starting the node
+    #[command(
+        after_help = "Example: ayni init --name \"Vale do Sol\" --country PT --currency Hour"
+    )]
+    Init(operate::Init),
+    /// Run a node on a temporary folder with a lively small community
+    Demo(operate::Demo),
+    /// Make, show, import and export keys
+    #[command(subcommand)]
+    Key(key::Key),
+    /// Pay somebody
+    #[command(after_help = "Example: ayni pay ben 4.50 --memo \"two jars of honey\" --key ana.key")]
+    Pay(ledger::Pay),
+    /// Show a balance, yours if you name nobody
+    Balance(ledger::Who),
+    /// Show an account's entries with the running balance
+    #[command(after_help = "Example: ayni statement ana --csv > ana.csv")]
+    Statement(ledger::Statement),
+    /// Open, limit, suspend and list accounts
+    #[command(subcommand)]
+    Member(ledger::Member),
+    /// Put a question to the vote
+    #[command(after_help = "Example: ayni propose budget.toml --key ana.key")]
+    Propose(governance::Propose),
+    /// Vote
+    #[command(after_help = "Example: ayni vote 5f2c… well=7 roof=-7 --key ana.key")]
+    Vote(governance::Vote),
+    /// Show how a vote stands, or how it ended
+    Tally(governance::Tally),
+    /// Announce raffles, buy tickets, draw
+    #[command(subcommand)]
+    Raffle(raffle::Raffle),
+    /// Audit raw events offline: exit 0 certified, 1 provisional, 2 mismatch, 3 disputed
+    #[command(after_help = "Example: ayni export | ayni verify -")]
+    Verify(operate::Verify),
+    /// Read events, one JSON object a line, into a stopped node's folder
+    Import(operate::Import),
+    /// Write the node's events, one JSON object a line
+    #[command(after_help = "Example: ayni export --filter '{\"kinds\":[4752]}' > orders.jsonl")]
+    Export(operate::Export),
+    /// Keep in step with other nodes
+    #[command(subcommand)]
+    Peer(operate::Peer),
+    /// Copy the journal and keys to an empty folder, while the node runs or not
+    Backup(operate::Backup),
+    /// Drop what was deleted, replaced or expired from a stopped node's disk
+    Compact,
+    /// Check, print and explain the configuration
+    #[command(subcommand)]
+    Config(operate::Configuration),
+    /// Print the completions of a shell
+    Completions {
+        /// bash, elvish, fish, powershell or zsh
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    Man,
+}
+
+/// Runs what the command line says; gives the exit code.
+///
+/// # Errors
+/// What went wrong, to be printed with exit code 1.
+pub fn run(cli: Cli) -> Result<u8> {
+    let common = &cli.common;
+    match cli.command {
+        Command::Run(run) => run.run(common),
+        Command::Init(init) => init.run(common),
+        Command::Demo(demo) => demo.run(common),
+        Command::Key(key) => key.run(common),
+        Command::Pay(pay) => pay.run(common),
+        Command::Balance(who) => who.balance(common),
+        Command::Statement(statement) => statement.run(common),
+        Command::Member(member) => member.run(common),
+        Command::Propose(propose) => propose.run(common),
+        Command::Vote(vote) => vote.run(common),
+        Command::Tally(tally) => tally.run(common),
+        Command::Raffle(raffle) => raffle.run(common),
+        Command::Verify(verify) => return verify.run(common),
+        Command::Import(import) => import.run(common),
+        Command::Export(export) => export.run(common),
+        Command::Peer(peer) => peer.run(common),
+        Command::Backup(backup) => backup.run(common),
+        Command::Compact => operate::compact(common),
+        Command::Config(configuration) => configuration.run(common),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "ayni", &mut std::io::stdout());
+            Ok(())
+        }
+        Command::Man => Ok(clap_mangen::Man::new(Cli::command()).render(&mut std::io::stdout())?),
+    }?;
+    Ok(0)
+}
+
+impl Common {
+    /// A client of the node this command speaks to.
+    fn client(&self) -> Result<Client> {
+        let recorded = std::fs::read_to_string(self.data.join("listen")).ok();
+        let node = self.node.clone().or(recorded);
+        Client::new(node.as_deref().map_or("ws://127.0.0.1:7777", str::trim))
+    }
+
+    /// The keys of whoever types.
+    fn keys(&self) -> Result<Keys> {
+        match &self.key {
+            Some(key) => keys::secret(key),
+            None => anyhow::bail!(
+                "this needs your key: name it with --key FILE or the variable AYNI_KEY \
+                 (`ayni key new FILE` makes one)"
+            ),
+        }
+    }
+
+    /// The community's keys: `--key` if given, else the one in the node's folder.
+    fn community_keys(&self) -> Result<Keys> {
+        match &self.key {
+            Some(key) => keys::secret(key),
+            None => keys::of_node(&self.data, "community"),
+        }
+    }
+}

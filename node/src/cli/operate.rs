@@ -1,0 +1,393 @@
+//! `ayni run` and what an operator does besides: found, demonstrate, audit, move, keep copies.
+
+use std::fs;
+use std::io::{BufRead, BufReader, IsTerminal as _, Read, Write as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use ayni_protocol::Filter;
+use ayni_store::{DiskStore, Fault, Store as _};
+use clap::{Args, Subcommand};
+
+use super::{Common, show};
+use crate::config::Config;
+use crate::founding::{self, Plan};
+use crate::peers::Peers;
+use crate::running::{self, Options};
+use crate::{demo, import, keys, verify};
+
+#[derive(Args)]
+pub struct Run {
+    /// Address and port to listen on
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<String>,
+    /// Accept and serve a local test beacon; draws are then no secret to the operator
+    #[arg(long)]
+    insecure_test_chain: bool,
+}
+
+#[derive(Args)]
+pub struct Init {
+    /// Name of the community
+    #[arg(long, default_value = "Our community")]
+    name: String,
+    /// Languages by code, the preferred first
+    #[arg(long = "lang", value_name = "CODE", default_value = "en")]
+    languages: Vec<String>,
+    /// Country, ISO 3166-1; its legal gates decide whether there may be raffles
+    #[arg(long, value_name = "CODE")]
+    country: Option<String>,
+    /// Name of the currency
+    #[arg(long, default_value = "Hour")]
+    currency: String,
+    /// Its code
+    #[arg(long, default_value = "HOUR")]
+    code: String,
+    /// Its decimals, 0 to 6
+    #[arg(long, default_value_t = 2)]
+    scale: u8,
+    /// How far below zero an account may go, at first
+    #[arg(long, default_value = "20.00")]
+    limit: String,
+    /// Timings of votes and raffles in seconds, over a local test beacon
+    #[arg(long)]
+    insecure_test_chain: bool,
+}
+
+#[derive(Args)]
+pub struct Demo {
+    /// Address and port to listen on
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7777")]
+    listen: String,
+}
+
+#[derive(Args)]
+pub struct Verify {
+    /// Events as JSON lines; - for standard input
+    file: PathBuf,
+    /// Accept draws from a local test chain
+    #[arg(long)]
+    insecure_test_chain: bool,
+}
+
+#[derive(Args)]
+pub struct Import {
+    /// Events as JSON lines; - for standard input
+    #[arg(default_value = "-")]
+    file: PathBuf,
+}
+
+#[derive(Args)]
+pub struct Export {
+    /// Only events that match this NIP-01 filter
+    #[arg(long, value_name = "JSON")]
+    filter: Option<String>,
+}
+
+#[derive(Subcommand)]
+pub enum Peer {
+    /// Keep in step with a node; takes effect when this node starts
+    #[command(after_help = "Example: ayni peer add ws://127.0.0.1:7777 --data second")]
+    Add {
+        /// Its address, ws://… or wss://…
+        url: String,
+    },
+    /// List the nodes this one keeps in step with
+    List,
+    /// Keep in step no longer
+    Remove {
+        /// Its address
+        url: String,
+    },
+}
+
+#[derive(Args)]
+pub struct Backup {
+    /// An empty or new folder
+    to: PathBuf,
+}
+
+#[derive(Subcommand)]
+pub enum Configuration {
+    /// Check the configuration file and the environment
+    Check,
+    /// Print every key with its default
+    Default,
+}
+
+impl Run {
+    pub fn run(self, common: &Common) -> Result<()> {
+        let mut config = Config::load(common.config.as_deref())?;
+        if let Some(listen) = self.listen {
+            config.node.listen = listen;
+        }
+        config.beacon.insecure_test_chain |= self.insecure_test_chain;
+        log(&config)?;
+        if !keys::folder(&common.data).join("node.key").exists() {
+            let founded = founding::found(&common.data, &Plan::default())?;
+            announce(&founded);
+        }
+        let local_beacon = if config.beacon.insecure_test_chain {
+            founding::local_beacon(&common.data)?
+        } else {
+            None
+        };
+        let options = Options { config, data: common.data.clone(), local_beacon };
+        runtime()?.block_on(until_stopped(options))
+    }
+}
+
+/// Runs a node until it is told to stop, or fails.
+async fn until_stopped(options: Options) -> Result<()> {
+    let data = options.data.clone();
+    let node = running::start(options).await?;
+    welcome(node.address, &data);
+    let failed = node.failed();
+    tokio::select! {
+        () = interrupted() => eprintln!("Stopping; everything acknowledged is on disk."),
+        () = failed => eprintln!("The node has to stop; see the log above."),
+    }
+    node.stop().await
+}
+
+/// Tells whoever started a node what to open and what to try.
+pub fn welcome(address: std::net::SocketAddr, data: &Path) {
+    eprintln!(
+        "\nAyni is running.\n\n  \
+         Page     http://{address}/\n  \
+         Relay    ws://{address}/\n  \
+         Folder   {}\n\n\
+         Try next, in a second terminal:\n  \
+         ayni key new ana.key\n  \
+         ayni member add \"$(ayni key show ana.key)\" --name ana\n  \
+         ayni balance ana\n",
+        data.display()
+    );
+}
+
+fn announce(founded: &founding::Founded) {
+    eprintln!(
+        "A new community was founded: {} with the currency {}.\n\
+         Its key and the node's are in {}; keep a copy in a safe place.",
+        founded.name,
+        founded.currency,
+        founded.keys.display()
+    );
+}
+
+/// Resolves on Ctrl-C or SIGTERM.
+pub async fn interrupted() {
+    let terminated = async {
+        #[cfg(unix)]
+        if let Ok(mut signal) =
+            tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
+        {
+            signal.recv().await;
+            return;
+        }
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        () = terminated => {}
+    }
+}
+
+pub fn runtime() -> Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+}
+
+pub fn log(config: &Config) -> Result<()> {
+    let filter = tracing_subscriber::EnvFilter::try_new(&config.node.log)
+        .with_context(|| format!("node.log = {:?} is no filter", config.node.log))?;
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
+    Ok(())
+}
+
+impl Init {
+    pub fn run(self, common: &Common) -> Result<()> {
+        let plan = Plan {
+            name: self.name,
+            languages: self.languages,
+            country: self.country,
+            region: None,
+            currency: self.currency,
+            code: self.code,
+            scale: self.scale,
+            limit: self.limit,
+            test_chain: self.insecure_test_chain,
+        };
+        let founded = founding::found(&common.data, &plan)?;
+        announce(&founded);
+        let community = serde_json::json!({
+            "community": founded.community,
+            "currency": founded.address.to_string(),
+        });
+        if common.json { show::json(&community) } else { show::line("Start it with `ayni run`.") }
+    }
+}
+
+impl Demo {
+    pub fn run(self, common: &Common) -> Result<()> {
+        let mut config = Config::load(common.config.as_deref())?;
+        config.node.listen = self.listen;
+        config.beacon.insecure_test_chain = true;
+        log(&config)?;
+        runtime()?.block_on(demo::run(config))
+    }
+}
+
+impl Verify {
+    pub fn run(self, common: &Common) -> Result<u8> {
+        let report = verify::audit(open(&self.file)?, self.insecure_test_chain)?;
+        if common.json {
+            show::json(&report.to_json())?;
+        } else {
+            show::line(&report)?;
+        }
+        Ok(report.exit_code())
+    }
+}
+
+/// Lines of a file, or of standard input for `-`.
+fn open(file: &Path) -> Result<Box<dyn BufRead>> {
+    if file == Path::new("-") {
+        return Ok(Box::new(BufReader::new(std::io::stdin())));
+    }
+    let opened = fs::File::open(file).with_context(|| format!("cannot read {}", file.display()))?;
+    Ok(Box::new(BufReader::new(opened)))
+}
+
+/// Opens the folder of a stopped node.
+fn stopped_store(data: &Path) -> Result<DiskStore> {
+    match DiskStore::open(data) {
+        Ok((store, _)) => Ok(store),
+        Err(Fault::Locked { .. }) => bail!(
+            "a node is running on {}: stop it first, or name another folder with --data",
+            data.display()
+        ),
+        Err(fault) => Err(fault).with_context(|| format!("cannot open {}", data.display())),
+    }
+}
+
+impl Import {
+    pub fn run(self, common: &Common) -> Result<()> {
+        let config = Config::load(common.config.as_deref())?;
+        founding::prepare(&common.data)?;
+        let store = stopped_store(&common.data)?;
+        let imported = import::import(open(&self.file)?, &store, &config)?;
+        if common.json { show::json(&imported.to_json()) } else { show::line(imported) }
+    }
+}
+
+impl Export {
+    pub fn run(self, common: &Common) -> Result<()> {
+        let filter = self.filter.as_deref().map(Filter::parse).transpose()?;
+        if let Ok(store) = DiskStore::open(&common.data).map(|(store, _)| store)
+            && common.node.is_none()
+        {
+            return import::export(&store, filter.as_ref(), &mut std::io::stdout().lock());
+        }
+        let query = filter.map(|filter| format!("?filter={}", encoded(&filter.to_json())));
+        let path = format!("/api/v1/export{}", query.unwrap_or_default());
+        let text = common.client()?.text(&path, "application/jsonl")?;
+        Ok(std::io::stdout().write_all(text.as_bytes())?)
+    }
+}
+
+/// Percent-encodes everything but letters and digits.
+pub fn encoded(text: &str) -> String {
+    let byte = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => char::from(byte).to_string(),
+        other => format!("%{other:02X}"),
+    };
+    text.bytes().map(byte).collect()
+}
+
+impl Peer {
+    pub fn run(self, common: &Common) -> Result<()> {
+        let mut peers = Peers::load(&common.data)?;
+        match self {
+            Self::Add { url } => {
+                let added = peers.add(&url)?;
+                founding::prepare(&common.data)?;
+                peers.save(&common.data)?;
+                show::line(if added {
+                    "Added. It is followed when this node starts."
+                } else {
+                    "It is on the list already."
+                })
+            }
+            Self::Remove { url } => {
+                if !peers.remove(&url)? {
+                    bail!("{url} is not on the list; see `ayni peer list`");
+                }
+                peers.save(&common.data)?;
+                show::line("Removed. It is followed no longer when this node starts.")
+            }
+            Self::List if common.json => show::json(&serde_json::to_value(&peers.urls)?),
+            Self::List => peers.urls.iter().try_for_each(show::line),
+        }
+    }
+}
+
+impl Backup {
+    pub fn run(self, common: &Common) -> Result<()> {
+        let (from, to) = (&common.data, &self.to);
+        if fs::read_dir(to).is_ok_and(|mut entries| entries.next().is_some()) {
+            bail!("{} is not empty; a backup never overwrites one", to.display());
+        }
+        copy_journal(&from.join("journal"), &to.join("journal"))?;
+        copy_keys(&keys::folder(from), &keys::folder(to))?;
+        let (store, recovery) = DiskStore::open(to).context("the copy cannot be opened")?;
+        tracing::debug!(%recovery, "the copy was opened");
+        show::line(format!("{} events, and the keys, are in {}.", store.len(), to.display()))
+    }
+}
+
+/// Copies the segments, oldest first. The journal only grows at its end, so whatever is copied
+/// while a node writes is a prefix of the truth; opening the copy drops a torn last frame.
+fn copy_journal(from: &Path, to: &Path) -> Result<()> {
+    let entries = fs::read_dir(from).with_context(|| format!("cannot read {}", from.display()))?;
+    let mut segments: Vec<_> = entries.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
+    segments.retain(|path| path.extension().is_some_and(|extension| extension == "seg"));
+    segments.sort();
+    fs::create_dir_all(to).with_context(|| format!("cannot make {}", to.display()))?;
+    for segment in segments {
+        let copy = to.join(segment.file_name().unwrap_or_default());
+        fs::copy(&segment, &copy).with_context(|| format!("cannot copy {}", segment.display()))?;
+        fs::File::open(&copy)?.sync_all()?;
+    }
+    Ok(())
+}
+
+fn copy_keys(from: &Path, to: &Path) -> Result<()> {
+    for entry in fs::read_dir(from).with_context(|| format!("cannot read {}", from.display()))? {
+        let entry = entry?;
+        let mut line = String::new();
+        fs::File::open(entry.path())?.read_to_string(&mut line)?;
+        keys::write_new(&to.join(entry.file_name()), line.trim_end())?;
+    }
+    Ok(())
+}
+
+pub fn compact(common: &Common) -> Result<()> {
+    let store = stopped_store(&common.data)?;
+    show::line(store.compact(crate::clock::now())?)
+}
+
+impl Configuration {
+    pub fn run(self, common: &Common) -> Result<()> {
+        match self {
+            Self::Check => {
+                Config::load(common.config.as_deref())?;
+                show::line("The configuration is right.")
+            }
+            Self::Default => show::line(Config::default().to_toml()?),
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! Where a command acts: a community and a currency of the node it speaks to, and who is who there.
+//!
+//! What a command signs rests on signed events: rules and policies are fetched as events and
+//! verified here, so that a node cannot make its user sign under rules that nobody made.
+
+use anyhow::{Context as _, Result, bail};
+use ayni_lets::{Body, Ledger};
+use ayni_protocol::{Address, Draft, Event, EventId, Keys, Part as _, PublicKey, VerifiedEvent};
+use ayni_witness::{Charter, Council};
+use serde::Deserialize;
+
+use super::Common;
+use super::client::{Client, Receipt};
+use super::operate::encoded;
+use crate::{clock, keys};
+
+/// A community, as its node describes it.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Community {
+    /// Its id.
+    pub id: EventId,
+    /// The charter in force.
+    pub charter: EventId,
+    /// Its currencies' addresses.
+    pub currencies: Vec<String>,
+    /// ISO 3166-1 code.
+    pub country: Option<String>,
+}
+
+/// A member's line in the list.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Member {
+    /// The account.
+    pub account: PublicKey,
+    /// Profile name, or the code.
+    pub name: String,
+    /// Short name.
+    pub code: String,
+    /// `member`, `organisation`, …
+    #[serde(rename = "type")]
+    pub account_type: String,
+    /// `active`, `suspended` or `closed`.
+    pub status: String,
+    /// Balance, as text.
+    pub balance: String,
+    /// Limit, as text, where there is one.
+    pub limit: Option<String>,
+}
+
+/// An account, as far as commands need it.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Account {
+    /// `member`, `organisation`, …
+    #[serde(rename = "type")]
+    pub account_type: String,
+    /// Its next order's number.
+    pub next_seq: u64,
+    /// What its next order names as `prev`: its last certified order, or the first rules.
+    pub head: EventId,
+    /// The newest policy event.
+    pub latest_policy: EventId,
+}
+
+/// A currency, as far as commands need it.
+#[derive(Debug, Clone, Deserialize)]
+struct Currency {
+    rules: RulesNamed,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct RulesNamed {
+    id: EventId,
+}
+
+/// A node's community and currency.
+pub struct Place {
+    /// The node.
+    pub client: Client,
+    /// The community.
+    pub community: Community,
+    /// The currency.
+    pub currency: Address,
+}
+
+/// The rules in force, as an event and as what it says.
+pub struct RulesInForce {
+    /// The event.
+    pub id: EventId,
+    /// What it says.
+    pub rules: ayni_lets::Rules,
+}
+
+impl Place {
+    /// The first community of the node, and its first currency.
+    ///
+    /// # Errors
+    /// Where no node answers or it has none.
+    pub fn of(common: &Common) -> Result<Self> {
+        let client = common.client()?;
+        let communities: Vec<Community> = client.get("/api/v1/communities")?;
+        let community = communities
+            .into_iter()
+            .next()
+            .with_context(|| format!("the node at {} has no community yet", client.address()))?;
+        let address = community.currencies.first().context("the community has no currency yet")?;
+        let currency = address.parse().context("the node's currency address")?;
+        Ok(Self { client, community, currency })
+    }
+
+    /// The path of a view of the currency.
+    #[must_use]
+    pub fn currency_path(&self, rest: &str) -> String {
+        format!("/api/v1/currencies/{}{rest}", encoded(&self.currency.to_string()))
+    }
+
+    /// The accounts of the community.
+    ///
+    /// # Errors
+    /// Where the node does not answer.
+    pub fn members(&self) -> Result<Vec<Member>> {
+        self.client.get(&format!("/api/v1/communities/{}/members", self.community.id))
+    }
+
+    /// The account that a person names: by npub, hex, short name or profile name.
+    ///
+    /// # Errors
+    /// Where nobody has that name, or several have.
+    pub fn who(&self, name: &str) -> Result<PublicKey> {
+        if let Some(key) = keys::public(name) {
+            return Ok(key);
+        }
+        let members = self.members()?;
+        let called = |member: &&Member| member.code == name || member.name == name;
+        let mut found = members.iter().filter(called);
+        match (found.next(), found.next()) {
+            (Some(member), None) => Ok(member.account),
+            (Some(_), Some(_)) => bail!("several accounts are called {name}; name the npub"),
+            _ => bail!("nobody here is called {name}; see `ayni member list`"),
+        }
+    }
+
+    /// An account's state.
+    ///
+    /// # Errors
+    /// Where there is no such account.
+    pub fn account(&self, key: &PublicKey) -> Result<Account> {
+        self.client.get(&self.currency_path(&format!("/accounts/{key}")))
+    }
+
+    /// The rules in force, verified.
+    ///
+    /// # Errors
+    /// Where the node does not give a rules event of this currency.
+    pub fn rules(&self) -> Result<RulesInForce> {
+        let named: Currency = self.client.get(&self.currency_path(""))?;
+        let event = self.event(&named.rules.id)?;
+        match Ledger::read(&event)?.body {
+            Body::Rules(rules) if rules.currency == self.currency => {
+                Ok(RulesInForce { id: event.id, rules: ayni_lets::Rules::clone(&rules) })
+            }
+            _ => bail!("the node named an event that is not the currency's rules"),
+        }
+    }
+
+    /// The charter in force.
+    ///
+    /// # Errors
+    /// As [`Place::event`].
+    pub fn charter(&self) -> Result<Charter> {
+        self.charter_event(&self.community.charter)
+    }
+
+    /// A charter version.
+    ///
+    /// # Errors
+    /// As [`Place::event`], or where the event is no charter.
+    pub fn charter_event(&self, id: &EventId) -> Result<Charter> {
+        let event = self.event(id)?;
+        match Council::read(&event)?.body {
+            ayni_witness::entry::Body::Charter(text) => {
+                Ok(ayni_witness::charter::of_text(event.id, self.community.id, event.pubkey, &text))
+            }
+            _ => bail!("the node named an event that is no charter"),
+        }
+    }
+
+    /// A stored event, verified.
+    ///
+    /// # Errors
+    /// Where the node does not have it, or it is forged.
+    pub fn event(&self, id: &EventId) -> Result<VerifiedEvent> {
+        let query = encoded(&format!("{{\"ids\":[\"{id}\"]}}"));
+        let text =
+            self.client.text(&format!("/api/v1/export?filter={query}"), "application/jsonl")?;
+        let line =
+            text.lines().next().with_context(|| format!("the node does not hold event {id}"))?;
+        let event = Event::parse(line)?.verify()?;
+        if event.id != *id {
+            bail!("the node gave another event than was asked for");
+        }
+        Ok(event)
+    }
+
+    /// Signs a draft now and publishes it.
+    ///
+    /// # Errors
+    /// The node's refusal, in its words.
+    pub fn publish(&self, draft: Draft, keys: &Keys) -> Result<(VerifiedEvent, Receipt)> {
+        let event = draft.sign(keys, clock::now(), clock::entropy());
+        let receipt = self.client.publish_one(&event)?;
+        Ok((event, receipt))
+    }
+}

@@ -1,0 +1,241 @@
+//! `ayni raffle`: announce, buy, draw, claim.
+
+use std::path::PathBuf;
+
+use anyhow::{Context as _, Result, bail};
+use ayni_lets::{AccountType, Body, Policy};
+use ayni_protocol::{EventId, PublicKey, hex};
+use ayni_raffle::spec::{Legal, Place as Standing, RaffleSpec};
+use ayni_witness::Charter;
+use clap::{Args, Subcommand};
+use serde_json::Value;
+
+use super::governance::{proposal, read_table, times};
+use super::place::Place;
+use super::{Common, show};
+use crate::config::Config;
+use crate::{drand, keys};
+
+#[derive(Subcommand)]
+pub enum Raffle {
+    /// Announce a raffle
+    #[command(after_help = "Example: ayni raffle announce roof.toml")]
+    Announce {
+        /// The raffle as TOML; see docs/take-part.md
+        file: PathBuf,
+    },
+    /// Buy tickets: pays into the raffle's escrow account, then claims the ticket
+    #[command(after_help = "Example: ayni raffle buy 5f2c… 3 --key ana.key")]
+    Buy {
+        /// The raffle's id
+        raffle: String,
+        /// How many
+        #[arg(default_value_t = 1)]
+        quantity: u32,
+    },
+    /// Bring the beacon's round, fetched or typed in, so that the winner is known
+    #[command(after_help = "Example: ayni raffle draw 5f2c… --signature b446…")]
+    Draw(Draw),
+    /// Claim a prize that you won
+    Claim {
+        /// The raffle's id
+        raffle: String,
+        /// Number of the prize
+        prize: u32,
+    },
+    /// Call a raffle off before it closes; everyone is refunded
+    Cancel {
+        /// The raffle's id
+        raffle: String,
+    },
+    /// Show a raffle
+    Show {
+        /// The raffle's id
+        raffle: String,
+    },
+}
+
+#[derive(Args)]
+pub struct Draw {
+    /// The raffle's id
+    raffle: String,
+    /// The round's signature, 96 hex digits, where it cannot be fetched
+    #[arg(long, value_name = "HEX")]
+    signature: Option<String>,
+}
+
+impl Raffle {
+    pub fn run(self, common: &Common) -> Result<()> {
+        let place = Place::of(common)?;
+        match self {
+            Self::Announce { file } => announce(common, &place, &file),
+            Self::Buy { raffle, quantity } => buy(common, &place, &raffle, quantity),
+            Self::Draw(draw) => draw.run(common, &place),
+            Self::Claim { raffle, prize } => {
+                let id = proposal(&raffle)?;
+                let draft = ayni_raffle::draft::claim(place.community.id, id, prize, false);
+                let (event, _) = place.publish(draft, &common.keys()?)?;
+                said(common, event.id, "Claimed.")
+            }
+            Self::Cancel { raffle } => {
+                let draft = ayni_raffle::draft::cancel(place.community.id, proposal(&raffle)?);
+                let (event, _) = place.publish(draft, &common.community_keys()?)?;
+                said(
+                    common,
+                    event.id,
+                    "Called off. Everyone is refunded once the close is decided.",
+                )
+            }
+            Self::Show { raffle } => show::json(&view(&place, proposal(&raffle)?)?),
+        }
+    }
+}
+
+fn said(common: &Common, id: EventId, sentence: &str) -> Result<()> {
+    if common.json { show::json(&serde_json::json!({"id": id})) } else { show::line(sentence) }
+}
+
+fn view(place: &Place, raffle: EventId) -> Result<Value> {
+    place.client.get(&format!("/api/v1/raffles/{raffle}"))
+}
+
+fn announce(common: &Common, place: &Place, file: &std::path::Path) -> Result<()> {
+    let mut spec = read(file)?;
+    let charter = place.charter()?;
+    let organiser = common.community_keys()?;
+    if spec.is_priced() {
+        spec.currency.get_or_insert_with(|| place.currency.clone());
+        if spec.escrow.is_none() {
+            spec.escrow = Some(open_escrow(common, place, &charter)?);
+        }
+    }
+    if spec.legal.is_none() {
+        let country = place.community.country.clone();
+        spec.legal = country.map(|country| Legal { country, permit: String::new() });
+    }
+    spec.check()?;
+    let standing = standing(place, &charter, &spec, organiser.public())?;
+    let (event, _) = place.publish(ayni_raffle::draft::raffle(&spec, &standing), &organiser)?;
+    if common.json {
+        return show::json(&serde_json::json!({
+            "id": event.id, "closes": spec.closes, "round": standing.round,
+        }));
+    }
+    show::line(format!("Announced. Buy with: ayni raffle buy {} 1 --key FILE", event.id))
+}
+
+/// Reads the file; `title` and `[[prize]]` are shorter spellings of `titles` and `prizes`.
+fn read(file: &std::path::Path) -> Result<RaffleSpec> {
+    let mut table = read_table(file)?;
+    times(&mut table)?;
+    if let Some(title) = table.remove("title") {
+        let mut named = toml::Table::new();
+        named.insert("text".into(), title);
+        table.insert("titles".into(), vec![named].into());
+    }
+    if let Some(toml::Value::Array(mut prizes)) = table.remove("prize") {
+        for prize in prizes.iter_mut().filter_map(toml::Value::as_table_mut) {
+            if let Some(share) = prize.remove("share") {
+                prize.insert("share_bp".into(), share);
+            }
+        }
+        table.insert("prizes".into(), prizes.into());
+    }
+    table.try_into().with_context(|| format!("{} is no raffle", file.display()))
+}
+
+/// An account of its own for the pot, whose orders the node signs once they are prescribed.
+fn open_escrow(common: &Common, place: &Place, charter: &Charter) -> Result<PublicKey> {
+    let community = keys::of_node(&common.data, "community").context(
+        "a raffle with a price needs an escrow account: name one as `escrow` in the file, \
+         or announce it in the node's own folder",
+    )?;
+    let account = keys::generate().public();
+    let mut policy = Policy::open(place.currency.clone(), account);
+    policy.account_type = AccountType::Escrow;
+    policy.code = format!("escrow-{}", hex::encode(account.0.get(..4).unwrap_or_default()));
+    policy.signers = charter.witnesses.iter().map(|seat| seat.key).collect();
+    place.publish(Body::from(policy).draft(&place.community.id), &community)?;
+    Ok(account)
+}
+
+/// Which round draws, and which of the organiser's raffles this one follows.
+fn standing(
+    place: &Place,
+    charter: &Charter,
+    spec: &RaffleSpec,
+    organiser: PublicKey,
+) -> Result<Standing> {
+    let chain =
+        charter.beacon.as_ref().context("the charter names no beacon, so nothing can be drawn")?;
+    let raffles: Vec<Value> = place.client.get("/api/v1/raffles")?;
+    let mine = raffles.iter().filter(|raffle| {
+        raffle.get("organiser").and_then(Value::as_str) == Some(&organiser.to_string())
+    });
+    let last = mine.max_by_key(|raffle| raffle.get("seq").and_then(Value::as_u64));
+    let last_seq = last.and_then(|raffle| raffle.get("seq")?.as_u64());
+    let last_id = last.and_then(|raffle| raffle.get("id")?.as_str()?.parse().ok());
+    Ok(Standing {
+        community: place.community.id,
+        charter: charter.id,
+        round: chain.round_at_or_after(spec.last_receipt() + charter.timings.seal_window),
+        seq: last_seq.map_or(0, |seq| seq + 1),
+        previous: last_id,
+    })
+}
+
+fn buy(common: &Common, place: &Place, raffle: &str, quantity: u32) -> Result<()> {
+    let buyer = common.keys()?;
+    let event = place.event(&proposal(raffle)?)?;
+    let ayni_raffle::read::Entry::Raffle(announced) = ayni_raffle::read::read(&event)? else {
+        bail!("{raffle} is no raffle");
+    };
+    let spec = &announced.spec;
+    let order = match spec.escrow.filter(|_| spec.is_priced()) {
+        None => None,
+        Some(escrow) => {
+            let cost = spec.cost(quantity).context("that many tickets cost too much to count")?;
+            let (mut order, _) =
+                super::ledger::priced(place, buyer.public(), escrow, cost, spec.price.scale)?;
+            order.purpose = Some(ayni_raffle::draft::purpose(announced.organiser, announced.id));
+            let (paid, _) = place.publish(Body::from(order).draft(&place.community.id), &buyer)?;
+            Some(paid.id)
+        }
+    };
+    let draft = ayni_raffle::draft::ticket(place.community.id, announced.id, quantity, order);
+    let (ticket, _) = place.publish(draft, &buyer)?;
+    said(common, ticket.id, "Yours. The list is sealed after the close, before the draw.")
+}
+
+impl Draw {
+    fn run(self, common: &Common, place: &Place) -> Result<()> {
+        let id = proposal(&self.raffle)?;
+        let event = place.event(&id)?;
+        let ayni_raffle::read::Entry::Raffle(announced) = ayni_raffle::read::read(&event)? else {
+            bail!("{} is no raffle", self.raffle);
+        };
+        let charter = place.charter_event(&announced.place.charter)?;
+        let chain = charter.beacon.context("the charter names no beacon")?;
+        let number = announced.place.round;
+        let round = match &self.signature {
+            Some(text) => {
+                let signature: [u8; 48] =
+                    hex::decode(text).context("a signature has 96 lowercase hex digits")?;
+                chain.verify(number, &signature).with_context(|| {
+                    format!("this is not the beacon's signature of round {number}")
+                })?
+            }
+            None => {
+                let config = Config::load(common.config.as_deref())?;
+                drand::fetch(&config.beacon.sources, &chain, number)?
+            }
+        };
+        let bearer = common.community_keys().unwrap_or_else(|_| keys::generate());
+        place.publish(ayni_witness::draft::beacon(&round), &bearer)?;
+        if common.json {
+            show::json(&view(place, id)?)
+        } else {
+            show::line("The round is known; the draw follows from it.")
+        }
+    }
+}

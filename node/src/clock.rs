@@ -1,0 +1,23 @@
+//! Where time and randomness enter the house. Everything below takes them as arguments.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use ayni_protocol::Timestamp;
+
+/// Unix seconds by this machine's clock; 0 if it stands before 1970.
+#[must_use]
+pub fn now() -> Timestamp {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+/// Fresh bytes from the operating system.
+///
+/// # Panics
+/// Where the operating system has none to give: no key made then would be safe.
+#[must_use]
+pub fn entropy<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    #[expect(clippy::expect_used, reason = "without randomness no key or signature is safe")]
+    getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
+    bytes
+}

@@ -1,0 +1,260 @@
+//! The configuration: `ayni.toml`, and over it the environment.
+//!
+//! Every key may also be given as `AYNI_SECTION__KEY`. An unknown key is an error that names the
+//! nearest right one: a misspelt limit that is silently ignored protects nobody.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use ayni_protocol::Limits;
+use ayni_raffle::Gates;
+use serde::{Deserialize, Serialize};
+
+/// Everything that can be configured.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// Where the node listens and who it says it is.
+    pub node: Node,
+    /// Who may write and read.
+    pub relay: Relay,
+    /// Randomness for draws.
+    pub beacon: Beacon,
+    /// Legal gates of raffles by country.
+    pub raffle: Raffle,
+    /// A limit on everything; NIP-11 advertises them.
+    pub limits: Limits,
+}
+
+/// `[node]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Node {
+    /// Address and port to listen on.
+    pub listen: String,
+    /// Addresses under which clients reach this node, for NIP-42, such as `wss://ayni.example`.
+    /// The listening address always counts.
+    pub public_urls: Vec<String>,
+    /// What is logged: `error`, `warn`, `info`, `debug`, or a tracing filter.
+    pub log: String,
+}
+
+impl Default for Node {
+    fn default() -> Self {
+        Self { listen: "127.0.0.1:7777".into(), public_urls: Vec::new(), log: "info".into() }
+    }
+}
+
+/// `[relay]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Relay {
+    /// Name shown to clients; empty for the community's name.
+    pub name: String,
+    /// Description shown to clients.
+    pub description: String,
+    /// Contact of the operator.
+    pub contact: String,
+    /// Whose ordinary events are stored: `open` for everyone's, `members` for members' alone.
+    pub write: Write,
+    /// When a client is asked who it is (NIP-42).
+    pub auth: Auth,
+}
+
+impl Default for Relay {
+    fn default() -> Self {
+        Self {
+            name: String::new(),
+            description: "A community's relay, books, votes and raffles".into(),
+            contact: String::new(),
+            write: Write::Open,
+            auth: Auth::OnDemand,
+        }
+    }
+}
+
+/// Whose ordinary events are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Write {
+    /// Everyone's.
+    Open,
+    /// Members' alone.
+    Members,
+}
+
+/// When a client is asked who it is (NIP-42).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Auth {
+    /// As soon as it connects.
+    OnConnect,
+    /// When it asks for something that needs it.
+    OnDemand,
+}
+
+/// `[beacon]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Beacon {
+    /// Where drand rounds are fetched, tried in turn. Empty: they are entered by hand.
+    pub sources: Vec<String>,
+    /// Accept a local test chain, whose owner knows every draw beforehand. Never for real raffles.
+    pub insecure_test_chain: bool,
+}
+
+impl Default for Beacon {
+    fn default() -> Self {
+        let sources = ["api.drand.sh", "api2.drand.sh", "api3.drand.sh", "drand.cloudflare.com"];
+        Self {
+            sources: sources.map(|host| format!("https://{host}")).to_vec(),
+            insecure_test_chain: false,
+        }
+    }
+}
+
+/// `[raffle]`
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Raffle {
+    /// What the law of each country asks; raffles are off where nothing is said.
+    pub gates: Gates,
+}
+
+impl Config {
+    /// Reads the file, if there is one, and the environment over it.
+    ///
+    /// # Errors
+    /// With the place, what is wrong and what was probably meant.
+    pub fn load(file: Option<&Path>) -> Result<Self> {
+        let chosen = file.map_or_else(|| PathBuf::from("ayni.toml"), Path::to_owned);
+        let text = match std::fs::read_to_string(&chosen) {
+            Ok(text) => text,
+            Err(error) if file.is_none() && error.kind() == std::io::ErrorKind::NotFound => {
+                String::new()
+            }
+            Err(error) => {
+                return Err(error).with_context(|| format!("cannot read {}", chosen.display()));
+            }
+        };
+        Self::parse(&text, std::env::vars()).with_context(|| format!("in {}", chosen.display()))
+    }
+
+    /// Reads TOML text and variables over it.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn parse(text: &str, variables: impl Iterator<Item = (String, String)>) -> Result<Self> {
+        let mut table: toml::Table = toml::from_str(text)?;
+        for (name, value) in variables {
+            let Some((section, key)) =
+                name.strip_prefix("AYNI_").and_then(|rest| rest.split_once("__"))
+            else {
+                continue;
+            };
+            let section = table
+                .entry(section.to_lowercase())
+                .or_insert_with(|| toml::Value::Table(toml::Table::new()));
+            let Some(section) = section.as_table_mut() else {
+                bail!("{name} names a section that is no section in the file");
+            };
+            section.insert(key.to_lowercase(), literal(&value));
+        }
+        check_names(&table)?;
+        Ok(table.try_into()?)
+    }
+
+    /// The whole configuration with its defaults, as TOML.
+    ///
+    /// # Errors
+    /// Never for a valid configuration.
+    pub fn to_toml(&self) -> Result<String> {
+        Ok(toml::to_string_pretty(self)?)
+    }
+}
+
+/// A variable's value: TOML where it reads as TOML (numbers, lists, true), else text.
+fn literal(value: &str) -> toml::Value {
+    let parsed = toml::from_str::<toml::Table>(&format!("value = {value}")).ok();
+    parsed.and_then(|mut table| table.remove("value")).unwrap_or_else(|| value.into())
+}
+
+/// Refuses a name that is not in the default configuration, naming the nearest that is.
+fn check_names(table: &toml::Table) -> Result<()> {
+    let known = toml::Table::try_from(Config::default())?;
+    for (section, value) in table {
+        let Some(known) = known.get(section).and_then(toml::Value::as_table) else {
+            bail!("there is no section [{section}]; {}", nearest(section, known.keys()));
+        };
+        let Some(values) = value.as_table() else { bail!("[{section}] must be a section") };
+        for key in values.keys() {
+            if !known.contains_key(key) {
+                bail!("there is no key {section}.{key}; {}", nearest(key, known.keys()));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a String>) -> String {
+    let best = known.min_by_key(|candidate| distance(name, candidate));
+    best.map_or_else(String::new, |best| format!("did you mean {best}?"))
+}
+
+/// Levenshtein distance, by bytes: good enough to find a misspelt key.
+fn distance(one: &str, other: &str) -> usize {
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (above, a) in one.bytes().enumerate() {
+        let mut diagonal = above;
+        let mut left = above + 1;
+        if let Some(first) = row.first_mut() {
+            *first = left;
+        }
+        for (cell, b) in row.iter_mut().skip(1).zip(other.bytes()) {
+            let best = (diagonal + usize::from(a != b)).min(*cell + 1).min(left + 1);
+            diagonal = std::mem::replace(cell, best);
+            left = best;
+        }
+    }
+    row.last().copied().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str, variables: &[(&str, &str)]) -> Result<Config> {
+        let owned = variables.iter().map(|(name, value)| ((*name).into(), (*value).into()));
+        Config::parse(text, owned)
+    }
+
+    #[test]
+    fn the_default_is_read_as_it_is_written() {
+        let text = Config::default().to_toml().unwrap();
+        assert_eq!(parse(&text, &[]).unwrap(), Config::default());
+    }
+
+    #[test]
+    fn the_environment_wins_over_the_file() {
+        let variables =
+            [("AYNI_NODE__LISTEN", "0.0.0.0:80"), ("AYNI_LIMITS__FILTERS", "7"), ("AYNI_KEY", "x")];
+        let config = parse("[node]\nlisten = \"127.0.0.1:1\"", &variables).unwrap();
+        assert_eq!((config.node.listen.as_str(), config.limits.filters), ("0.0.0.0:80", 7));
+    }
+
+    #[test]
+    fn a_misspelt_key_is_refused_with_the_right_one() {
+        let says = |text: &str| parse(text, &[]).unwrap_err().to_string();
+        assert!(says("[limits]\nfilterz = 3").contains("did you mean filters?"));
+        assert!(says("[relai]\nwrite = \"open\"").contains("did you mean relay?"));
+        assert!(says("[relay]\nwrite = \"anyone\"").contains("open"));
+    }
+
+    #[test]
+    fn distances_are_counted() {
+        assert_eq!(
+            [distance("", "abc"), distance("abc", "abc"), distance("kitten", "sitting")],
+            [3, 0, 3]
+        );
+    }
+}

@@ -1,0 +1,140 @@
+//! The desk: what a node does with an event and with the passing of time, before anything is
+//! written.
+//!
+//! It judges what comes in, adds what the witness has to say, and does a witness's duties when
+//! they fall due. Pure: the writer stands behind it with a disk, the simulator with a list, and
+//! both run this same code. Time and randomness are arguments.
+
+use ayni_lets::judge::Verdict as Judgement;
+use ayni_protocol::{Draft, Keys, Rejection, Timestamp, VerifiedEvent};
+use ayni_witness::draft;
+
+use crate::admission::{Admission, Admitted, Origin};
+use crate::book::Book;
+use crate::config::Config;
+use crate::founding::LocalBeacon;
+
+/// How many events duties may add at one time; the rest follow the next time.
+const DUTIES_MAX: usize = 4_096;
+
+/// A node's desk.
+pub struct Desk {
+    /// The configuration.
+    pub config: Config,
+    /// The key this node witnesses with.
+    pub keys: Keys,
+    /// The secret of a local test chain, where one is allowed.
+    pub local_beacon: Option<LocalBeacon>,
+}
+
+/// The moment: the clock, and 32 fresh random bytes for every signature.
+pub struct Moment<'a> {
+    /// Unix seconds by the node's clock.
+    pub now: Timestamp,
+    /// Randomness for a signature.
+    pub entropy: &'a mut dyn FnMut() -> [u8; 32],
+}
+
+impl Desk {
+    /// Takes one event: what is to be stored because of it, itself first, already in the book.
+    ///
+    /// # Errors
+    /// Why it is not to be stored; the book is then as it was.
+    pub fn take(
+        &self,
+        book: &mut Book,
+        event: &VerifiedEvent,
+        origin: Origin,
+        moment: &mut Moment<'_>,
+    ) -> Result<Vec<VerifiedEvent>, Rejection> {
+        let admission =
+            Admission { config: &self.config, book, node: self.keys.public(), now: moment.now };
+        let admitted = admission.admit(event, origin)?;
+        book.apply(event);
+        let mut stored = vec![event.clone()];
+        if let Admitted::With(draft) = admitted {
+            stored.push(self.sign(book, *draft, moment));
+        }
+        Ok(stored)
+    }
+
+    /// Does all that falls due now, until nothing more follows from it: receipts, attestations,
+    /// seals, acknowledgements, results, payouts. All of it is already in the book.
+    pub fn duties(&self, book: &mut Book, moment: &mut Moment<'_>) -> Vec<VerifiedEvent> {
+        let mut done = Vec::new();
+        loop {
+            let before = done.len();
+            for draft in self.due(book, moment.now) {
+                done.push(self.sign(book, draft, moment));
+            }
+            while done.len() < DUTIES_MAX
+                && let Some(draft) = book.ledger.next_duty(&self.keys.public())
+            {
+                done.push(self.sign(book, draft, moment));
+            }
+            self.pay_prescribed(book, moment, &mut done);
+            if done.len() == before || done.len() >= DUTIES_MAX {
+                return done;
+            }
+        }
+    }
+
+    /// Signs a draft with the node key and folds it into the book.
+    fn sign(&self, book: &mut Book, draft: Draft, moment: &mut Moment<'_>) -> VerifiedEvent {
+        let event = draft.sign(&self.keys, moment.now, (moment.entropy)());
+        book.apply(&event);
+        event
+    }
+
+    fn due(&self, book: &Book, now: Timestamp) -> Vec<Draft> {
+        let me = self.keys.public();
+        let mut drafts = book.council.duties(&me, now);
+        drafts.extend(self.results(book));
+        if let Some(local) = &self.local_beacon {
+            let awaited = book.awaited_rounds(now);
+            let ours =
+                awaited.into_iter().filter(|(chain, _)| chain.public_key == local.public_key);
+            drafts.extend(ours.filter_map(|(chain, round)| {
+                chain.verify(round, &local.beacon.sign(round)).map(|round| draft::beacon(&round))
+            }));
+        }
+        drafts
+    }
+
+    /// Tallies and draws that follow from what is decided and that nobody has published yet, where
+    /// this node holds a seat.
+    fn results(&self, book: &Book) -> Vec<Draft> {
+        let me = self.keys.public();
+        let seated = |charter: Option<std::sync::Arc<ayni_witness::Charter>>| {
+            charter.is_some_and(|charter| charter.is_witness(&me))
+        };
+        let tallies = book.assembly.unpublished().into_iter();
+        let tallies = tallies.filter(|id| seated(book.assembly.charter_of(id)));
+        let draws = book.drum.unpublished().into_iter();
+        let draws = draws.filter(|id| seated(book.drum.charter_of(id)));
+        tallies
+            .filter_map(|id| book.assembly.tally_of(&id))
+            .chain(draws.filter_map(|id| book.drum.draw_of(&id)))
+            .collect()
+    }
+
+    /// Signs the orders that a decided raffle prescribes, where this node keeps the escrow's key.
+    fn pay_prescribed(
+        &self,
+        book: &mut Book,
+        moment: &mut Moment<'_>,
+        done: &mut Vec<VerifiedEvent>,
+    ) {
+        let me = self.keys.public();
+        let unpaid: Vec<_> = book.ledger.unpaid_payouts().cloned().collect();
+        for payout in unpaid {
+            let Some(draft) = book.ledger.draft_payout(&payout, &me) else { continue };
+            let order = draft.sign(&self.keys, moment.now, (moment.entropy)());
+            if let Judgement::Attest(attestation) = book.ledger.judge(&order, &me, moment.now) {
+                book.apply(&order);
+                done.push(order);
+                done.push(self.sign(book, attestation, moment));
+            }
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! The first start: keys, a charter with one witness, which is this node, and a currency.
+//!
+//! Everything that is decided here can be changed later by events that everyone sees; only the
+//! keys cannot be made again. So they are written first, to files that are never overwritten.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, bail};
+use ayni_lets::{Body, Currency, Enforce, Memo, Rules};
+use ayni_protocol::{Address, Amount, EventId, Keys, Scale, VerifiedEvent, kind};
+use ayni_store::{DiskStore, Store as _};
+use ayni_witness::beacon::{Chain, TestBeacon};
+use ayni_witness::entry::CharterText;
+use ayni_witness::{Timings, WitnessSeat};
+
+use crate::{clock, keys};
+
+/// What a community starts with.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// Its name.
+    pub name: String,
+    /// Its languages by code, the preferred first.
+    pub languages: Vec<String>,
+    /// ISO 3166-1 code.
+    pub country: Option<String>,
+    /// Slug of its region.
+    pub region: Option<String>,
+    /// Name of the currency.
+    pub currency: String,
+    /// Its code.
+    pub code: String,
+    /// Its decimals.
+    pub scale: u8,
+    /// How far below zero an account may go at first, in the currency's decimals.
+    pub limit: String,
+    /// A local test beacon, and timings of seconds: for demonstrations and tests.
+    pub test_chain: bool,
+}
+
+impl Default for Plan {
+    fn default() -> Self {
+        Self {
+            name: "Our community".into(),
+            languages: vec!["en".into()],
+            country: None,
+            region: None,
+            currency: "Hour".into(),
+            code: "HOUR".into(),
+            scale: 2,
+            limit: "20.00".into(),
+            test_chain: false,
+        }
+    }
+}
+
+/// What was founded.
+#[derive(Debug, Clone)]
+pub struct Founded {
+    /// Name of the community.
+    pub name: String,
+    /// Its id.
+    pub community: EventId,
+    /// Name of the currency.
+    pub currency: String,
+    /// The currency's address.
+    pub address: Address,
+    /// Where the keys are.
+    pub keys: PathBuf,
+}
+
+/// A local test chain's secret, and the public key it is known by.
+pub struct LocalBeacon {
+    /// Public key of the chain.
+    pub public_key: Vec<u8>,
+    /// Signs its rounds.
+    pub beacon: TestBeacon,
+}
+
+impl LocalBeacon {
+    /// The beacon of a seed.
+    #[must_use]
+    pub fn of(seed: [u8; 32]) -> Self {
+        let (chain, beacon) = Chain::test(seed, 0, 1);
+        Self { public_key: chain.public_key, beacon }
+    }
+}
+
+/// Makes the folder and the node's key, where there is none yet, and no community.
+///
+/// # Errors
+/// Where the folder cannot be written.
+pub fn prepare(data: &Path) -> Result<()> {
+    let file = keys::folder(data).join("node.key");
+    if !file.exists() {
+        keys::write_new(&file, &keys::nsec(&keys::generate())?)?;
+    }
+    Ok(())
+}
+
+/// The folder's local test beacon, if it has one.
+///
+/// # Errors
+/// Where its file holds no key.
+pub fn local_beacon(data: &Path) -> Result<Option<LocalBeacon>> {
+    if !keys::folder(data).join("beacon.key").exists() {
+        return Ok(None);
+    }
+    Ok(Some(LocalBeacon::of(keys::of_node(data, "beacon")?.secret())))
+}
+
+/// Founds a community in a folder that has none.
+///
+/// # Errors
+/// What is wrong with the plan or the folder; nothing is half founded but keys.
+pub fn found(data: &Path, plan: &Plan) -> Result<Founded> {
+    let limit = check(plan)?;
+    if keys::folder(data).join("community.key").exists() {
+        bail!("{} holds a community already; start it with `ayni run`", data.display());
+    }
+    prepare(data)?;
+    let node = keys::of_node(data, "node")?;
+    let community = keys::generate();
+    keys::write_new(&keys::folder(data).join("community.key"), &keys::nsec(&community)?)?;
+    let chain = if plan.test_chain { test_chain(data)? } else { Chain::quicknet() };
+    let timings = if plan.test_chain { seconds() } else { Timings::default() };
+    let events = events(plan, limit, &node, &community, chain, timings);
+    let (store, _) = DiskStore::open(data).context("cannot open the store")?;
+    store.append(&events.all, clock::now())?;
+    Ok(Founded {
+        name: plan.name.clone(),
+        community: events.charter,
+        currency: plan.currency.clone(),
+        address: events.address,
+        keys: keys::folder(data),
+    })
+}
+
+fn check(plan: &Plan) -> Result<Amount> {
+    let Some(scale) = Scale::new(plan.scale) else { bail!("a currency has 0 to 6 decimals") };
+    let limit = Amount::parse(&plan.limit).context("the limit")?;
+    if limit.scale != scale {
+        let sample = scale.format(i128::from(scale.unit()) * 20);
+        bail!("the limit must be written with {} decimals, as in {sample}", plan.scale);
+    }
+    if plan.name.trim().is_empty() || plan.currency.trim().is_empty() {
+        bail!("the community and its currency need names");
+    }
+    Ok(limit)
+}
+
+fn test_chain(data: &Path) -> Result<Chain> {
+    let secret = keys::generate();
+    keys::write_new(&keys::folder(data).join("beacon.key"), &keys::nsec(&secret)?)?;
+    Ok(Chain::test(secret.secret(), clock::now(), 1).0)
+}
+
+/// Timings for whoever wants to see the end of a vote today.
+const fn seconds() -> Timings {
+    Timings { min_notice: 0, seal_window: 3, margin: 1, beacon_deadline: 600 }
+}
+
+struct Events {
+    charter: EventId,
+    address: Address,
+    all: Vec<VerifiedEvent>,
+}
+
+fn events(
+    plan: &Plan,
+    limit: Amount,
+    node: &Keys,
+    community: &Keys,
+    chain: Chain,
+    timings: Timings,
+) -> Events {
+    let sign = |draft: ayni_protocol::Draft| draft.sign(community, clock::now(), clock::entropy());
+    let charter = sign(ayni_witness::draft::charter(&CharterText {
+        previous: None,
+        name: plan.name.clone(),
+        languages: plan.languages.clone(),
+        country: plan.country.clone(),
+        region: plan.region.clone(),
+        witnesses: vec![WitnessSeat { key: node.public(), url: String::new() }],
+        quorum: 1,
+        stewards: BTreeSet::new(),
+        approvals: 0,
+        beacon: Some(chain),
+        timings,
+        statutes: String::new(),
+    }));
+    let slug = plan.code.to_lowercase();
+    let address =
+        Address { kind: kind::CURRENCY, author: community.public(), identifier: slug.clone() };
+    let rules = Rules {
+        currency: address.clone(),
+        epoch: 0,
+        charter: charter.id,
+        previous: None,
+        scale: limit.scale,
+        enforce: Enforce::Hard,
+        limit: limit.minor,
+        formula: None,
+        max: None,
+        levies: Vec::new(),
+        treasury: None,
+        memo: Memo::Public,
+        require: Vec::new(),
+        about: String::new(),
+    };
+    let rules = sign(Body::from(rules).draft(&charter.id));
+    let currency = Currency {
+        slug,
+        name: plan.currency.clone(),
+        code: plan.code.clone(),
+        symbol: String::new(),
+        scale: limit.scale,
+        rules: Some(rules.id),
+        about: String::new(),
+    };
+    let currency = sign(Body::from(currency).draft(&charter.id));
+    Events { charter: charter.id, address, all: vec![charter, rules, currency] }
+}

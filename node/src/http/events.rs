@@ -1,0 +1,99 @@
+//! A way in and a way out for scripts behind HTTP only: events as JSON lines, by the same door.
+
+use axum::body::Bytes;
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, header};
+use axum::response::{IntoResponse, Response};
+use ayni_protocol::{Event, Filter, Rejection};
+use ayni_relay::{Backend as _, Viewer};
+use ayni_store::Store as _;
+use serde::{Deserialize, Serialize};
+
+use super::Shared;
+use super::answer::{self, Problem};
+use crate::admission::Origin;
+use crate::clock;
+
+/// What became of one published event.
+#[derive(Serialize, utoipa::ToSchema)]
+pub struct Receipt {
+    /// The event's id; empty where none could be read.
+    id: String,
+    /// Whether it is stored.
+    accepted: bool,
+    /// The OK message, as the relay would send it.
+    message: String,
+}
+
+/// Publishes one event, or several as JSON lines; answers with one receipt each, in order.
+#[utoipa::path(post, path = "/api/v1/events", request_body(content = String, content_type = "application/jsonl"),
+    responses((status = 200, body = [Receipt])))]
+pub async fn publish(State(shared): State<Shared>, request: HeaderMap, body: Bytes) -> Response {
+    let Ok(text) = std::str::from_utf8(&body) else {
+        return Problem::bad_request("the body must be UTF-8: one event, or one event a line")
+            .into_response();
+    };
+    let mut receipts = Vec::new();
+    for line in text.lines().filter(|line| !line.trim().is_empty()) {
+        receipts.push(one(&shared, line).await);
+    }
+    if receipts.is_empty() {
+        return Problem::bad_request("the body holds no event").into_response();
+    }
+    answer::json(&request, &receipts)
+}
+
+async fn one(shared: &Shared, line: &str) -> Receipt {
+    let event = match Event::parse(line) {
+        Ok(event) => event,
+        Err(error) => {
+            let message = Rejection::invalid(error.to_string()).to_string();
+            return Receipt { id: String::new(), accepted: false, message };
+        }
+    };
+    let id = event.id.to_string();
+    let verified = tokio::task::spawn_blocking(move || event.verify()).await;
+    let outcome = match verified {
+        Ok(Ok(verified)) => shared.backend.write(verified, Origin::Client).await,
+        Ok(Err(error)) => Err(Rejection::invalid(error.to_string())),
+        Err(error) => Err(Rejection::new(ayni_protocol::Prefix::Error, error.to_string())),
+    };
+    match outcome {
+        Ok(accepted) => Receipt { id, accepted: true, message: accepted.message.to_string() },
+        Err(rejection) => Receipt { id, accepted: false, message: rejection.to_string() },
+    }
+}
+
+/// What to export.
+#[derive(Deserialize)]
+pub struct Selection {
+    filter: Option<String>,
+}
+
+/// The stored events that anyone may see, one a line, in the order they were accepted.
+#[utoipa::path(get, path = "/api/v1/export", params(("filter" = Option<String>, Query, description = "a NIP-01 filter")),
+    responses((status = 200, content_type = "application/jsonl", body = String)))]
+pub async fn export(State(shared): State<Shared>, Query(selection): Query<Selection>) -> Response {
+    let filter = match selection.filter.as_deref().map(Filter::parse).transpose() {
+        Ok(filter) => filter.unwrap_or_default(),
+        Err(rejection) => return Problem::bad_request(rejection.to_string()).into_response(),
+    };
+    let collected = tokio::task::spawn_blocking(move || lines(&shared, &filter)).await;
+    let body = collected.unwrap_or_default();
+    ([(header::CONTENT_TYPE, "application/jsonl")], body).into_response()
+}
+
+fn lines(shared: &Shared, filter: &Filter) -> String {
+    let (viewer, now) = (Viewer::default(), clock::now());
+    let mut items = shared.backend.items(filter, usize::MAX - 1, &viewer);
+    items.dedup();
+    let store = shared.backend.store();
+    let mut stored: Vec<_> = items.iter().filter_map(|(_, id)| store.get(id, now)).collect();
+    stored.sort_by_key(|stored| stored.position.0);
+    let mut body = String::new();
+    for event in stored {
+        body.push_str(&String::from_utf8_lossy(&event.json));
+        body.push('\n');
+    }
+    body
+}

@@ -1,0 +1,134 @@
+//! The node itself: who it is, what its book comes to, what is void, who has a name here.
+
+use std::collections::BTreeMap;
+
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::Response;
+use ayni_protocol::{Timestamp, hex};
+use ayni_store::Store as _;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::http::Shared;
+use crate::http::answer;
+
+/// How many void events are listed at most.
+const VOID_MAX: usize = 1_000;
+
+/// Who the node is and how it stands.
+#[utoipa::path(get, path = "/api/v1/node", responses((status = 200, description = "version, pubkey, region, community, digest, events, peers")))]
+pub async fn node(State(shared): State<Shared>, request: HeaderMap) -> Response {
+    let book = shared.reading();
+    let community = book.council.communities().next();
+    let charter = community.and_then(|community| book.council.charter_in_force(community));
+    let peers: Vec<Value> = shared
+        .peers
+        .iter()
+        .map(|(url, status)| {
+            let status = status.borrow();
+            json!({
+                "url": url,
+                "state": status.state.as_str(),
+                "lag_secs": status.lag_secs,
+                "missing": status.missing,
+                "error": status.last_error,
+            })
+        })
+        .collect();
+    let view = json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "pubkey": shared.node,
+        "region": charter.and_then(|charter| charter.region.clone()),
+        "community": community,
+        "digest": hex::encode(&book.digest()),
+        "events": shared.backend.store().len(),
+        "peers": peers,
+    });
+    answer::json(&request, &view)
+}
+
+/// The digest of the book and what it is made of (protocol section 7).
+#[utoipa::path(get, path = "/api/v1/digest", responses((status = 200, description = "digest, currencies, proposals, raffles")))]
+pub async fn digest(State(shared): State<Shared>, request: HeaderMap) -> Response {
+    let book = shared.reading();
+    let mut groups: BTreeMap<&str, BTreeMap<String, String>> =
+        ["currencies", "proposals", "raffles"].map(|name| (name, BTreeMap::new())).into();
+    for line in book.digest_lines() {
+        let mut fields = line.split('|');
+        let (Some(what), Some(name)) = (fields.next(), fields.next()) else { continue };
+        let group = match what {
+            "currency" => "currencies",
+            "proposal" => "proposals",
+            _ => "raffles",
+        };
+        let value = fields.next_back().unwrap_or("-").to_owned();
+        groups.entry(group).or_default().insert(name.to_owned(), value);
+    }
+    let mut view = json!(groups);
+    if let Some(object) = view.as_object_mut() {
+        object.insert("digest".into(), hex::encode(&book.digest()).into());
+    }
+    answer::json(&request, &view)
+}
+
+/// From when void events are listed.
+#[derive(Deserialize)]
+pub struct Since {
+    since: Option<Timestamp>,
+}
+
+/// Events that change nothing, each with its reason, newest first.
+#[utoipa::path(get, path = "/api/v1/void", params(("since" = Option<u64>, Query, description = "unix seconds")),
+    responses((status = 200, description = "id, kind, author, created_at, reason, sentence")))]
+pub async fn void(
+    State(shared): State<Shared>,
+    Query(since): Query<Since>,
+    request: HeaderMap,
+) -> Response {
+    let book = shared.reading();
+    let mut void: Vec<_> = book
+        .void()
+        .filter(|(seen, ..)| since.since.is_none_or(|since| seen.created_at >= since))
+        .collect();
+    void.sort_by_key(|(seen, ..)| (std::cmp::Reverse(seen.created_at), seen.id));
+    let view: Vec<Value> = void
+        .into_iter()
+        .take(VOID_MAX)
+        .map(|(seen, reason, sentence)| {
+            json!({
+                "id": seen.id,
+                "kind": seen.kind,
+                "author": seen.author,
+                "created_at": seen.created_at,
+                "reason": reason,
+                "sentence": sentence,
+            })
+        })
+        .collect();
+    answer::json(&request, &view)
+}
+
+/// Which name is asked for.
+#[derive(Deserialize)]
+pub struct Named {
+    name: Option<String>,
+}
+
+/// NIP-05: accounts by their short names.
+pub async fn nostr_json(
+    State(shared): State<Shared>,
+    Query(named): Query<Named>,
+    request: HeaderMap,
+) -> Response {
+    let book = shared.reading();
+    let members = book.council.communities().flat_map(|community| book.ledger.members(community));
+    let names: BTreeMap<String, String> = members
+        .filter(|member| !member.code.is_empty())
+        .filter(|member| named.name.as_ref().is_none_or(|name| *name == member.code))
+        .map(|member| (member.code.clone(), member.account.to_string()))
+        .collect();
+    let mut answer = answer::json(&request, &json!({"names": names}));
+    answer.headers_mut().insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    answer
+}

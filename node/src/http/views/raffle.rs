@@ -1,0 +1,65 @@
+//! Raffles, with the numbers to recompute a draw.
+
+use axum::extract::{Path, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use ayni_protocol::EventId;
+use serde_json::{Map, Value, json};
+
+use super::event_id;
+use crate::book::Book;
+use crate::clock;
+use crate::http::Shared;
+use crate::http::answer::{self, Problem};
+
+/// Every raffle that counts, the latest to close first.
+#[utoipa::path(get, path = "/api/v1/raffles", responses((status = 200, description = "raffles with state, units, draw and payouts")))]
+pub async fn list(State(shared): State<Shared>, request: HeaderMap) -> Response {
+    let book = shared.reading();
+    let lines = book.drum.raffles(clock::now());
+    let views: Vec<Value> = lines.iter().filter_map(|line| view(&book, &line.id)).collect();
+    answer::json(&request, &views)
+}
+
+/// One raffle.
+#[utoipa::path(get, path = "/api/v1/raffles/{id}", params(("id" = String, Path)),
+    responses((status = 200, description = "the raffle, its ticket root, its draw with the numbers to recompute it, its payouts"), (status = 404)))]
+pub async fn one(
+    State(shared): State<Shared>,
+    Path(id): Path<String>,
+    request: HeaderMap,
+) -> Result<Response, Problem> {
+    let id = event_id(&id)?;
+    let book = shared.reading();
+    let view = view(&book, &id)
+        .ok_or_else(|| Problem::not_found(format!("no raffle {id} counts here")))?;
+    Ok(answer::json(&request, &view))
+}
+
+/// The drum's view, its draw spelt out with round, root and winners as in kind 4733.
+fn view(book: &Book, id: &EventId) -> Option<Value> {
+    let raffle = book.drum.raffle(id, clock::now())?;
+    let mut view = json!(raffle);
+    let members = view.as_object_mut()?;
+    if let Some(draw) = &raffle.draw {
+        let result: Map<String, Value> = serde_json::from_str(&draw.json).ok()?;
+        let mut shown = json!(draw);
+        shown.as_object_mut()?.extend(result);
+        members.insert("draw".into(), shown);
+    }
+    for prize in
+        members.get_mut("prizes")?.as_array_mut()?.iter_mut().filter_map(Value::as_object_mut)
+    {
+        let number = prize.get("number").cloned().unwrap_or(Value::Null);
+        prize.insert("n".into(), number);
+    }
+    for list in ["payouts", "refunds"] {
+        let payouts = members.get_mut(list)?.as_array_mut()?;
+        for payout in payouts.iter_mut().filter_map(Value::as_object_mut) {
+            let order = payout.get("paid_by").cloned().unwrap_or(Value::Null);
+            payout.insert("paid".into(), (!order.is_null()).into());
+            payout.insert("order".into(), order);
+        }
+    }
+    Some(view)
+}

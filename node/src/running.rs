@@ -1,0 +1,279 @@
+//! A running node: the rooms of the house, wired together, and taken down in order.
+//!
+//! The writer has a thread of its own, because it waits for the disk. Everything else is a task.
+//! Taking down goes from the outside in: the door first, then the peers, then the writer's inbox,
+//! which the writer empties before it ends.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::{Arc, RwLock};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use ayni_protocol::{EventId, Keys, VerifiedEvent};
+use ayni_relay::{AuthMode, Information, Relay, Settings};
+use ayni_store::DiskStore;
+use ayni_witness::beacon::Known;
+use tokio::net::TcpListener;
+use tokio::sync::{broadcast, mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::admission::Origin;
+use crate::backend::Backend;
+use crate::book::Book;
+use crate::config::{Auth, Config};
+use crate::desk::Desk;
+use crate::federate::PeerStatus;
+use crate::founding::LocalBeacon;
+use crate::http::{Door, Shared};
+use crate::peers::Peers;
+use crate::writer::{Audience, Command, Writer};
+use crate::{clock, drand, federate, http, keys, local};
+
+/// How many stored economy events a peer's task may lag behind before it looks for itself.
+const OUTBOX: usize = 4_096;
+/// How often the witness looks at its clock.
+const TICK: Duration = Duration::from_millis(500);
+
+/// What a node needs to start.
+pub struct Options {
+    /// The configuration.
+    pub config: Config,
+    /// The node's folder.
+    pub data: PathBuf,
+    /// The secret of a local test chain, for demonstrations and tests.
+    pub local_beacon: Option<LocalBeacon>,
+}
+
+/// A node that runs until [`Running::stop`] is called.
+pub struct Running {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// The way in for events of the node's own process.
+    pub backend: Backend,
+    /// The state.
+    pub book: Arc<RwLock<Book>>,
+    stop: CancellationToken,
+    tasks: TaskTracker,
+    writer: JoinHandle<Result<(), ayni_store::Fault>>,
+}
+
+/// Hands what was stored to the relay's subscribers and to the peers' tasks.
+struct Hearers {
+    relay: Relay<Backend>,
+    outbox: broadcast::Sender<EventId>,
+}
+
+impl Audience for Hearers {
+    fn hear(&self, event: &VerifiedEvent, position: Option<u64>) {
+        self.relay.publish(event, position);
+        if event.kind.is_economy() {
+            // Nobody listening is not an error: there may be no peers.
+            let _ = self.outbox.send(event.id);
+        }
+    }
+}
+
+/// Folds a store from its beginning.
+#[must_use]
+pub fn fold(store: &DiskStore, known: Known) -> Book {
+    let mut book = Book::new(known);
+    store.replay(Book::reads, |event| book.apply(event));
+    book
+}
+
+/// Starts a node.
+///
+/// # Errors
+/// What is wrong with the folder, the keys or the address, and what to do.
+pub async fn start(options: Options) -> Result<Running> {
+    let Options { config, data, local_beacon } = options;
+    let node_keys = keys::of_node(&data, "node")?;
+    let (store, recovery) = DiskStore::open(&data).context("cannot open the store")?;
+    tracing::info!(%recovery, "the store is open");
+    let store = Arc::new(store);
+    let known = Known { insecure_test_chains: config.beacon.insecure_test_chain };
+    let book = Arc::new(RwLock::new(fold(&store, known)));
+    let listener = TcpListener::bind(&config.node.listen).await.with_context(|| {
+        format!("cannot listen on {}: is another node running?", config.node.listen)
+    })?;
+    let address = listener.local_addr()?;
+    std::fs::write(data.join("listen"), format!("ws://{address}\n"))?;
+
+    let (inbox, commands) = mpsc::channel(config.limits.writer_queue);
+    let (outbox, _) = broadcast::channel(OUTBOX);
+    let backend = Backend::new(Arc::clone(&store), inbox);
+    let config = Arc::new(config);
+    let relay =
+        Relay::new(Arc::new(backend.clone()), settings(&config, &book, &node_keys, address));
+    let desk = Desk { config: Config::clone(&config), keys: node_keys.clone(), local_beacon };
+    let writer = Writer {
+        desk,
+        store: Arc::clone(&store),
+        book: Arc::clone(&book),
+        audience: Hearers { relay: relay.clone(), outbox: outbox.clone() },
+    };
+    let writer =
+        std::thread::Builder::new().name("writer".into()).spawn(move || writer.run(commands))?;
+
+    let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+    let local = Arc::new(local::LocalNode::new(
+        backend.clone(),
+        Arc::clone(&book),
+        node_keys.clone(),
+        outbox,
+    ));
+    let mut statuses = Vec::new();
+    for url in Peers::load(&data)?.urls {
+        let (status, watched) = watch::channel(PeerStatus::default());
+        statuses.push((url.clone(), watched));
+        let stopped = stop.clone().cancelled_owned();
+        tasks.spawn(federate::run_peer(Arc::clone(&local), url, status, stopped));
+    }
+    tasks.spawn(tick(backend.inbox().clone(), stop.clone()));
+    tasks.spawn(follow_beacons(
+        Arc::clone(&config),
+        Arc::clone(&book),
+        backend.clone(),
+        node_keys.clone(),
+        stop.clone(),
+    ));
+    let shared = Shared {
+        book: Arc::clone(&book),
+        backend: backend.clone(),
+        relay: relay.clone(),
+        config,
+        node: node_keys.public(),
+        peers: Arc::new(statuses),
+        started: clock::now(),
+    };
+    let door = Door(http::router(shared));
+    tasks.spawn(serve(relay, listener, door, stop.clone()));
+    tasks.close();
+    Ok(Running { address, backend, book, stop, tasks, writer })
+}
+
+async fn serve(relay: Relay<Backend>, listener: TcpListener, door: Door, stop: CancellationToken) {
+    relay.serve(listener, door, stop.clone().cancelled_owned()).await;
+    stop.cancel();
+}
+
+impl Running {
+    /// Resolves when the node stops by itself, because its disk or its door failed.
+    pub fn failed(&self) -> impl Future<Output = ()> + use<> {
+        let stop = self.stop.clone();
+        async move { stop.cancelled().await }
+    }
+
+    /// Stops in order; everything that was acknowledged is on disk.
+    ///
+    /// # Errors
+    /// The fault the writer ended with, if it did.
+    pub async fn stop(self) -> Result<()> {
+        self.stop.cancel();
+        self.tasks.wait().await;
+        drop(self.backend);
+        let ended = tokio::task::spawn_blocking(move || self.writer.join()).await?;
+        match ended {
+            Ok(done) => Ok(done?),
+            Err(_) => anyhow::bail!("the writer stopped with a bug; please report the log"),
+        }
+    }
+}
+
+fn settings(config: &Config, book: &RwLock<Book>, keys: &Keys, address: SocketAddr) -> Settings {
+    let book = book.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let community = book.council.communities().next();
+    let charter = community.and_then(|community| book.council.charter_in_force(community));
+    let community = charter.map(|charter| charter.name.clone());
+    let name = match (&config.relay.name, community) {
+        (name, _) if !name.is_empty() => name.clone(),
+        (_, Some(name)) => name,
+        _ => "Ayni".into(),
+    };
+    let mut public_urls = config.node.public_urls.clone();
+    public_urls.push(format!("ws://{address}"));
+    Settings {
+        limits: config.limits.clone(),
+        public_urls,
+        auth: match config.relay.auth {
+            Auth::OnConnect => AuthMode::OnConnect,
+            Auth::OnDemand => AuthMode::OnDemand,
+        },
+        info: Information {
+            name,
+            description: config.relay.description.clone(),
+            contact: config.relay.contact.clone(),
+            pubkey: Some(keys.public()),
+            self_key: Some(keys.public()),
+            software: env!("CARGO_PKG_NAME").into(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            supported_nips: http::SUPPORTED_NIPS.to_vec(),
+            restricted_writes: config.relay.write == crate::config::Write::Members,
+            ..Information::default()
+        },
+        ..Settings::default()
+    }
+}
+
+/// Tells the writer that time has passed.
+async fn tick(inbox: mpsc::Sender<Command>, stop: CancellationToken) {
+    let mut every = tokio::time::interval(TICK);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = every.tick() => {
+                // A full inbox will do its duties anyway.
+                let _ = inbox.try_send(Command::Tick);
+            }
+        }
+    }
+}
+
+/// Fetches the rounds that votes and raffles wait for.
+async fn follow_beacons(
+    config: Arc<Config>,
+    book: Arc<RwLock<Book>>,
+    backend: Backend,
+    keys: Keys,
+    stop: CancellationToken,
+) {
+    let mut every = tokio::time::interval(Duration::from_secs(5));
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = every.tick() => {}
+        }
+        let awaited = {
+            let book = book.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+            book.awaited_rounds(clock::now())
+        };
+        for (chain, round) in awaited {
+            if chain != ayni_witness::beacon::Chain::quicknet() || config.beacon.sources.is_empty()
+            {
+                continue;
+            }
+            let (sources, pinned) = (config.beacon.sources.clone(), chain.clone());
+            let fetched =
+                tokio::task::spawn_blocking(move || drand::fetch(&sources, &pinned, round)).await;
+            match fetched {
+                Ok(Ok(found)) => {
+                    let draft = ayni_witness::draft::beacon(&found);
+                    let event = draft.sign(&keys, clock::now(), clock::entropy());
+                    if let Err(refusal) = backend.write(event, Origin::Client).await {
+                        tracing::warn!(round, %refusal, "a round could not be stored");
+                    }
+                }
+                Ok(Err(error)) => tracing::warn!(
+                    round,
+                    error = format!("{error:#}"),
+                    "the round is not to be had"
+                ),
+                Err(error) => tracing::warn!(round, %error, "the round is not to be had"),
+            }
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! `ayni verify`: the audit that anybody can make, with nothing but the events.
+//!
+//! It folds the lines of a file into a fresh book, in memory, and says what follows from them:
+//! every digest, every vote and raffle with its state, and every void event with its reason. It
+//! believes no published result: a tally or draw that differs from what it computed is a mismatch.
+
+use std::fmt;
+use std::io::BufRead;
+
+use anyhow::{Context as _, Result};
+use ayni_protocol::{Event, VerifiedEvent, hex, kind};
+use ayni_witness::beacon::Known;
+
+use crate::book::{Book, Seen};
+
+/// What the events say.
+pub struct Report {
+    digest: [u8; 32],
+    lines: Vec<String>,
+    events: usize,
+    waiting: usize,
+    /// Unreadable or forged lines: number and reason.
+    forged: Vec<(u64, String)>,
+    void: Vec<(Seen, String, String)>,
+    finding: Finding,
+}
+
+/// The worst that was found, which is the exit code (protocol section 7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Finding {
+    /// All that is decided is certified, and every published result equals ours.
+    Certified,
+    /// Something is still open, or waits for events that the file does not hold.
+    Provisional,
+    /// A published result differs from ours, or a line is no signed event.
+    Mismatch,
+    /// Two values were decided for one question.
+    Disputed,
+}
+
+/// Audits events, one JSON object a line.
+///
+/// # Errors
+/// Where the lines cannot be read at all.
+pub fn audit(lines: impl BufRead, insecure_test_chains: bool) -> Result<Report> {
+    let mut book = Book::new(Known { insecure_test_chains });
+    let mut forged = Vec::new();
+    for (number, line) in (1_u64..).zip(lines.lines()) {
+        let line = line.with_context(|| format!("line {number} cannot be read"))?;
+        if line.trim().is_empty() {
+            continue;
+        }
+        match believed(&line) {
+            Ok(event) => book.apply(&event),
+            Err(reason) => forged.push((number, reason)),
+        }
+    }
+    Ok(Report::of(&book, forged))
+}
+
+fn believed(line: &str) -> Result<VerifiedEvent, String> {
+    let event = Event::parse(line).map_err(|error| error.to_string())?;
+    event.verify().map_err(|error| error.to_string())
+}
+
+impl Report {
+    fn of(book: &Book, forged: Vec<(u64, String)>) -> Self {
+        let void: Vec<_> = book.void().collect();
+        let lines = book.digest_lines();
+        let waiting = book.waiting();
+        let differs = void.iter().any(|(seen, word, _)| {
+            matches!(seen.kind, kind::TALLY | kind::DRAW) && word == "ResultDiffers"
+        });
+        let finding = if lines.iter().any(|line| line.contains("|disputed|")) {
+            Finding::Disputed
+        } else if differs || !forged.is_empty() {
+            Finding::Mismatch
+        } else if waiting > 0 || book.is_open() {
+            Finding::Provisional
+        } else {
+            Finding::Certified
+        };
+        Self {
+            digest: book.digest(),
+            lines,
+            events: book.seen().len(),
+            waiting,
+            forged,
+            void,
+            finding,
+        }
+    }
+
+    /// 0 certified, 1 provisional, 2 mismatch, 3 disputed.
+    #[must_use]
+    pub const fn exit_code(&self) -> u8 {
+        match self.finding {
+            Finding::Certified => 0,
+            Finding::Provisional => 1,
+            Finding::Mismatch => 2,
+            Finding::Disputed => 3,
+        }
+    }
+
+    /// The whole report for programs.
+    #[must_use]
+    pub fn to_json(&self) -> serde_json::Value {
+        serde_json::json!({
+            "digest": hex::encode(&self.digest),
+            "finding": self.finding.to_string(),
+            "economy_events": self.events,
+            "waiting": self.waiting,
+            "lines": self.lines,
+            "forged": self.forged.iter().map(|(line, reason)| {
+                serde_json::json!({"line": line, "reason": reason})
+            }).collect::<Vec<_>>(),
+            "void": self.void.iter().map(|(seen, word, sentence)| serde_json::json!({
+                "id": seen.id, "kind": seen.kind, "reason": word, "sentence": sentence,
+            })).collect::<Vec<_>>(),
+        })
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Certified => "certified",
+            Self::Provisional => "provisional",
+            Self::Mismatch => "mismatch",
+            Self::Disputed => "disputed",
+        })
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for line in &self.lines {
+            writeln!(f, "{line}")?;
+        }
+        for (line, reason) in &self.forged {
+            writeln!(f, "line {line} is no signed event: {reason}")?;
+        }
+        for (seen, word, sentence) in &self.void {
+            writeln!(f, "void {} (kind {}): {word}: {sentence}", seen.id, seen.kind)?;
+        }
+        writeln!(
+            f,
+            "{} economy events, {} waiting, {} void",
+            self.events,
+            self.waiting,
+            self.void.len()
+        )?;
+        write!(f, "digest {}\n{}", hex::encode(&self.digest), self.finding)
+    }
+}

@@ -1,0 +1,192 @@
+//! The one writer: everything that changes the node goes through its inbox.
+//!
+//! It takes all that waits, judges each event against the book, adds what the witness has to say,
+//! and makes the lot durable with one sync; only then does anybody hear of it. While a batch is
+//! under way the book is locked, so nobody ever reads a state that a power cut could take back.
+//!
+//! If the disk is full the batch is refused and the book is folded again from what is stored. If a
+//! sync fails, nothing is certain any more: the writer answers `error:` and the program ends.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use ayni_protocol::{Prefix, Rejection, Timestamp, VerifiedEvent};
+use ayni_relay::Accepted;
+use ayni_store::{DiskStore, Fault, Outcome, Position, Store as _};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::admission::Origin;
+use crate::book::Book;
+use crate::clock;
+use crate::desk::{Desk, Moment};
+use crate::running::fold;
+
+/// How many events one sync may cover.
+const BATCH_MAX: usize = 1_024;
+
+/// What the writer is asked to do.
+pub enum Command {
+    /// Store an event, if it is admitted.
+    Submit {
+        /// The event.
+        event: VerifiedEvent,
+        /// Where it comes from.
+        origin: Origin,
+        /// Told when it is durable, or why it is not stored.
+        answer: oneshot::Sender<Result<Accepted, Rejection>>,
+    },
+    /// Time has passed: do what a witness has to do now.
+    Tick,
+    /// Drop what was deleted, replaced or expired from the disk.
+    Compact(oneshot::Sender<Result<String, String>>),
+}
+
+/// Who hears of what was stored.
+pub trait Audience: Send + 'static {
+    /// An event was stored, or is ephemeral and has no position.
+    fn hear(&self, event: &VerifiedEvent, position: Option<u64>);
+}
+
+/// What the writer owns.
+pub struct Writer<A> {
+    /// What is done with events and with time.
+    pub desk: Desk,
+    /// The truth on disk.
+    pub store: Arc<DiskStore>,
+    /// The state it folds to.
+    pub book: Arc<RwLock<Book>>,
+    /// Who hears of what was stored.
+    pub audience: A,
+}
+
+type Answer = oneshot::Sender<Result<Accepted, Rejection>>;
+
+/// One event of a batch, and who waits for it.
+struct Written {
+    event: VerifiedEvent,
+    answer: Option<Answer>,
+}
+
+fn moment(entropy: &mut dyn FnMut() -> [u8; 32]) -> Moment<'_> {
+    Moment { now: clock::now(), entropy }
+}
+
+impl<A: Audience> Writer<A> {
+    /// Works until the inbox is closed, or a fault that nothing can be trusted after.
+    ///
+    /// # Errors
+    /// The fault.
+    pub fn run(self, mut inbox: mpsc::Receiver<Command>) -> Result<(), Fault> {
+        let mut waiting = Vec::with_capacity(BATCH_MAX);
+        loop {
+            waiting.clear();
+            match inbox.blocking_recv() {
+                Some(command) => waiting.push(command),
+                None => return Ok(()),
+            }
+            while waiting.len() < BATCH_MAX
+                && let Ok(command) = inbox.try_recv()
+            {
+                waiting.push(command);
+            }
+            self.work(waiting.drain(..))?;
+        }
+    }
+
+    fn work(&self, commands: impl Iterator<Item = Command>) -> Result<(), Fault> {
+        let now = clock::now();
+        let mut book = self.book.write().unwrap_or_else(PoisonError::into_inner);
+        let mut batch = Vec::new();
+        let mut witnessing = false;
+        for command in commands {
+            match command {
+                Command::Submit { event, origin, answer } => {
+                    witnessing |= event.kind.is_economy() && origin != Origin::Import;
+                    self.take(&mut book, &mut batch, &event, origin, answer);
+                }
+                Command::Tick => witnessing = true,
+                Command::Compact(answer) => {
+                    let done = self.store.compact(now);
+                    let _ = answer
+                        .send(done.map(|done| done.to_string()).map_err(|fault| fault.to_string()));
+                }
+            }
+        }
+        if witnessing {
+            let done = self.desk.duties(&mut book, &mut moment(&mut clock::entropy));
+            batch.extend(done.into_iter().map(|event| Written { event, answer: None }));
+        }
+        self.commit(&mut book, batch, now)
+    }
+
+    /// Puts one event on the desk, and what follows from it into the batch.
+    fn take(
+        &self,
+        book: &mut Book,
+        batch: &mut Vec<Written>,
+        event: &VerifiedEvent,
+        origin: Origin,
+        answer: Answer,
+    ) {
+        if self.store.contains(&event.id) || book.has(&event.id) {
+            let _ = answer.send(Ok(Accepted::duplicate()));
+            return;
+        }
+        match self.desk.take(book, event, origin, &mut moment(&mut clock::entropy)) {
+            Ok(stored) => {
+                let mut answer = Some(answer);
+                batch.extend(
+                    stored.into_iter().map(|event| Written { event, answer: answer.take() }),
+                );
+            }
+            Err(rejection) => {
+                let _ = answer.send(Err(rejection));
+            }
+        }
+    }
+
+    /// Makes the batch durable, then tells everyone.
+    fn commit(&self, book: &mut Book, batch: Vec<Written>, now: Timestamp) -> Result<(), Fault> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let events: Vec<_> = batch.iter().map(|written| written.event.clone()).collect();
+        match self.store.append(&events, now) {
+            Ok(outcomes) => {
+                for (written, outcome) in batch.into_iter().zip(outcomes) {
+                    self.tell(written, outcome);
+                }
+                Ok(())
+            }
+            Err(fault) => {
+                tracing::error!(%fault, "a batch could not be stored");
+                let sentence = format!("not stored: {fault}");
+                for answer in batch.into_iter().filter_map(|written| written.answer) {
+                    let _ = answer.send(Err(Rejection::new(Prefix::Error, sentence.clone())));
+                }
+                if matches!(fault, Fault::Full { .. }) {
+                    *book = fold(&self.store, book.chains());
+                    return Ok(());
+                }
+                Err(fault)
+            }
+        }
+    }
+
+    fn tell(&self, written: Written, outcome: Outcome) {
+        let (position, verdict) = match outcome {
+            Outcome::Stored(Position(position)) => (Some(position), Ok(Accepted::stored())),
+            Outcome::Ephemeral => (None, Ok(Accepted::stored())),
+            Outcome::Duplicate => (None, Ok(Accepted::duplicate())),
+            Outcome::Superseded => (None, Err("a newer version of this event is stored here")),
+            Outcome::Deleted => (None, Err("its author deleted this event")),
+            Outcome::Expired => (None, Err("this event has expired")),
+        };
+        let live = matches!(outcome, Outcome::Stored(_) | Outcome::Ephemeral);
+        if live {
+            self.audience.hear(&written.event, position);
+        }
+        if let Some(answer) = written.answer {
+            let _ = answer.send(verdict.map_err(Rejection::invalid));
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! AcknowledgedMeansDurable, on the real program: twenty times killed under load, nothing lost.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use ayni_protocol::{Draft, EventId, Keys, kind};
+use ayni_tests::Village;
+use futures_util::{SinkExt as _, StreamExt as _};
+use tokio_tungstenite::tungstenite::Message;
+
+const KILLS: u64 = 20;
+const CLIENTS: u64 = 4;
+
+/// Publishes until the connection breaks; gives the ids that were answered `OK true`.
+async fn publish(address: String, seed: u64, stop: Arc<AtomicBool>) -> BTreeSet<EventId> {
+    let mut acknowledged = BTreeSet::new();
+    let Ok((mut socket, _)) = tokio_tungstenite::connect_async(format!("ws://{address}/")).await else {
+        return acknowledged;
+    };
+    let mut secret = [1; 32];
+    secret[..8].copy_from_slice(&(seed + 1).to_be_bytes());
+    let keys = Keys::from_secret(secret).unwrap();
+    let now = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs();
+    for number in 0.. {
+        if stop.load(Ordering::Relaxed) {
+            break;
+        }
+        let event = Draft::new(kind::NOTE).content(format!("{seed}/{number}")).sign(&keys, now, [0; 32]);
+        let frame = format!("[\"EVENT\",{}]", event.json());
+        if socket.send(Message::text(frame)).await.is_err() {
+            break;
+        }
+        match socket.next().await {
+            Some(Ok(Message::Text(answer))) if answer.contains(",true,") => {
+                acknowledged.insert(event.id);
+            }
+            Some(Ok(_)) => {}
+            _ => break,
+        }
+    }
+    acknowledged
+}
+
+#[test]
+fn acknowledged_means_durable() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let Village { folder, mut node } = Village::with_members(&[]);
+    let mut acknowledged = BTreeSet::new();
+    for kill in 0..KILLS {
+        let stop = Arc::new(AtomicBool::new(false));
+        let clients: Vec<_> = (0..CLIENTS)
+            .map(|client| runtime.spawn(publish(node.address.clone(), kill * CLIENTS + client, Arc::clone(&stop))))
+            .collect();
+        // Different lives end at different moments of the write.
+        std::thread::sleep(std::time::Duration::from_millis(120 + 17 * (kill % 7)));
+        node.kill();
+        stop.store(true, Ordering::Relaxed);
+        for client in clients {
+            acknowledged.extend(runtime.block_on(client).unwrap());
+        }
+        node = folder.start(&[]);
+    }
+    assert!(acknowledged.len() > 500, "only {} events were acknowledged: no load", acknowledged.len());
+    node.kill();
+    let stored = folder.ayni(&["export"]);
+    let stored: BTreeSet<EventId> = stored
+        .lines()
+        .map(|line| ayni_protocol::Event::parse(line).unwrap().verify().unwrap().id)
+        .collect();
+    let lost: Vec<_> = acknowledged.difference(&stored).collect();
+    assert!(lost.is_empty(), "{} of {} acknowledged events are lost", lost.len(), acknowledged.len());
+}
+
+#[test]
+fn the_sled_folder_can_be_deleted() {
+    let village = Village::with_members(&["ana", "ben"]);
+    let _ = village.ayni(&["pay", "ben", "2.00", "--key", "ana.key"]);
+    let before = village.node.digest();
+    let Village { folder, node } = village;
+    node.stop();
+    std::fs::remove_dir_all(folder.data().join("sled")).unwrap();
+    assert_eq!(folder.start(&[]).digest(), before);
+}

@@ -1,0 +1,65 @@
+//! Walk 2 of the README: members pay each other, by typed commands, through a real node.
+
+use ayni_tests::Village;
+
+#[test]
+fn members_pay_and_the_books_sum_to_zero() {
+    let village = Village::with_members(&["ana", "ben", "carla"]);
+    let _ = village.ayni(&["pay", "ben", "8.00", "--memo", "two jars of honey", "--key", "ana.key"]);
+    let _ = village.ayni(&["pay", "carla", "3.25", "--key", "ben.key"]);
+    let balances = ["ana", "ben", "carla"].map(|name| village.balance(name));
+    assert_eq!(balances, ["-8.00", "4.75", "3.25"]);
+    let currency = village.json(&["member", "list"])["currency"].as_str().unwrap().to_owned();
+    let totals = village.node.get(&format!("/api/v1/currencies/{currency}"));
+    assert_eq!(totals["totals"]["sum"], "0.00");
+    assert_eq!(totals["totals"]["orders"], 2);
+    let statement = village.ayni(&["statement", "ben", "--csv"]);
+    assert!(statement.starts_with("date,"), "{statement}");
+    assert_eq!(statement.lines().count(), 3, "{statement}");
+    assert!(statement.contains("8.00") && statement.contains("3.25"), "{statement}");
+}
+
+#[test]
+fn a_refused_order_says_why_and_changes_nothing() {
+    let village = Village::with_members(&["ana", "ben"]);
+    let before = village.node.digest();
+    let cases: [(&[&str], &str); 6] = [
+        (&["pay", "ben", "20.01", "--key", "ana.key"], "limit:"),
+        (&["pay", "ben", "1.5", "--key", "ana.key"], "amount:"),
+        (&["pay", "ben", "1.00", "--seq", "7", "--key", "ana.key"], "missing:"),
+        (&["pay", "ana", "1.00", "--key", "ana.key"], "yourself"),
+        (&["pay", "nobody", "1.00", "--key", "ana.key"], "nobody"),
+        (&["pay", "ben", "1.00", "--from", "ben", "--key", "ana.key"], "policy:"),
+    ];
+    for (arguments, expected) in cases {
+        let said = village.refusal(arguments);
+        assert!(said.contains(expected), "{arguments:?} said: {said}");
+    }
+    assert_eq!(village.node.digest(), before);
+    assert_eq!([village.balance("ana"), village.balance("ben")], ["0.00", "0.00"]);
+}
+
+#[test]
+fn the_books_survive_a_restart() {
+    let village = Village::with_members(&["ana", "ben"]);
+    let _ = village.ayni(&["pay", "ben", "1.00", "--key", "ana.key"]);
+    let before = village.node.digest();
+    let Village { folder, node } = village;
+    node.kill();
+    let node = folder.start(&[]);
+    assert_eq!(node.digest(), before);
+    let village = Village { folder, node };
+    let _ = village.ayni(&["pay", "ana", "0.40", "--key", "ben.key"]);
+    assert_eq!(village.balance("ana"), "-0.60");
+}
+
+#[test]
+fn a_limit_can_be_raised_and_an_account_suspended() {
+    let village = Village::with_members(&["ana", "ben"]);
+    assert!(village.refusal(&["pay", "ben", "30.00", "--key", "ana.key"]).contains("limit:"));
+    let _ = village.ayni(&["member", "limit", "ana", "40.00"]);
+    let _ = village.ayni(&["pay", "ben", "30.00", "--key", "ana.key"]);
+    let _ = village.ayni(&["member", "suspend", "ana"]);
+    assert!(village.refusal(&["pay", "ben", "1.00", "--key", "ana.key"]).contains("policy:"));
+    assert_eq!(village.balance("ana"), "-30.00");
+}

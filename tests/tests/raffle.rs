@@ -1,0 +1,66 @@
+//! Walk 4 of the README: a raffle from its announcement to the payout, audited by a stranger.
+
+use ayni_tests::{Folder, Village, wait_for};
+
+const RAFFLE: &str = r#"
+title = "For the school roof"
+price = "2.00"
+max_per_person = 5
+closes_in_secs = 5
+
+[[prize]]
+text = "Half the pot"
+share = 5000
+
+[[prize]]
+text = "A basket of apples"
+"#;
+
+#[test]
+fn tickets_are_paid_a_winner_is_drawn_and_anyone_can_check() {
+    let village = Village::with_members(&["ana", "ben", "carla"]);
+    village.folder.write("raffle.toml", RAFFLE);
+    let announced = village.json(&["raffle", "announce", "raffle.toml"]);
+    let id = announced["id"].as_str().unwrap().to_owned();
+    let _ = village.ayni(&["raffle", "buy", &id, "3", "--key", "ana.key"]);
+    let _ = village.ayni(&["raffle", "buy", &id, "1", "--key", "ben.key"]);
+    assert_eq!([village.balance("ana"), village.balance("ben")], ["-6.00", "-2.00"]);
+    let raffle = wait_for("the raffle to be paid out", || {
+        let raffle = village.node.get(&format!("/api/v1/raffles/{id}"));
+        let state = raffle["state"].as_str().unwrap_or_default().to_owned();
+        ["paid", "finished"].contains(&state.as_str()).then_some(raffle)
+    });
+    assert_eq!(raffle["units"], 4);
+    let winners = raffle["draw"]["winners"].as_array().unwrap();
+    assert_eq!(winners.len(), 2, "{raffle}");
+    let paid = raffle["payouts"].as_array().unwrap();
+    assert!(paid.iter().all(|payout| payout["paid"] == true), "{raffle}");
+    let sum: f64 = ["ana", "ben", "carla"].iter().map(|name| village.balance(name).parse::<f64>().unwrap()).sum();
+    assert!(sum.abs() < 0.001, "the whole pot went back to the village, not {sum}");
+
+    // A stranger, with nothing but the events and another folder.
+    let events = village.ayni(&["export"]);
+    let stranger = Folder::new();
+    stranger.write("village.jsonl", &format!("{events}\n"));
+    let report = stranger.json(&["verify", "village.jsonl", "--insecure-test-chain"]);
+    assert_eq!(report["digest"].as_str().unwrap(), village.node.digest());
+    assert_eq!(report["finding"], "certified", "{report}");
+    // Without the flag a test chain is no chain, and nothing follows from its charter.
+    assert_ne!(stranger.output(&["verify", "village.jsonl"]).status.code(), Some(0));
+    // A single changed byte is noticed.
+    stranger.write("forged.jsonl", &events.replacen("\"2.00\"", "\"1.00\"", 1));
+    assert_eq!(stranger.output(&["verify", "forged.jsonl", "--insecure-test-chain"]).status.code(), Some(2));
+}
+
+#[test]
+fn raffles_are_off_where_no_law_is_configured() {
+    let village = Village::with_members(&["ana"]);
+    village.folder.write("ayni.toml", "[beacon]\ninsecure_test_chain = true\n");
+    let Village { folder, node } = village;
+    node.stop();
+    let node = folder.start(&[]);
+    let village = Village { folder, node };
+    village.folder.write("raffle.toml", RAFFLE);
+    let said = village.refusal(&["raffle", "announce", "raffle.toml"]);
+    assert!(said.contains("raffle.gates"), "{said}");
+}

@@ -1,0 +1,60 @@
+//! Walk 3 of the README: a quadratic vote with open ballots, from the question to the result.
+
+use ayni_tests::{Village, wait_for};
+
+const QUESTION: &str = r#"
+title = "What first?"
+method = "quadratic"
+min = -10
+max = 10
+quorum = 2000
+closes_in_secs = 4
+
+[[option]]
+id = "well"
+label = "New well"
+
+[[option]]
+id = "roof"
+label = "School roof"
+"#;
+
+#[test]
+fn a_vote_is_cast_counted_and_certified() {
+    let village = Village::with_members(&["ana", "ben", "carla"]);
+    village.folder.write("question.toml", QUESTION);
+    let proposed = village.json(&["propose", "question.toml"]);
+    let id = proposed["id"].as_str().unwrap();
+    let _ = village.ayni(&["vote", id, "well=7", "roof=-7", "--key", "ana.key"]);
+    let _ = village.ayni(&["vote", id, "well=3", "roof=3", "--key", "ben.key"]);
+    // 10² + 1² is more than 100 credits: accepted, boxed, spoiled.
+    let _ = village.ayni(&["vote", id, "well=10", "roof=1", "--key", "carla.key"]);
+    let tally = wait_for("the tally to be certified", || {
+        let tally = village.json(&["tally", id]);
+        let state = tally["state"].as_str().unwrap_or_default().to_owned();
+        ["certified", "executed"].contains(&state.as_str()).then_some(tally)
+    });
+    assert_eq!(tally["provisional"], false);
+    assert_eq!(tally["turnout"], 2);
+    assert_eq!(tally["eligible"], 3);
+    assert_eq!(tally["outcome"], serde_json::json!(["well"]));
+    let scores: Vec<_> = tally["options"].as_array().unwrap().iter().map(|o| o["score"].as_i64().unwrap()).collect();
+    assert_eq!(scores, [10, -4]);
+    let spoiled = &tally["spoiled"].as_array().unwrap()[0];
+    assert!(spoiled["reason"].as_str().unwrap().contains("credits"), "{spoiled}");
+    let late = village.refusal(&["vote", id, "well=1", "roof=0", "--key", "carla.key"]);
+    assert!(late.contains("closed"), "{late}");
+    let stored = village.node.text("/api/v1/export?filter=%7B%22kinds%22%3A%5B4718%5D%7D", "application/jsonl");
+    assert_eq!(stored.lines().count(), 1, "one canonical tally is published");
+}
+
+#[test]
+fn a_stranger_cannot_vote() {
+    let village = Village::with_members(&["ana"]);
+    village.folder.write("question.toml", QUESTION);
+    let proposed = village.json(&["propose", "question.toml"]);
+    let id = proposed["id"].as_str().unwrap();
+    let _ = village.ayni(&["key", "new", "stranger.key"]);
+    let said = village.refusal(&["vote", id, "well=1", "--key", "stranger.key"]);
+    assert!(said.contains("restricted:"), "{said}");
+}
