@@ -475,3 +475,6 @@ fn refuse_shape(malformed: &Malformed) -> Rejection {
     };
     Rejection::new(prefix, malformed.to_string())
 }
+
+#[cfg(test)]
+mod tests;

@@ -71,3 +71,8 @@ pub const ALL: &[Law] = &[
     WRITTEN_AS_READ,
     ORACLE_AGREES,
 ];
+
+#[cfg(test)]
+mod oracle;
+#[cfg(test)]
+mod tests;

@@ -202,3 +202,6 @@ impl Ledger {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

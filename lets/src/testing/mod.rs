@@ -1,5 +1,7 @@
 //! Names, bodies and signatures that the tests of this crate share.
 
+mod world;
+
 use std::sync::Arc;
 
 use ayni_protocol::{
@@ -8,6 +10,7 @@ use ayni_protocol::{
 use ayni_witness::{Charter, Fact, Leg, Timings, WitnessSeat};
 use sha2::{Digest as _, Sha256};
 
+pub use self::world::{NODE, World, play, refusal, told};
 use crate::*;
 
 /// The keys of somebody with this name.
