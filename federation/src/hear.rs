@@ -105,7 +105,7 @@ impl Peer {
                 return Ok(());
             }
             Answer::Unasked => return self.strike("an OK to nothing"),
-            Answer::AuthRequired => up!(self).auth_wanted = true,
+            Answer::AuthRequired => self.auth_required()?,
             Answer::Later | Answer::Refused => {}
         }
         self.last_error = Some(said("an event", text));
@@ -117,9 +117,10 @@ impl Peer {
         if !yes {
             session.authentication = Authentication::Not;
             self.last_error = Some(said("our authentication", text));
-            return Ok(());
+            return self.answer_challenge();
         }
         session.authentication = Authentication::Done;
+        session.challenge = None;
         if std::mem::take(&mut session.auth_wanted) {
             self.outbox.release();
             self.inbox.release();
@@ -128,22 +129,46 @@ impl Peer {
         Ok(())
     }
 
+    /// Some relays make a new challenge with each refusal; only the newest is of use, and none
+    /// while the answer to an earlier one may still let us in.
     fn hear_challenge(&mut self, challenge: String) -> Result<(), Fall> {
+        let session = up!(self);
+        session.challenge = Some(challenge);
+        if session.authentication == Authentication::Not { self.answer_challenge() } else { Ok(()) }
+    }
+
+    /// Has the newest challenge signed, if there is one.
+    fn answer_challenge(&mut self) -> Result<(), Fall> {
         let most = self.terms.challenges_max;
         let session = up!(self);
+        let Some(challenge) = session.challenge.take() else { return Ok(()) };
         session.challenges += 1;
         if session.challenges > most {
             return Err(Fall::Lie("challenges without end"));
         }
+        session.authentication = Authentication::Asked;
         self.transmits.push_back(Transmit::Authenticate { challenge });
         Ok(())
     }
 
     /// The driver signed a challenge.
     pub(crate) fn authenticate(&mut self, id: EventId, json: &str) -> Result<(), Fall> {
-        up!(self).authentication = Authentication::Sent(id);
-        self.say(wire::auth(json));
+        let session = up!(self);
+        if session.authentication == Authentication::Asked {
+            session.authentication = Authentication::Sent(id);
+            self.say(wire::auth(json));
+        }
         Ok(())
+    }
+
+    /// Something was refused for want of authentication: if we had been let in, no longer.
+    fn auth_required(&mut self) -> Result<(), Fall> {
+        let session = up!(self);
+        session.auth_wanted = true;
+        if session.authentication == Authentication::Done {
+            session.authentication = Authentication::Not;
+        }
+        if session.authentication == Authentication::Not { self.answer_challenge() } else { Ok(()) }
     }
 
     fn hear_eose(&mut self, subscription: &str, now: Millis) -> Result<(), Fall> {
@@ -171,42 +196,52 @@ impl Peer {
     }
 
     fn hear_closed(&mut self, to: &str, text: &str, now: Millis) -> Result<(), Fall> {
-        let auth = self.needs_auth(text);
-        let for_now = for_now(text);
+        let auth = self.needs_auth(text)?;
         let retry_at = self.retry_at(auth, now);
         if let Some(number) = batch_number(to) {
-            if auth || for_now {
-                self.inbox.postponed(number, retry_at);
+            let retry = auth || for_now(text);
+            let ours = if retry {
+                self.inbox.postponed(number, retry_at)
             } else {
-                self.inbox.ended(number);
-                self.weigh_promises()?;
+                self.inbox.ended(number)
+            };
+            if !ours {
+                // Some relays confirm our own CLOSE like this.
+                return Ok(());
             }
+            self.weigh_promises()?;
         } else if to == SYNC {
             return self.hear_neg_error(text, now);
         } else if to == LIVE {
-            let session = up!(self);
-            session.live = false;
-            if for_now {
-                session.resync_by(retry_at);
-            }
-            match session.stage {
-                Stage::Opening(_) if auth => self.settle(retry_at),
-                Stage::Opening(_) => self.gather(),
-                _ => {}
-            }
+            self.live_closed(text, auth, retry_at);
         } else if to == PAGE && matches!(up!(self).stage, Stage::Paging { .. }) {
             self.settle(retry_at);
+        } else {
+            return Ok(());
         }
         self.last_error = Some(said("a subscription", text));
         Ok(())
     }
 
-    fn needs_auth(&mut self, text: &str) -> bool {
-        let needs = wire::prefix(text) == Some(Prefix::AuthRequired);
-        if let (true, Some(session)) = (needs, self.link.session()) {
-            session.auth_wanted = true;
+    fn live_closed(&mut self, text: &str, auth: bool, retry_at: Millis) {
+        let Some(session) = self.link.session() else { return };
+        session.live = false;
+        if for_now(text) {
+            session.resync_by(retry_at);
         }
-        needs
+        match session.stage {
+            Stage::Opening(_) if auth => self.settle(retry_at),
+            Stage::Opening(_) => self.gather(),
+            _ => {}
+        }
+    }
+
+    fn needs_auth(&mut self, text: &str) -> Result<bool, Fall> {
+        let needs = wire::prefix(text) == Some(Prefix::AuthRequired);
+        if needs {
+            self.auth_required()?;
+        }
+        Ok(needs)
     }
 
     /// The answer to a challenge may take as long as any; otherwise a short while is enough.
@@ -228,7 +263,7 @@ impl Peer {
     }
 
     fn hear_neg_error(&mut self, text: &str, now: Millis) -> Result<(), Fall> {
-        let auth = self.needs_auth(text);
+        let auth = self.needs_auth(text)?;
         let retry_at = self.retry_at(auth, now);
         let session = up!(self);
         if matches!(session.stage, Stage::Reconciling { .. }) {

@@ -151,6 +151,7 @@ impl Outbox {
                 Answer::Later
             }
             Some(Prefix::AuthRequired) => {
+                self.paused_until = self.paused_until.max(now + terms.answer_ms);
                 self.postpone(id, now, terms);
                 Answer::AuthRequired
             }

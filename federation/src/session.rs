@@ -45,7 +45,10 @@ pub struct Session {
     pub authentication: Authentication,
     /// Whether the peer refused something for want of authentication.
     pub auth_wanted: bool,
+    /// How many challenges were signed.
     pub challenges: u32,
+    /// The newest, until it is signed.
+    pub challenge: Option<String>,
     /// What should not have come, since the last pass.
     pub strikes: u32,
     pub forgeries: u32,
@@ -92,6 +95,8 @@ pub struct Pass {
 pub enum Authentication {
     /// Nothing was signed, or it was refused.
     Not,
+    /// The driver is signing a challenge.
+    Asked,
     /// The OK to this event decides.
     Sent(EventId),
     /// We are who we say.
@@ -113,6 +118,7 @@ impl Session {
             authentication: Authentication::Not,
             auth_wanted: false,
             challenges: 0,
+            challenge: None,
             strikes: 0,
             forgeries: 0,
             live_stored: 0,

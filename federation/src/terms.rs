@@ -35,7 +35,7 @@ pub struct Terms {
     pub withheld_max: usize,
     /// Live events refused at our door until then, if they outweigh those stored.
     pub refusals_max: usize,
-    /// Challenges of one connection (NIP-42).
+    /// Challenges of one connection that are signed (NIP-42).
     pub challenges_max: u32,
     /// How long an answer may take.
     pub answer_ms: Millis,
@@ -76,7 +76,7 @@ impl Default for Terms {
             forgeries_max: 3,
             withheld_max: 1_000,
             refusals_max: 1_000,
-            challenges_max: 8,
+            challenges_max: 16,
             answer_ms: 30_000,
             negentropy_ms: 10_000,
             retry_ms: 5_000,
