@@ -75,4 +75,6 @@ pub const ALL: &[Law] = &[
 #[cfg(test)]
 mod oracle;
 #[cfg(test)]
+mod pool;
+#[cfg(test)]
 mod tests;
