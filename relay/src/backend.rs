@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use ayni_protocol::{
-    Event, EventId, Filter, Kind, PublicKey, Rejection, Timestamp, VerifiedEvent, kind,
+    Event, EventId, Filter, Kind, PublicKey, Rejection, Tag, Timestamp, VerifiedEvent, kind,
 };
 use bytes::Bytes;
 
@@ -131,7 +131,7 @@ impl Viewer {
             return true;
         }
         let party = |value: &str| value.parse().is_ok_and(|key| self.keys.contains(&key));
-        event.tags.named("p").filter_map(|tag| tag.value()).any(party)
+        event.tags.named("p").filter_map(Tag::value).any(party)
     }
 }
 

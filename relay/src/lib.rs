@@ -49,3 +49,9 @@ pub use information::Information;
 pub use relay::Relay;
 pub use settings::{AuthMode, Settings};
 pub use statistics::{Statistics, VERBS};
+
+#[cfg(test)]
+extern crate self as ayni_relay;
+#[cfg(test)]
+#[path = "../tests/world/memory.rs"]
+mod memory;

@@ -14,24 +14,25 @@ pub mod admission;
 pub mod auth;
 pub mod budget;
 pub mod frame;
+mod messages;
 pub mod reconciliation;
 pub mod subscriptions;
+pub mod work;
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use ayni_protocol::wire::{ClientMessage, Complaint};
-use ayni_protocol::{
-    Event, EventId, Filter, Limits, Prefix, Rejection, Timestamp, VerifiedEvent, wire,
-};
+use ayni_protocol::{EventId, Limits, Prefix, Rejection, Timestamp, VerifiedEvent, wire};
 
 use self::auth::Auth;
 use self::budget::{Allowance, InFlight, Pulse, Silence};
 pub use self::frame::{Frame, Live};
-use self::reconciliation::{Reconciliation, Reconciliations};
+use self::reconciliation::Reconciliations;
 pub use self::subscriptions::Found;
 use self::subscriptions::Subscriptions;
+pub use self::work::{Answer, Errand, Farewell, Purpose, Question, Tally, Work};
 use crate::backend::{Accepted, Source, Viewer};
 use crate::settings::{AuthMode, Settings};
 
@@ -55,130 +56,6 @@ impl Rules {
         let urls = settings.public_urls.iter().filter_map(|url| auth::normalised(url)).collect();
         Self { limits: settings.limits.clone(), urls, auth: settings.auth }
     }
-}
-
-/// What an event was sent for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Purpose {
-    /// To be stored.
-    Store,
-    /// To authenticate its author here.
-    Authenticate,
-}
-
-/// An event on its way through the signature check.
-#[derive(Debug)]
-pub struct Errand {
-    /// The event, unbelieved.
-    pub event: Box<Event>,
-    /// What for.
-    pub purpose: Purpose,
-    /// What it counts for while it is under way.
-    pub weight: usize,
-}
-
-/// What a session asks of the backend.
-#[derive(Debug)]
-pub enum Question {
-    /// Put the filters into the live index under this key, then find what is stored.
-    Stored {
-        /// The subscription's key.
-        key: u64,
-        /// Its filters.
-        filters: Arc<[Filter]>,
-    },
-    /// Count what matches any of the filters.
-    Count {
-        /// What the answer is addressed by.
-        name: String,
-        /// The filters.
-        filters: Arc<[Filter]>,
-    },
-    /// Collect what matches, open a reconciliation over it and answer the first message.
-    Open {
-        /// The reconciliation's key.
-        key: u64,
-        /// What it covers.
-        filter: Box<Filter>,
-        /// The first message.
-        message: Vec<u8>,
-    },
-    /// Answer one more message.
-    Reconcile {
-        /// The reconciliation's key.
-        key: u64,
-        /// The reconciliation.
-        session: Arc<Mutex<Reconciliation>>,
-        /// The message.
-        message: Vec<u8>,
-    },
-}
-
-impl Question {
-    /// The answer that refuses it.
-    #[must_use]
-    pub fn refuse(&self, why: Rejection) -> Answer {
-        match self {
-            Self::Stored { key, .. } => Answer::Stored(*key, Err(why)),
-            Self::Count { name, .. } => Answer::Count(name.clone(), Err(why)),
-            Self::Open { key, .. } => Answer::Opened(*key, Err(why)),
-            Self::Reconcile { key, .. } => Answer::Reconciled(*key, Err(why)),
-        }
-    }
-}
-
-/// The answer to a [`Question`] of the same name.
-#[derive(Debug)]
-pub enum Answer {
-    /// What is stored.
-    Stored(u64, Result<Found, Rejection>),
-    /// How many match.
-    Count(String, Result<usize, Rejection>),
-    /// An opened reconciliation and its first answer.
-    Opened(u64, Result<(Reconciliation, Vec<u8>), Rejection>),
-    /// A further answer.
-    Reconciled(u64, Result<Vec<u8>, Rejection>),
-}
-
-/// Something for others to do.
-#[derive(Debug)]
-pub enum Work {
-    /// Check id and signature, unless the event is to be stored and its id is known; then
-    /// [`Session::verified`] or [`Session::settled`].
-    Verify(Errand),
-    /// Give it to the backend, then [`Session::settled`].
-    Submit {
-        /// The event.
-        event: VerifiedEvent,
-        /// Where from.
-        source: Source,
-        /// To be handed back.
-        weight: usize,
-    },
-    /// Take the subscription of this key out of the live index, if it is there.
-    Unwatch(u64),
-    /// Answer these in order, for this viewer, then [`Session::answered`] once for all.
-    Ask(Vec<Question>, Arc<Viewer>),
-}
-
-/// Why a conversation ends from this side.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Farewell {
-    /// It does not read what it asked for. Nothing more is sent.
-    TooSlow,
-    /// It was silent too long.
-    Idle,
-    /// The relay stops.
-    Stopping,
-}
-
-/// How EVENTs were answered.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Tally {
-    /// With OK true.
-    pub accepted: usize,
-    /// With OK false.
-    pub rejected: usize,
 }
 
 /// One client's conversation.
@@ -446,192 +323,12 @@ impl Session {
     /// How many subscriptions are open.
     #[must_use]
     pub fn subscriptions(&self) -> usize {
-        self.subscriptions.len()
+        self.subscriptions.count()
     }
 
     /// How EVENTs were answered since this was last asked.
     pub fn take_tally(&mut self) -> Tally {
         std::mem::take(&mut self.tally)
-    }
-}
-
-/// What each message leads to.
-impl Session {
-    fn obey(&mut self, message: ClientMessage, length: usize, now: Timestamp, clock_ms: u64) {
-        match message {
-            ClientMessage::Event(event) => self.event(event, length, now),
-            ClientMessage::Auth(event) => self.authenticate(event, now),
-            ClientMessage::Req(name, filters) => self.request(&name, filters),
-            ClientMessage::Count(name, filters) => self.count(name, filters),
-            ClientMessage::Close(name) => self.drop_subscription(&name),
-            ClientMessage::NegOpen(id, filter, first) => self.open(&id, filter, first, clock_ms),
-            ClientMessage::NegMessage(id, message) => self.reconcile(&id, message, clock_ms),
-            ClientMessage::NegClose(id) => self.drop_reconciliation(&id),
-            ClientMessage::Unknown(_) => {}
-        }
-    }
-
-    fn event(&mut self, event: Box<Event>, length: usize, now: Timestamp) {
-        if let Err(rejection) = admission::check(&event, &self.viewer, &self.rules.limits, now) {
-            self.refuse_event(&event.id, &rejection);
-            return;
-        }
-        let weight = length.max(1);
-        self.in_flight.enter(weight);
-        self.work.push_back(Work::Verify(Errand { event, purpose: Purpose::Store, weight }));
-    }
-
-    fn authenticate(&mut self, event: Box<Event>, now: Timestamp) {
-        let begun = self.auth.begin(&event, &self.rules.urls, &self.rules.limits, now);
-        match begun {
-            Ok(()) => {
-                let errand = Errand { event, purpose: Purpose::Authenticate, weight: 0 };
-                self.work.push_back(Work::Verify(errand));
-            }
-            Err(rejection) => self.say(wire::ok(&event.id, false, &rejection.to_string())),
-        }
-    }
-
-    fn authenticated(&mut self, id: EventId, outcome: Result<VerifiedEvent, Rejection>) {
-        self.auth.end();
-        let outcome = outcome.and_then(|event| self.admit_key(&event));
-        let message = outcome.as_ref().err().map(ToString::to_string).unwrap_or_default();
-        self.say(wire::ok(&id, outcome.is_ok(), &message));
-    }
-
-    fn admit_key(&mut self, event: &VerifiedEvent) -> Result<(), Rejection> {
-        let mut keys: BTreeSet<_> = self.viewer.keys.clone();
-        keys.insert(event.pubkey);
-        if keys.len() > self.rules.limits.auth_keys {
-            let most = self.rules.limits.auth_keys;
-            let sentence = format!("at most {most} keys may authenticate on one connection");
-            return Err(Rejection::new(Prefix::Restricted, sentence));
-        }
-        self.viewer = Arc::new(Viewer { keys });
-        Ok(())
-    }
-
-    fn request(&mut self, name: &str, filters: Vec<Filter>) {
-        self.drop_subscription(name);
-        let key = self.fresh_key();
-        let limits = &self.rules.limits;
-        let opened = check_name(name, limits)
-            .and_then(|()| check_filters(&filters, limits))
-            .and_then(|()| self.subscriptions.open(name, key, &filters, limits));
-        match opened {
-            Ok(()) => self.questions.push_back(Question::Stored { key, filters: filters.into() }),
-            Err(rejection) => self.close_subscription(name, &rejection),
-        }
-    }
-
-    fn drop_subscription(&mut self, name: &str) {
-        let Some(closed) = self.subscriptions.close(name) else { return };
-        self.work.push_back(Work::Unwatch(closed));
-        self.questions.retain(|question| match question {
-            Question::Stored { key, .. } => *key != closed,
-            _ => true,
-        });
-    }
-
-    fn count(&mut self, name: String, filters: Vec<Filter>) {
-        let limits = &self.rules.limits;
-        let checked = check_name(&name, limits).and_then(|()| check_filters(&filters, limits));
-        let checked = checked.and_then(|()| {
-            if self.counts_waiting < limits.subscriptions {
-                return Ok(());
-            }
-            let sentence = "too many COUNTs are waiting for their answer";
-            Err(Rejection::new(Prefix::RateLimited, sentence))
-        });
-        match checked {
-            Ok(()) => {
-                self.counts_waiting += 1;
-                self.questions.push_back(Question::Count { name, filters: filters.into() });
-            }
-            Err(rejection) => self.close_subscription(&name, &rejection),
-        }
-    }
-
-    fn open(&mut self, id: &str, filter: Box<Filter>, message: Vec<u8>, clock_ms: u64) {
-        self.drop_reconciliation(id);
-        let key = self.fresh_key();
-        let limits = &self.rules.limits;
-        let begun = check_name(id, limits)
-            .and_then(|()| check_filters(std::slice::from_ref(&*filter), limits))
-            .and_then(|()| self.reconciliations.begin(id, key, clock_ms, limits));
-        match begun {
-            Ok(()) => self.questions.push_back(Question::Open { key, filter, message }),
-            Err(rejection) => self.refuse_reconciliation(id, &rejection),
-        }
-    }
-
-    fn reconcile(&mut self, id: &str, message: Vec<u8>, clock_ms: u64) {
-        match self.reconciliations.use_session(id, clock_ms) {
-            Ok((key, session)) => {
-                self.questions.push_back(Question::Reconcile { key, session, message });
-            }
-            Err(text) => {
-                self.drop_reconciliation(id);
-                self.say(text);
-            }
-        }
-    }
-
-    fn drop_reconciliation(&mut self, id: &str) {
-        let Some(closed) = self.reconciliations.close(id) else { return };
-        self.questions.retain(|question| match question {
-            Question::Open { key, .. } | Question::Reconcile { key, .. } => *key != closed,
-            _ => true,
-        });
-    }
-
-    fn reconciled(
-        &mut self,
-        key: u64,
-        outcome: Result<(Option<Reconciliation>, Vec<u8>), Rejection>,
-    ) {
-        if let Err(rejection) = &outcome {
-            self.announce_for(rejection);
-        }
-        if let Some(text) = self.reconciliations.settle(key, outcome) {
-            self.say(text);
-        }
-    }
-
-    fn complain(&mut self, complaint: Complaint) {
-        match complaint {
-            Complaint::Notice(rejection) => self.say(wire::notice(&rejection.to_string())),
-            Complaint::Event(id, rejection) => self.refuse_event(&id, &rejection),
-            Complaint::Subscription(name, rejection) => {
-                self.drop_subscription(&name);
-                self.close_subscription(&name, &rejection);
-            }
-            Complaint::Reconciliation(id, rejection) => {
-                self.drop_reconciliation(&id);
-                self.refuse_reconciliation(&id, &rejection);
-            }
-        }
-    }
-
-    /// Answers a message that came beyond the allowance. Closing things is always allowed.
-    fn slow_down(&mut self, message: ClientMessage) {
-        let why = Rejection::new(Prefix::RateLimited, "too many messages; slow down");
-        match message {
-            ClientMessage::Event(event) => self.refuse_event(&event.id, &why),
-            ClientMessage::Auth(event) => self.say(wire::ok(&event.id, false, &why.to_string())),
-            ClientMessage::Req(name, _) => {
-                self.drop_subscription(&name);
-                self.close_subscription(&name, &why);
-            }
-            ClientMessage::Count(name, _) => self.close_subscription(&name, &why),
-            ClientMessage::NegOpen(id, ..) | ClientMessage::NegMessage(id, _) => {
-                self.drop_reconciliation(&id);
-                self.refuse_reconciliation(&id, &why);
-            }
-            ClientMessage::Close(name) => self.drop_subscription(&name),
-            ClientMessage::NegClose(id) => self.drop_reconciliation(&id),
-            ClientMessage::Unknown(_) => {}
-        }
     }
 }
 
@@ -694,27 +391,6 @@ impl Session {
     }
 }
 
-fn check_name(name: &str, limits: &Limits) -> Result<(), Rejection> {
-    let most = limits.subscription_id_chars;
-    if name.is_empty() || name.chars().nth(most).is_some() {
-        let sentence = format!("a subscription id has 1 to {most} characters");
-        return Err(Rejection::invalid(sentence));
-    }
-    Ok(())
-}
-
-fn check_filters(filters: &[Filter], limits: &Limits) -> Result<(), Rejection> {
-    if filters.len() > limits.filters {
-        let sentence = format!("at most {} filters a message", limits.filters);
-        return Err(Rejection::invalid(sentence));
-    }
-    if filters.iter().any(|filter| filter.values() > limits.filter_values) {
-        let sentence = format!("at most {} values in one filter", limits.filter_values);
-        return Err(Rejection::invalid(sentence));
-    }
-    Ok(())
-}
-
 /// The place of a message's verb in [`crate::VERBS`].
 const fn verb(message: &Result<ClientMessage, Complaint>) -> usize {
     match message {
@@ -731,5 +407,7 @@ const fn verb(message: &Result<ClientMessage, Complaint>) -> usize {
     }
 }
 
+#[cfg(test)]
+mod talk;
 #[cfg(test)]
 mod tests;

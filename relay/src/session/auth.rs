@@ -5,7 +5,7 @@
 //! was signed for it. URLs are compared by host and path, because clients write ws for wss, add or
 //! drop the last slash, and spell hosts in any case.
 
-use ayni_protocol::{Event, Limits, Rejection, Timestamp, kind};
+use ayni_protocol::{Event, Limits, Rejection, Tag, Timestamp, kind};
 
 /// The state of authentication on one connection.
 #[derive(Debug)]
@@ -73,7 +73,7 @@ impl Auth {
         if event.created_at.abs_diff(now) > limits.auth_window_secs {
             return Err(Rejection::invalid("created_at is too far from this relay's clock"));
         }
-        let tagged = |name| event.tags.named(name).next().and_then(|tag| tag.value());
+        let tagged = |name| event.tags.named(name).next().and_then(Tag::value);
         if tagged("challenge") != Some(self.challenge.as_str()) {
             return Err(Rejection::invalid("the challenge is not this connection's"));
         }

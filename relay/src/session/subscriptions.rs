@@ -56,7 +56,7 @@ pub struct Subscriptions {
 impl Subscriptions {
     /// How many are open.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.open.len()
     }
 

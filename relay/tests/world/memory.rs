@@ -1,0 +1,141 @@
+//! A backend in memory, plain enough to be believed: every question is a scan with the one
+//! `Filter::matches`.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, OnceLock};
+
+use ayni_protocol::kind::{self, Class};
+use ayni_protocol::{EventId, Filter, Prefix, Rejection, Timestamp, VerifiedEvent};
+use ayni_relay::{Accepted, Backend, Page, Source, Stored, Viewer};
+
+/// The time in tests, unless they set another.
+pub const NOW: Timestamp = 1_700_000_000;
+
+type Publisher = Box<dyn Fn(&VerifiedEvent, Option<u64>) + Send + Sync>;
+
+/// Events in the order of storing.
+pub struct Memory {
+    events: Mutex<Vec<(u64, VerifiedEvent)>>,
+    last: AtomicU64,
+    /// What the clock shows.
+    pub now: AtomicU64,
+    /// Whether strangers may read.
+    pub members_only: bool,
+    publisher: OnceLock<Publisher>,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self {
+            events: Mutex::default(),
+            last: AtomicU64::new(0),
+            now: AtomicU64::new(NOW),
+            members_only: false,
+            publisher: OnceLock::new(),
+        }
+    }
+}
+
+impl Memory {
+    /// Who is told of what was stored.
+    pub fn tell(&self, publisher: impl Fn(&VerifiedEvent, Option<u64>) + Send + Sync + 'static) {
+        assert!(self.publisher.set(Box::new(publisher)).is_ok(), "told once");
+    }
+
+    /// Stores an event, replacing what it replaces, and gives its position; nothing for an
+    /// ephemeral one.
+    pub fn store(&self, event: &VerifiedEvent) -> Option<u64> {
+        let mut events = self.events.lock().unwrap();
+        let class = event.kind.class();
+        if class == Class::Ephemeral {
+            return None;
+        }
+        if class != Class::Regular {
+            events.retain(|(_, old)| {
+                let same_d =
+                    class == Class::Replaceable || kind::identifier(old) == kind::identifier(event);
+                old.kind != event.kind || old.pubkey != event.pubkey || !same_d
+            });
+        }
+        let position = self.last.load(Relaxed) + 1;
+        events.push((position, event.clone()));
+        self.last.store(position, Relaxed);
+        Some(position)
+    }
+
+    fn matching(&self, filter: &Filter, viewer: &Viewer) -> Vec<(u64, VerifiedEvent)> {
+        let now = self.now();
+        let fresh = |event: &VerifiedEvent| event.expiration().is_none_or(|at| at > now);
+        let mut found: Vec<_> = self
+            .events
+            .lock()
+            .unwrap()
+            .iter()
+            .filter(|(_, event)| filter.matches(event) && viewer.may_see(event) && fresh(event))
+            .cloned()
+            .collect();
+        found.sort_by_key(|(_, event)| (std::cmp::Reverse(event.created_at), event.id));
+        found
+    }
+}
+
+impl Backend for Memory {
+    fn now(&self) -> Timestamp {
+        self.now.load(Relaxed)
+    }
+
+    fn contains(&self, id: &EventId) -> bool {
+        self.events.lock().unwrap().iter().any(|(_, event)| event.id == *id)
+    }
+
+    async fn submit(&self, event: VerifiedEvent, source: Source) -> Result<Accepted, Rejection> {
+        assert!(source.keys.iter().collect::<BTreeSet<_>>().len() == source.keys.len());
+        if event.content == "no" {
+            return Err(Rejection::new(Prefix::Blocked, "not with this content"));
+        }
+        if self.contains(&event.id) {
+            return Ok(Accepted::duplicate());
+        }
+        let position = self.store(&event);
+        if let Some(publisher) = self.publisher.get() {
+            publisher(&event, position);
+        }
+        Ok(Accepted::stored())
+    }
+
+    fn query(&self, filter: &Filter, limit: usize, viewer: &Viewer) -> Page {
+        let mut found = self.matching(filter, viewer);
+        let exhausted = found.len() <= limit;
+        found.truncate(limit);
+        let stored = |(position, event): (u64, VerifiedEvent)| Stored {
+            json: event.json().to_owned().into(),
+            position,
+        };
+        Page { events: found.into_iter().map(stored).collect(), exhausted }
+    }
+
+    fn count(&self, filter: &Filter, viewer: &Viewer) -> usize {
+        self.matching(filter, viewer).len()
+    }
+
+    fn items(&self, filter: &Filter, cap: usize, viewer: &Viewer) -> Vec<(Timestamp, EventId)> {
+        let found = self.matching(filter, viewer);
+        let mut items: Vec<_> =
+            found.into_iter().map(|(_, event)| (event.created_at, event.id)).collect();
+        items.sort_unstable();
+        items.truncate(cap);
+        items
+    }
+
+    fn last_position(&self) -> u64 {
+        self.last.load(Relaxed)
+    }
+
+    fn may_read(&self, viewer: &Viewer) -> Result<(), Rejection> {
+        if self.members_only && viewer.keys.is_empty() {
+            return Err(Rejection::new(Prefix::AuthRequired, "members only"));
+        }
+        Ok(())
+    }
+}
