@@ -202,6 +202,13 @@ impl DiskStore {
         &self.folder
     }
 
+    /// Whether a failed sync, or a write that could not be undone, left nothing to trust: then
+    /// nothing more is accepted until the store is opened again.
+    #[must_use]
+    pub fn is_poisoned(&self) -> bool {
+        self.writer.lock().map_or(true, |writer| writer.journal.is_poisoned())
+    }
+
     /// Says that a snapshot taken before no longer fits.
     pub(crate) fn forget_snapshot(&self) -> Result<(), Fault> {
         self.state.as_ref().map_or(Ok(()), snapshot::forget)
@@ -218,6 +225,33 @@ impl DiskStore {
     pub(crate) fn write(&self) -> Result<MutexGuard<'_, Writer>, Fault> {
         // A writer that panicked may have left the journal and the index apart.
         self.writer.lock().map_err(|_| Fault::Poisoned)
+    }
+
+    /// Walks through the journal from a place on and hands on the wanted frames of live events.
+    pub(crate) fn walk(
+        &self,
+        wanted: &dyn Fn(&Frame<'_>) -> bool,
+        from: Position,
+        each: &mut dyn FnMut(&Frame<'_>) -> bool,
+    ) {
+        let segments = self.read().segments.clone();
+        let views: Vec<_> = segments.iter().map(|(_, bytes, _)| bytes).collect();
+        let ends_before = |next: &&Bytes| Head::read(next).is_ok_and(|head| head.next <= from);
+        let skipped = views.iter().skip(1).take_while(|view| ends_before(view)).count();
+        for bytes in views.into_iter().skip(skipped) {
+            let mut at = HEAD;
+            while let Some(mut frames) = frames_at(bytes, at).filter(|frames| !frames.is_empty()) {
+                at += frames.iter().map(|frame| frame.length).sum::<usize>();
+                frames.retain(|frame| wanted(frame));
+                if !frames.is_empty() {
+                    let index = self.read();
+                    frames.retain(|frame| index.is_live(frame));
+                }
+                if !frames.iter().all(&mut *each) {
+                    return;
+                }
+            }
+        }
     }
 
     /// Runs a scan to its end, or until `each` wants no more.
@@ -339,25 +373,9 @@ impl Store for DiskStore {
     }
 
     fn scan(&self, from: Position, each: &mut dyn FnMut(Position, &str) -> bool) {
-        let segments = self.read().segments.clone();
-        let views: Vec<_> = segments.iter().map(|(_, bytes, _)| bytes).collect();
-        let ends_before = |next: &&Bytes| Head::read(next).is_ok_and(|head| head.next <= from);
-        let skipped = views.iter().skip(1).take_while(|view| ends_before(view)).count();
-        for bytes in views.into_iter().skip(skipped) {
-            let mut at = HEAD;
-            while let Some(frames) = frames_at(bytes, at).filter(|frames| !frames.is_empty()) {
-                at += frames.iter().map(|frame| frame.length).sum::<usize>();
-                let index = self.read();
-                let live = |frame: &Frame<'_>| frame.position >= from && index.is_live(frame);
-                let live: Vec<_> = frames.into_iter().filter(live).collect();
-                drop(index);
-                for frame in live {
-                    if frame.text().is_some_and(|json| !each(frame.position, json)) {
-                        return;
-                    }
-                }
-            }
-        }
+        self.walk(&|frame| frame.position >= from, from, &mut |frame| {
+            frame.text().is_none_or(|json| each(frame.position, json))
+        });
     }
 
     fn len(&self) -> usize {

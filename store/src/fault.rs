@@ -65,6 +65,15 @@ impl Fault {
         }
     }
 
+    /// For `map_err` where the journal is poisoned by it: even a full disk is no [`Fault::Full`]
+    /// then, because that promises that the store goes on.
+    pub(crate) fn fatal<'a>(
+        path: &'a Path,
+        doing: &'static str,
+    ) -> impl FnOnce(io::Error) -> Self + 'a {
+        move |source| Self::Io { path: path.to_owned(), doing, source }
+    }
+
     /// For `map_err`.
     pub(crate) fn at<'a>(
         path: &'a Path,

@@ -18,7 +18,9 @@ use crate::rules;
 pub struct Intake<'a> {
     index: &'a Index,
     now: Timestamp,
+    /// Accepted events without an address.
     ids: BTreeSet<EventId>,
+    /// The latest accepted version of every address, deleted since or not.
     heads: BTreeMap<Address, (Timestamp, EventId)>,
     tombstones: Tombstones,
 }
@@ -44,18 +46,23 @@ impl<'a> Intake<'a> {
         if self.tombstones.cover(event) || self.index.tombstones().cover(event) {
             return Some(Outcome::Deleted);
         }
-        let address = rules::address(event);
-        let version = (event.created_at, event.id);
-        let head = address.as_ref().and_then(|address| self.head(address));
-        if head.is_some_and(|head| head != version && !rules::supersedes(version, head)) {
-            return Some(Outcome::Superseded);
-        }
-        if self.ids.contains(&event.id) || self.index.find(&event.id).is_some() {
-            return Some(Outcome::Duplicate);
-        }
-        self.ids.insert(event.id);
-        if let Some(address) = address {
-            self.heads.insert(address, version);
+        match rules::address(event) {
+            Some(address) => {
+                let version = (event.created_at, event.id);
+                // Being the head is being here: a version that was replaced may come back when the
+                // one that replaced it is deleted, even in one batch.
+                match self.head(&address) {
+                    Some(head) if head == version => return Some(Outcome::Duplicate),
+                    Some(head) if !rules::supersedes(version, head) => {
+                        return Some(Outcome::Superseded);
+                    }
+                    _ => self.heads.insert(address, version),
+                };
+            }
+            None if self.index.find(&event.id).is_some() || !self.ids.insert(event.id) => {
+                return Some(Outcome::Duplicate);
+            }
+            None => {}
         }
         if event.kind == kind::DELETION {
             self.tombstones.bury(event);

@@ -147,12 +147,14 @@ impl Journal {
         let path = self.disk.path(self.number);
         if let Err(error) = self.active.append(frames) {
             // What was written in part must not be taken for an event after the next start.
-            self.poisoned = self.active.truncate(start).is_err();
-            return Err(Fault::of(&path, "append to", error));
+            return match self.active.truncate(start) {
+                Ok(()) => Err(Fault::of(&path, "append to", error)),
+                Err(_) => self.or_poison(Err(error)).map_err(Fault::fatal(&path, "append to")),
+            };
         }
         let synced = self.active.sync();
-        self.or_poison(synced).map_err(Fault::at(&path, "make durable"))?;
-        let view = self.view().map_err(Fault::at(&path, "map"))?;
+        self.or_poison(synced).map_err(Fault::fatal(&path, "make durable"))?;
+        let view = self.view().map_err(Fault::fatal(&path, "map"))?;
         Ok(Placed { segment: self.number, offset, view })
     }
 
@@ -172,7 +174,7 @@ impl Journal {
         let mut fresh = self.disk.create(number).map_err(Fault::at(&path, "create"))?;
         fresh.append(&head.write()).map_err(Fault::at(&path, "begin"))?;
         let synced = fresh.sync().and_then(|()| self.disk.sync_names());
-        self.or_poison(synced).map_err(Fault::at(&path, "make durable"))?;
+        self.or_poison(synced).map_err(Fault::fatal(&path, "make durable"))?;
         self.active = fresh;
         self.number = number;
         Ok(())
@@ -181,6 +183,11 @@ impl Journal {
     /// Whether the active segment holds nothing but its head.
     pub fn is_fresh(&self) -> bool {
         self.active.len() <= u64::try_from(HEAD).unwrap_or_default()
+    }
+
+    /// Whether nothing more is accepted.
+    pub const fn is_poisoned(&self) -> bool {
+        self.poisoned
     }
 
     const fn usable(&self) -> Result<(), Fault> {

@@ -6,7 +6,7 @@
 
 use std::hash::Hasher as _;
 
-use ayni_protocol::{Address, Event, Kind, PublicKey};
+use ayni_protocol::{Address, Event, EventId, Kind, PublicKey};
 use siphasher::sip::SipHasher13;
 
 use crate::rules;
@@ -49,11 +49,9 @@ impl HashKey {
         self.hash(&[b"a", &address.author.0, &kind, address.identifier.as_bytes()])
     }
 
-    /// Ids and keys that are compared in full right after: quicker, and as secret.
-    pub fn bytes(&self, bytes: &[u8; 32]) -> u64 {
-        let [a, b, c, d] = words(bytes);
-        let [low, high] = halves(&self.0);
-        fold(fold(a ^ low, b ^ high) ^ c ^ high, d ^ low)
+    /// An id.
+    pub fn id(&self, id: &EventId) -> u64 {
+        self.hash(&[b"i", &id.0])
     }
 
     /// What a frame keeps of an event: first its address, if it has one, then its indexed tags,
@@ -79,29 +77,6 @@ impl HashKey {
     }
 }
 
-/// 64 bits of a 128-bit product: every bit of both sides reaches every bit of the answer.
-fn fold(a: u64, b: u64) -> u64 {
-    let product = u128::from(a) * u128::from(b);
-    let [low, high] = halves(&product.to_le_bytes());
-    low ^ high
-}
-
-fn halves(bytes: &[u8; 16]) -> [u64; 2] {
-    let mut halves = [0; 2];
-    for (half, chunk) in halves.iter_mut().zip(bytes.as_chunks::<8>().0) {
-        *half = u64::from_le_bytes(*chunk);
-    }
-    halves
-}
-
-fn words(bytes: &[u8; 32]) -> [u64; 4] {
-    let mut words = [0; 4];
-    for (word, chunk) in words.iter_mut().zip(bytes.as_chunks::<8>().0) {
-        *word = u64::from_le_bytes(*chunk);
-    }
-    words
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -117,22 +92,11 @@ mod tests {
             one.kind(Kind(1)),
             one.author(&PublicKey([1; 32])),
             one.author_kind(&PublicKey([1; 32]), Kind(1)),
-            one.bytes(&[1; 32]),
-            two.bytes(&[1; 32]),
-            one.bytes(&[2; 32]),
+            one.id(&EventId([1; 32])),
+            two.id(&EventId([1; 32])),
+            one.id(&EventId([2; 32])),
         ];
         let distinct: std::collections::BTreeSet<_> = hashes.iter().collect();
         assert_eq!(distinct.len(), hashes.len());
-    }
-
-    #[test]
-    fn every_byte_of_an_id_counts() {
-        let key = HashKey(std::array::from_fn(|at| u8::try_from(at * 37 % 251).unwrap()));
-        let plain = key.bytes(&[7; 32]);
-        for at in 0..32 {
-            let mut changed = [7; 32];
-            changed[at] ^= 1;
-            assert_ne!(key.bytes(&changed), plain, "byte {at}");
-        }
     }
 }

@@ -53,3 +53,204 @@ pub const ALL: &[Law] = &[
     AS_THE_REFERENCE,
     COMPACTION_CHANGES_NOTHING,
 ];
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use ayni_protocol::VerifiedEvent;
+    use proptest::prelude::*;
+
+    use super::ALL;
+    use crate::testing::ram::{RamDisk, Trouble};
+    use crate::testing::{NOW, assert_alike, batches, filters, journal};
+    use crate::{DiskStore, Fault, MemoryStore, Outcome, State, Store};
+
+    /// Small segments, so that batches meet their ends.
+    const SEGMENT_BYTES: u64 = 4_000;
+
+    fn open(disk: &RamDisk) -> DiskStore {
+        DiskStore::open_on(Arc::new(disk.clone()), SEGMENT_BYTES, None).unwrap().0
+    }
+
+    fn reference(batches: &[Vec<VerifiedEvent>]) -> MemoryStore {
+        let reference = MemoryStore::new();
+        for batch in batches {
+            reference.append(batch, NOW).unwrap();
+        }
+        reference
+    }
+
+    /// What the store may hold if the last batch was not acknowledged: its first events up to any.
+    fn may_be(acknowledged: &[Vec<VerifiedEvent>], unknown: &[VerifiedEvent]) -> Vec<Journal> {
+        (0..=unknown.len())
+            .map(|some| {
+                let all = reference(acknowledged);
+                all.append(&unknown[..some], NOW).unwrap();
+                journal(&all)
+            })
+            .collect()
+    }
+
+    type Journal = Vec<(u64, String)>;
+
+    fn trouble() -> impl Strategy<Value = Trouble> {
+        prop_oneof![Just(Trouble::Error), Just(Trouble::Full), Just(Trouble::Cut)]
+    }
+
+    #[test]
+    fn laws_have_names_of_their_own() {
+        let names: std::collections::BTreeSet<_> = ALL.iter().map(|law| law.name).collect();
+        assert_eq!(names.len(), ALL.len());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(1_500))]
+
+        /// AsTheReference, and IndexIsDisposable where the index is built from the journal.
+        #[test]
+        fn as_the_reference(
+            batches in batches(),
+            filters in prop::collection::vec(filters(), 6),
+        ) {
+            let disk = RamDisk::default();
+            let (store, reference) = (open(&disk), MemoryStore::new());
+            for batch in &batches {
+                let outcomes = store.append(batch, NOW).unwrap();
+                prop_assert_eq!(outcomes, reference.append(batch, NOW).unwrap());
+            }
+            assert_alike(&store, &reference, &filters, NOW);
+            assert_alike(&store, &reference, &filters, NOW + 3);
+            drop(store);
+            assert_alike(&open(&disk), &reference, &filters, NOW);
+        }
+
+        /// AcknowledgedMeansDurable and UnknownMayBeEither.
+        #[test]
+        fn acknowledged_means_durable(
+            batches in batches(),
+            call in 1_usize..30,
+            trouble in trouble(),
+            kept in any::<u8>(),
+        ) {
+            let disk = RamDisk::default();
+            let store = open(&disk);
+            disk.fail_at(call, trouble);
+            let mut acknowledged = Vec::new();
+            let mut unknown = Vec::new();
+            for batch in batches {
+                match store.append(&batch, NOW) {
+                    Ok(_) => acknowledged.push(batch),
+                    Err(Fault::Full { .. }) => {
+                        // Nothing of it is seen, and the store goes on.
+                        prop_assert!(!store.is_poisoned());
+                        prop_assert_eq!(journal(&store), journal(&reference(&acknowledged)));
+                    }
+                    Err(_) => {
+                        unknown = batch;
+                        break;
+                    }
+                }
+            }
+            prop_assert_eq!(journal(&store), journal(&reference(&acknowledged)), "while it runs");
+            let after = journal(&open(&disk.after_cut(kept)));
+            prop_assert!(may_be(&acknowledged, &unknown).contains(&after), "after the next start");
+        }
+
+        /// RepeatIsNothing.
+        #[test]
+        fn repeat_is_nothing(batches in batches()) {
+            let disk = RamDisk::default();
+            let store = open(&disk);
+            for batch in &batches {
+                store.append(batch, NOW).unwrap();
+            }
+            let before = (journal(&store), store.last_position(), store.journal_bytes());
+            let live: Vec<_> = before.0.iter()
+                .map(|(_, json)| VerifiedEvent::from_own_journal(json).unwrap())
+                .collect();
+            let outcomes = store.append(&live, NOW).unwrap();
+            prop_assert!(outcomes.iter().all(|outcome| *outcome == Outcome::Duplicate));
+            prop_assert_eq!((journal(&store), store.last_position(), store.journal_bytes()), before);
+        }
+
+        /// CompactionChangesNothing.
+        #[test]
+        fn compaction_changes_nothing(
+            batches in batches(),
+            filters in prop::collection::vec(filters(), 4),
+            at in 0_usize..5,
+        ) {
+            let disk = RamDisk::default();
+            let (store, reference) = (open(&disk), MemoryStore::new());
+            for (number, batch) in batches.iter().enumerate() {
+                // Nothing has expired yet, so nothing but the dead may go.
+                if number == at {
+                    store.compact(NOW).unwrap();
+                }
+                let now = NOW;
+                prop_assert_eq!(store.append(batch, now).unwrap(), reference.append(batch, now).unwrap());
+            }
+            let before = store.journal_bytes();
+            let done = store.compact(NOW).unwrap();
+            prop_assert!(store.journal_bytes() <= before + 48);
+            prop_assert_eq!(done.expired, 0);
+            assert_alike(&store, &reference, &filters, NOW);
+            prop_assert_eq!(store.compact(NOW).unwrap(), crate::Compaction::default());
+            drop(store);
+            let store = open(&disk);
+            assert_alike(&store, &reference, &filters, NOW);
+            // What was deleted or replaced is still known to be.
+            for batch in &batches {
+                prop_assert_eq!(store.append(batch, NOW).unwrap(), reference.append(batch, NOW).unwrap());
+            }
+        }
+    }
+
+    proptest! {
+        // Sled and real files take their time.
+        #![proptest_config(ProptestConfig::with_cases(1_000))]
+
+        /// IndexIsDisposable: kept, older than the journal, or gone.
+        #[test]
+        fn index_is_disposable(
+            batches in batches(),
+            filters in prop::collection::vec(filters(), 3),
+            snapshot_after in 0_usize..6,
+            compact_after in 0_usize..9,
+        ) {
+            let disk = RamDisk::default();
+            let state = State::in_memory().unwrap();
+            let reference = MemoryStore::new();
+            let open = |state: Option<State>| {
+                DiskStore::open_on(Arc::new(disk.clone()), SEGMENT_BYTES, state).unwrap()
+            };
+            let (store, _) = open(Some(state.clone()));
+            for (number, batch) in batches.iter().enumerate() {
+                store.append(batch, NOW).unwrap();
+                reference.append(batch, NOW).unwrap();
+                if number == snapshot_after {
+                    store.snapshot().unwrap();
+                }
+                if number == compact_after {
+                    store.compact(NOW).unwrap();
+                }
+            }
+            // As a kill would: no snapshot on the way out.
+            std::mem::forget(store);
+            let (store, recovery) = open(Some(state.clone()));
+            let compacted = (snapshot_after..batches.len()).contains(&compact_after);
+            let kept = snapshot_after < batches.len() && !compacted;
+            prop_assert!(recovery.from_snapshot || !kept, "{}", recovery);
+            assert_alike(&store, &reference, &filters, NOW);
+            drop(store);
+            let (store, recovery) = open(Some(state));
+            prop_assert!(recovery.from_snapshot, "a clean end leaves a snapshot");
+            assert_alike(&store, &reference, &filters, NOW);
+            drop(store);
+            let (store, recovery) = open(None);
+            prop_assert!(!recovery.from_snapshot);
+            assert_alike(&store, &reference, &filters, NOW);
+        }
+    }
+}

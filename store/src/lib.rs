@@ -24,10 +24,15 @@ pub mod laws;
 mod memory;
 pub mod query;
 mod recovery;
+mod replay;
 mod rules;
 mod segment;
 mod state;
 mod store;
+#[cfg(test)]
+mod suite;
+#[cfg(test)]
+mod testing;
 
 pub use compaction::Compaction;
 pub use disk_store::{DiskStore, Options};

@@ -38,6 +38,12 @@ impl State {
         }
     }
 
+    /// A state of no folder, for tests.
+    #[cfg(test)]
+    pub(crate) fn in_memory() -> Result<Self, Fault> {
+        Ok(Self { db: sled::Config::new().temporary(true).open()? })
+    }
+
     /// A value.
     ///
     /// # Errors

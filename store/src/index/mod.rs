@@ -84,7 +84,7 @@ impl Index {
     /// The slot of an id.
     pub fn find(&self, id: &EventId) -> Option<SlotId> {
         let is_it = |slot: &SlotId| self.slots.get(*slot).is_some_and(|slot| slot.id == *id);
-        self.ids.find(self.key.bytes(&id.0), is_it).copied()
+        self.ids.find(self.key.id(id), is_it).copied()
     }
 
     /// The event that stands at an address.
@@ -154,8 +154,8 @@ impl Index {
             expires: frame.expires_at.is_some(),
         });
         let Self { key, slots, ids, .. } = self;
-        let hash = |slot: &SlotId| slots.get(*slot).map_or(0, |slot| key.bytes(&slot.id.0));
-        ids.insert_unique(key.bytes(&id.0), slot, hash);
+        let hash = |slot: &SlotId| slots.get(*slot).map_or(0, |slot| key.id(&slot.id));
+        ids.insert_unique(key.id(&id), slot, hash);
         self.time.add(slot, &self.slots);
         for list in self.lists(frame, &author) {
             self.postings.add(list, slot, &self.slots);
@@ -177,7 +177,7 @@ impl Index {
             self.postings.remove(list, id, &self.slots);
         }
         self.time.remove(id, &self.slots);
-        if let Ok(place) = self.ids.find_entry(self.key.bytes(&slot.id.0), |other| *other == id) {
+        if let Ok(place) = self.ids.find_entry(self.key.id(&slot.id), |other| *other == id) {
             place.remove();
         }
         if let Some(hash) = frame.hashes().next().filter(|_| frame.has_address)
@@ -267,7 +267,7 @@ impl Index {
 
     fn author_number(&mut self, author: PublicKey) -> u32 {
         let Self { key, authors, author_numbers, .. } = self;
-        let hash = key.bytes(&author.0);
+        let hash = key.author(&author);
         let is_it = |number: &u32| authors.get(wide(*number)) == Some(&author);
         if let Some(number) = author_numbers.find(hash, is_it) {
             return *number;
@@ -275,7 +275,7 @@ impl Index {
         let number = narrow(authors.len());
         authors.push(author);
         let rehash =
-            |number: &u32| authors.get(wide(*number)).map_or(0, |author| key.bytes(&author.0));
+            |number: &u32| authors.get(wide(*number)).map_or(0, |author| key.author(author));
         author_numbers.insert_unique(hash, number, rehash);
         number
     }

@@ -267,8 +267,8 @@ impl<'a> In<'a> {
                 expires: self.array()? != [0],
             });
             let Index { slots, ids, .. } = index;
-            let hash = |slot: &SlotId| slots.get(*slot).map_or(0, |slot| key.bytes(&slot.id.0));
-            ids.insert_unique(key.bytes(&id.0), slot, hash);
+            let hash = |slot: &SlotId| slots.get(*slot).map_or(0, |slot| key.id(&slot.id));
+            ids.insert_unique(key.id(&id), slot, hash);
             ordered.push(slot);
         }
         index.time = Sorted::from_ordered(&ordered);
