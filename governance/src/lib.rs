@@ -15,6 +15,7 @@ pub mod copying;
 pub mod draft;
 pub mod entry;
 pub mod integer;
+pub mod laws;
 pub mod mark;
 pub mod outcome;
 pub mod proposal;
