@@ -11,6 +11,8 @@
 //! Deliberately absent: verification (that is `protocol`), who may write or read (`relay`), and any
 //! thread or clock: time comes in with every question.
 
+#[cfg(test)]
+mod breakage;
 mod compaction;
 mod disk;
 mod disk_store;

@@ -34,6 +34,14 @@ impl MemoryStore {
         Self::default()
     }
 
+    /// Another store with the same events.
+    #[cfg(test)]
+    pub(crate) fn copy(&self) -> Self {
+        let kept = self.read();
+        let kept = Kept { last: kept.last, events: kept.events.clone() };
+        Self { kept: RwLock::new(kept) }
+    }
+
     fn read(&self) -> RwLockReadGuard<'_, Kept> {
         self.kept.read().unwrap_or_else(PoisonError::into_inner)
     }

@@ -42,6 +42,8 @@ struct Inner {
 struct File {
     bytes: Vec<u8>,
     synced: usize,
+    /// A sync failed: another one might succeed without having written anything.
+    doubtful: bool,
 }
 
 impl RamDisk {
@@ -68,7 +70,7 @@ impl RamDisk {
         let survive = |file: &File| {
             let unsynced = file.bytes.len() - file.synced;
             let left = file.synced + unsynced * usize::from(kept) / 255;
-            File { bytes: file.bytes[..left].to_vec(), synced: left }
+            File { bytes: file.bytes[..left].to_vec(), synced: left, doubtful: false }
         };
         let names = if kept.is_multiple_of(2) { &inner.durable_names } else { &inner.names };
         Self(Arc::new(Mutex::new(Inner {
@@ -98,13 +100,14 @@ impl RamDisk {
     pub fn with(&self, number: u32, bytes: Vec<u8>) -> Self {
         let copy = self.repaired();
         let file = copy.lock().names[&segment(number)];
-        copy.lock().files[file] = File { synced: bytes.len(), bytes };
+        copy.lock().files[file] = File { synced: bytes.len(), bytes, doubtful: false };
         copy
     }
 
-    /// The names that are there.
-    pub fn names(&self) -> Vec<String> {
-        self.lock().names.keys().cloned().collect()
+    /// The number of the last segment.
+    pub fn last(&self) -> u32 {
+        let inner = self.lock();
+        inner.names.keys().filter_map(|name| name.strip_suffix(".seg")?.parse().ok()).max().unwrap()
     }
 
     fn open_named(&self, name: &str) -> io::Result<Box<dyn SegmentFile>> {
@@ -223,10 +226,14 @@ impl SegmentFile for RamSegment {
 
     fn sync(&mut self) -> io::Result<()> {
         let mut inner = self.disk.lock();
-        inner.call()?;
+        let done = inner.call();
         let file = &mut inner.files[self.file];
-        file.synced = file.bytes.len();
-        Ok(())
+        assert!(!file.doubtful, "a sync is never retried");
+        file.doubtful = done.is_err();
+        if done.is_ok() {
+            file.synced = file.bytes.len();
+        }
+        done
     }
 
     fn truncate(&mut self, len: u64) -> io::Result<()> {
