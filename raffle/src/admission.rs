@@ -195,7 +195,8 @@ impl Drum {
         if self.tickets.contains_key(&ticket.id) {
             return Ok(());
         }
-        if ticket.order.is_some_and(|order| self.orders.contains_key(&order)) && claim.is_some() {
+        let deposit = claim.and_then(|_| self.deposit(&ticket.raffle, ticket.order));
+        if deposit.is_some_and(|deposit| self.deposits.contains_key(&deposit)) {
             return restricted("This payment has its ticket already.");
         }
         let quantity = u64::from(ticket.quantity);

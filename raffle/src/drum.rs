@@ -25,7 +25,7 @@ use crate::causes::Causes;
 use crate::people::People;
 use crate::read::{Entry, RaffleEntry, Says, TicketEntry};
 use crate::reason::Reason;
-use crate::state::{Need, Note, Running, Standing, Ticket, Verdict};
+use crate::state::{Deposit, Need, Note, Running, Standing, Ticket, Verdict};
 
 /// A place in an organiser's chain of raffles: community, organiser, and the raffle before.
 type Link = (EventId, PublicKey, Option<EventId>);
@@ -44,8 +44,10 @@ pub struct Drum {
     pub(crate) links: BTreeMap<Link, BTreeSet<EventId>>,
     pub(crate) tickets: BTreeMap<EventId, Ticket>,
     pub(crate) notes: BTreeMap<EventId, Note>,
-    /// By order, the raffles in which a ticket lays claim to it.
-    pub(crate) orders: BTreeMap<EventId, BTreeSet<EventId>>,
+    /// By deposit, the raffles in which a ticket lays claim to it.
+    pub(crate) deposits: BTreeMap<Deposit, BTreeSet<EventId>>,
+    /// Payouts and refunds that the ledger was told of.
+    pub(crate) prescribed: BTreeSet<[u8; 32]>,
     pub(crate) causes: Causes,
     /// By boxed ticket, the raffles whose boxes wait for it.
     pub(crate) awaited: BTreeMap<EventId, BTreeSet<EventId>>,
@@ -136,6 +138,11 @@ impl Drum {
     #[must_use]
     pub const fn causes(&self) -> &Causes {
         &self.causes
+    }
+
+    /// What an order put into a raffle's escrow account.
+    pub(crate) fn deposit(&self, raffle: &EventId, order: Option<EventId>) -> Option<Deposit> {
+        Some((order?, self.raffles.get(raffle)?.entry.spec.escrow?))
     }
 
     pub(crate) fn verdict(&self, raffle: &EventId) -> Option<&Verdict> {
@@ -277,10 +284,11 @@ impl Drum {
         (ticket.standing, ticket.claim) = (standing, claim);
         let entry = ticket.entry.clone();
         let order = claim.and(entry.order);
-        if let Some(order) = order {
-            self.orders.entry(order).or_default().insert(entry.raffle);
+        let deposit = self.deposit(&entry.raffle, order);
+        if let Some(deposit) = deposit {
+            self.deposits.entry(deposit).or_default().insert(entry.raffle);
             if let Some(raffle) = self.raffles.get_mut(&entry.raffle) {
-                raffle.orders.insert(order);
+                raffle.orders.insert(deposit.0);
             }
         }
         match standing {
@@ -289,15 +297,17 @@ impl Drum {
             Standing::Fit => self.offer(&entry, claim.map(|claim| claim.payer), facts),
         }
         self.settle_in_boxes(id, facts);
-        if let Some(order) = order {
-            self.consider_refund(order, facts);
+        if let Some(deposit) = deposit {
+            self.consider_refund(deposit, facts);
         }
     }
 
     /// Hands a fit ticket to the witnesses, unless its order was already used up elsewhere.
     fn offer(&mut self, ticket: &TicketEntry, payer: Option<PublicKey>, facts: &mut Vec<Fact>) {
         let quantity = u64::from(ticket.quantity);
-        let spent = ticket.order.is_some_and(|order| self.is_spent(&order, &ticket.raffle));
+        let spent = self
+            .deposit(&ticket.raffle, ticket.order)
+            .is_some_and(|deposit| self.is_spent(&deposit, &ticket.raffle));
         if !spent {
             let (subject, entry) = (ticket.raffle, ticket.id);
             facts.push(Fact::Entry { subject, entry, units: quantity });

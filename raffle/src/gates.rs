@@ -234,7 +234,8 @@ mod tests {
             restricted: A raffle may take at most 100.00 in all: set max-units.
             restricted: A raffle may take at most 10 from one person: set max-per-person.
             restricted: This node's limit "ten" is no amount; tell its owner.
-            restricted: No more than 1 raffles a year are allowed here."#]].assert_eq(&said.join("\n"));
+            restricted: No more than 1 raffles a year are allowed here."#]]
+        .assert_eq(&said.join("\n"));
     }
 
     #[test]

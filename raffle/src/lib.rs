@@ -20,6 +20,7 @@ pub mod laws;
 pub mod list;
 pub mod payout;
 mod people;
+mod publish;
 pub mod read;
 mod reason;
 pub mod result;

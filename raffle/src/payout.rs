@@ -13,8 +13,9 @@
 //! | `refund` | the buyer's order, 32 bytes | all that order paid into the escrow |
 //!
 //! No reason is the beginning of another, so no two inputs are the same bytes. A refund is named
-//! by its order and not by a ticket, because several tickets may name one order and it is given
-//! back once.
+//! by its order and not by a ticket, and has the escrow account in the place of the raffle:
+//! several tickets, of several raffles with one escrow account, may name one order, and what it
+//! paid into that account is given back once.
 //!
 //! **What is left over.** The protocol says that "the remainder goes to money prizes or, if none,
 //! to the last `to`". A prize of money is one that names its share, so it takes exactly that. What
@@ -41,8 +42,8 @@ pub enum Purpose {
     FirstReferral(EventId),
     /// The inviter's inviter.
     SecondReferral(EventId),
-    /// Back to the buyer: the order that paid.
-    Refund(EventId),
+    /// Back to the buyer: the order that paid, and the escrow account that has it.
+    Refund(EventId, PublicKey),
 }
 
 /// A payment that is due.
@@ -75,24 +76,28 @@ impl Purpose {
             Self::Cause(_) => "cause",
             Self::FirstReferral(_) => "referral-1",
             Self::SecondReferral(_) => "referral-2",
-            Self::Refund(_) => "refund",
+            Self::Refund(..) => "refund",
         }
     }
 
     /// What the order carries as `["pay", …]`.
     #[must_use]
     pub fn pay_id(&self, raffle: EventId) -> [u8; 32] {
+        let place = match self {
+            Self::Refund(_, escrow) => escrow.0,
+            _ => raffle.0,
+        };
         let hash = Sha256::new()
             .chain_update(b"cn/pay/v1")
             .chain_update([0])
-            .chain_update(raffle.0)
+            .chain_update(place)
             .chain_update(self.reason());
         let hash = match self {
             Self::Prize(number) => hash.chain_update(number.to_be_bytes()),
             Self::Cause(PublicKey(key)) => hash.chain_update(key),
             Self::FirstReferral(EventId(id))
             | Self::SecondReferral(EventId(id))
-            | Self::Refund(EventId(id)) => hash.chain_update(id),
+            | Self::Refund(EventId(id), _) => hash.chain_update(id),
         };
         hash.finalize().into()
     }
@@ -291,8 +296,14 @@ mod tests {
             of(Purpose::Cause(key(2))),
             of(Purpose::FirstReferral(id(2))),
             of(Purpose::SecondReferral(id(2))),
-            of(Purpose::Refund(id(2))),
+            of(Purpose::Refund(id(2), key(3))),
         ];
-        expect_test::expect!["fe4856113b1f8692 e1357710d982574d 6275cc1864da2dbd 645888cf05e0c386 79a81ab9408e3322"].assert_eq(&ids.join(" "));
+        expect_test::expect![[r#"
+            fe4856113b1f8692
+            e1357710d982574d
+            6275cc1864da2dbd
+            645888cf05e0c386
+            d8aa6c38997475d1"#]]
+        .assert_eq(&ids.join("\n"));
     }
 }

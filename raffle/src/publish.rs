@@ -16,9 +16,8 @@ impl Drum {
     /// Raffles whose draw is known here while nobody has published it.
     #[must_use]
     pub fn unpublished(&self) -> Vec<EventId> {
-        let result = |raffle: &EventId| {
-            self.raffles.get(raffle)?.draw.as_ref().map(|draw| draw.sha256)
-        };
+        let result =
+            |raffle: &EventId| self.raffles.get(raffle)?.draw.as_ref().map(|draw| draw.sha256);
         let published: BTreeSet<EventId> = self
             .notes
             .values()

@@ -358,6 +358,15 @@ impl Scene {
         self.entry(&name, entry);
     }
 
+    /// Another drum that was told the same.
+    pub fn drum_again(&self) -> Drum {
+        let mut drum = Drum::new();
+        for step in &self.steps {
+            tell(&mut drum, step.clone(), &mut Vec::new());
+        }
+        drum
+    }
+
     /// Everything prescribed is certified.
     pub fn settle(&mut self) {
         for payout in self.prescribed() {

@@ -18,7 +18,7 @@ use crate::drum::Drum;
 use crate::list::{Boxed, TicketList};
 use crate::payout::{Distribution, Due, Purpose, distribute};
 use crate::result::{Draw, Entropy};
-use crate::state::{Need, Running, Standing, State, Verdict};
+use crate::state::{Deposit, Need, Running, Standing, State, Verdict};
 
 impl Drum {
     /// Does what a decision about a raffle asks for, once the raffle counts.
@@ -57,7 +57,8 @@ impl Drum {
     /// Raffles whose boxes may hold an order that this one's box keeps from them.
     fn later_boxes(&self, id: &EventId) -> BTreeSet<EventId> {
         let orders = self.raffles.get(id).into_iter().flat_map(|raffle| &raffle.boxed_orders);
-        let others = orders.filter_map(|order| self.orders.get(order)).flatten();
+        let deposits = orders.filter_map(|order| self.deposit(id, Some(*order)));
+        let others = deposits.filter_map(|deposit| self.deposits.get(&deposit)).flatten();
         others.filter(|other| self.precedes(id, other)).copied().collect()
     }
 
@@ -156,8 +157,9 @@ impl Drum {
             return;
         };
         let spent = raffle.boxed_orders.iter().filter(|order| {
-            let others = self.orders.get(*order).into_iter().flatten();
-            others.clone().any(|other| {
+            let deposit = self.deposit(&id, Some(**order));
+            let others = deposit.and_then(|deposit| self.deposits.get(&deposit));
+            others.into_iter().flatten().any(|other| {
                 self.precedes(other, &id)
                     && self.raffles.get(other).is_some_and(|it| it.boxed_orders.contains(*order))
             })
@@ -222,8 +224,9 @@ impl Drum {
         let by_pay = |due: Due| (due.purpose.pay_id(id), due);
         raffle.payouts = distribution.dues.into_iter().map(by_pay).collect();
         raffle.payouts_wait = distribution.waits_for;
-        for (pay, due) in raffle.payouts.clone() {
-            prescribe(raffle, pay, due, facts);
+        let dues: Vec<_> = raffle.payouts.values().copied().collect();
+        for due in dues {
+            self.prescribe(id, due, facts);
         }
         if let Some(account) = distribution.waits_for {
             self.wait(id, Need::Key(account));
@@ -233,34 +236,38 @@ impl Drum {
     fn consider_refunds(&mut self, id: EventId, facts: &mut Vec<Fact>) {
         let orders = self.raffles.get(&id).map(|raffle| raffle.orders.clone()).unwrap_or_default();
         for order in orders {
-            self.consider_refund(order, facts);
+            if let Some(deposit) = self.deposit(&id, Some(order)) {
+                self.consider_refund(deposit, facts);
+            }
         }
     }
 
-    /// Prescribes that an order is given back, or finds that it is not, or not yet.
-    pub(crate) fn consider_refund(&mut self, order: EventId, facts: &mut Vec<Fact>) {
-        let home = self.refunds_by(&order);
-        let raffles = self.orders.get(&order).cloned().unwrap_or_default();
+    /// Prescribes that a deposit is given back, or finds that it is not, or not yet.
+    pub(crate) fn consider_refund(&mut self, deposit: Deposit, facts: &mut Vec<Fact>) {
+        let home = self.refunds_by(&deposit);
+        let due = self.refund(&deposit);
+        let raffles = self.deposits.get(&deposit).cloned().unwrap_or_default();
         for id in raffles {
-            let due = (home == Some(id)).then(|| self.refund(&order, &id)).flatten();
+            let due = due.filter(|_| home == Some(id));
             let Some(raffle) = self.raffles.get_mut(&id) else { continue };
             match due {
                 Some(due) => {
-                    raffle.refunds.insert(order, due);
-                    prescribe(raffle, due.purpose.pay_id(id), due, facts);
+                    raffle.refunds.insert(deposit.0, due);
+                    self.prescribe(id, due, facts);
                 }
                 None => {
-                    raffle.refunds.remove(&order);
+                    raffle.refunds.remove(&deposit.0);
                 }
             }
         }
     }
 
-    /// The raffle that gives an order back: none while one that might keep it is undecided, none
+    /// The raffle that gives a deposit back: none while one that might keep it is undecided, none
     /// if one keeps it; else the first whose box holds it, or the first of all.
-    fn refunds_by(&self, order: &EventId) -> Option<EventId> {
+    fn refunds_by(&self, deposit: &Deposit) -> Option<EventId> {
+        let (order, _) = deposit;
         let raffles: Vec<&Running> =
-            self.orders.get(order)?.iter().filter_map(|id| self.raffles.get(id)).collect();
+            self.deposits.get(deposit)?.iter().filter_map(|id| self.raffles.get(id)).collect();
         if raffles.iter().any(|raffle| !self.is_closed(raffle) || self.keeps(raffle, order)) {
             return None;
         }
@@ -269,6 +276,28 @@ impl Drum {
             boxes.map(|raffle| raffle.rank()).min()
         };
         first(true).or_else(|| first(false)).map(|(_, id)| id)
+    }
+
+    fn refund(&self, (order, escrow): &Deposit) -> Option<Due> {
+        let payment = self.payments.get(order)?;
+        let minor = crate::judge::paid_into(payment, escrow);
+        Some(Due { purpose: Purpose::Refund(*order, *escrow), to: payment.payer, minor })
+    }
+
+    /// Tells the ledger of a payment, once.
+    fn prescribe(&mut self, id: EventId, due: Due, facts: &mut Vec<Fact>) {
+        let Some(spec) = self.raffles.get(&id).map(|raffle| &raffle.entry.spec) else { return };
+        let (Some(currency), Some(escrow)) = (spec.currency.clone(), spec.escrow) else { return };
+        let pay = due.purpose.pay_id(id);
+        if self.prescribed.insert(pay) {
+            let refund_of = match due.purpose {
+                Purpose::Refund(order, _) => Some(order),
+                _ => None,
+            };
+            let (to, minor) = (due.to, due.minor);
+            let payout = Payout { raffle: id, pay, currency, escrow, to, minor, refund_of };
+            facts.push(Fact::Prescribed(Arc::new(payout)));
+        }
     }
 
     /// Whether a raffle was called off, or its list is fixed. A disputed one is neither.
@@ -286,16 +315,10 @@ impl Drum {
         !called_off && raffle.list.as_ref().is_some_and(|list| list.holds(order))
     }
 
-    fn refund(&self, order: &EventId, raffle: &EventId) -> Option<Due> {
-        let payment = self.payments.get(order)?;
-        let escrow = self.raffles.get(raffle)?.entry.spec.escrow?;
-        let minor = crate::judge::paid_into(payment, &escrow);
-        Some(Due { purpose: Purpose::Refund(*order), to: payment.payer, minor })
-    }
-
-    /// Whether an order is in another raffle's box, or is being given back.
-    pub(crate) fn is_spent(&self, order: &EventId, raffle: &EventId) -> bool {
-        let raffles = self.orders.get(order).into_iter().flatten();
+    /// Whether a deposit is in another raffle's box, or is being given back.
+    pub(crate) fn is_spent(&self, deposit: &Deposit, raffle: &EventId) -> bool {
+        let (order, _) = deposit;
+        let raffles = self.deposits.get(deposit).into_iter().flatten();
         raffles.filter_map(|id| self.raffles.get(id)).any(|other| {
             let boxed = other.entry.id != *raffle && other.boxed_orders.contains(order);
             boxed || other.refunds.contains_key(order)
@@ -348,26 +371,5 @@ impl Drum {
             (true, false) => State::Paid,
             (true, true) => State::Finished,
         })
-    }
-}
-
-/// Tells the ledger of a payment, once.
-fn prescribe(raffle: &mut Running, pay: [u8; 32], due: Due, facts: &mut Vec<Fact>) {
-    let spec = &raffle.entry.spec;
-    let (Some(currency), Some(escrow)) = (spec.currency.clone(), spec.escrow) else { return };
-    if raffle.prescribed.insert(pay) {
-        let refund_of = match due.purpose {
-            Purpose::Refund(order) => Some(order),
-            _ => None,
-        };
-        facts.push(Fact::Prescribed(Arc::new(Payout {
-            raffle: raffle.entry.id,
-            pay,
-            currency,
-            escrow,
-            to: due.to,
-            minor: due.minor,
-            refund_of,
-        })));
     }
 }

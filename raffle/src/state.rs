@@ -180,8 +180,6 @@ pub(crate) struct Running {
     pub(crate) payouts_wait: Option<PublicKey>,
     /// What is given back, by order.
     pub(crate) refunds: BTreeMap<EventId, Due>,
-    /// Payouts and refunds that the ledger was told of.
-    pub(crate) prescribed: BTreeSet<[u8; 32]>,
     pub(crate) claimed: BTreeSet<(u32, PublicKey)>,
     pub(crate) delivered: BTreeSet<u32>,
     /// Whether the organiser called it off in time; the witnesses still have to say so.
@@ -211,7 +209,6 @@ impl Running {
             payouts: BTreeMap::new(),
             payouts_wait: None,
             refunds: BTreeMap::new(),
-            prescribed: BTreeSet::new(),
             claimed: BTreeSet::new(),
             delivered: BTreeSet::new(),
             cancelled: false,
@@ -255,6 +252,9 @@ pub(crate) struct Claim {
     pub(crate) payer: PublicKey,
     pub(crate) minor: i64,
 }
+
+/// What one order put into one escrow account.
+pub(crate) type Deposit = (EventId, PublicKey);
 
 /// Anything else that is said of a raffle.
 #[derive(Debug)]

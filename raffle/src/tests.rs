@@ -11,26 +11,35 @@ mod reasons {
 
     #[test]
     fn other_community() {
-        check("raffle r h elsewhere; raffle s; ana buys t 1 s elsewhere", expect![[r#"
+        check(
+            "raffle r h elsewhere; raffle s; ana buys t 1 s elsewhere",
+            expect![[r#"
             r is void: OtherCommunity
             s counts
             t is void: OtherCommunity
             s: open
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
     fn entropy_not_supported() {
-        check("raffle r entropy ceremony", expect![[r#"
+        check(
+            "raffle r entropy ceremony",
+            expect![[r#"
             r is void: EntropyNotSupported
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
     fn no_beacon() {
-        check("raffle r charter dark; dark", expect![[r#"
+        check(
+            "raffle r charter dark; dark",
+            expect![[r#"
             r is void: NoBeacon
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
@@ -48,7 +57,8 @@ mod reasons {
             right counts
             late is void: WrongRound
             right: open
-        "#]].assert_eq(&scene.report());
+        "#]]
+        .assert_eq(&scene.report());
     }
 
     #[test]
@@ -70,29 +80,38 @@ mod reasons {
 
     #[test]
     fn raffle_void() {
-        check("ana buys t 1 r; raffle r entropy ceremony; org publishes draw r", expect![[r#"
+        check(
+            "ana buys t 1 r; raffle r entropy ceremony; org publishes draw r",
+            expect![[r#"
             t is void: RaffleVoid
             r is void: EntropyNotSupported
             org publishes draw r is void: RaffleVoid
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
     fn order_missing() {
-        check("raffle r; ana buys t 1 r", expect![[r#"
+        check(
+            "raffle r; ana buys t 1 r",
+            expect![[r#"
             r counts
             t is void: OrderMissing
             r: open
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
     fn order_not_expected() {
-        check("raffle r price 0; ana buys t 1 r with o", expect![[r#"
+        check(
+            "raffle r price 0; ana buys t 1 r with o",
+            expect![[r#"
             r counts
             t is void: OrderNotExpected
             r: open
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
@@ -113,29 +132,38 @@ mod reasons {
 
     #[test]
     fn wrong_currency() {
-        check("raffle r; ana pays o 5.00 in hours; ana buys t 1 r with o", expect![[r#"
+        check(
+            "raffle r; ana pays o 5.00 in hours; ana buys t 1 r with o",
+            expect![[r#"
             r counts
             t is void: WrongCurrency
             r: open
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
     fn wrong_escrow() {
-        check("raffle r; ana pays o 5.00 to roof; ana buys t 1 r with o", expect![[r#"
+        check(
+            "raffle r; ana pays o 5.00 to roof; ana buys t 1 r with o",
+            expect![[r#"
             r counts
             t is void: WrongEscrow
             r: open
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
     fn wrong_amount() {
-        check("raffle r; ana pays o 9.99; ana buys t 2 r with o; box r t", expect![[r#"
+        check(
+            "raffle r; ana pays o 9.99; ana buys t 2 r with o; box r t",
+            expect![[r#"
             r counts
             t is void: WrongAmount
             r: sealed; refunds ana 9.99 due
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
@@ -168,22 +196,28 @@ mod reasons {
 
     #[test]
     fn sold_out() {
-        check(&format!("raffle r max 2; {}; box r t u", &SOLD[10..]), expect![[r#"
+        check(
+            &format!("raffle r max 2; {}; box r t u", &SOLD[10..]),
+            expect![[r#"
             r counts
             t is void: SoldOut
             u counts
             r: sealed; refunds ana 10.00 due
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
     fn not_in_box() {
-        check(&format!("{SOLD}; box r t"), expect![[r#"
+        check(
+            &format!("{SOLD}; box r t"),
+            expect![[r#"
             r counts
             t counts
             u is void: NotInBox
             r: sealed; refunds ben 5.00 due
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
@@ -203,12 +237,15 @@ mod reasons {
 
     #[test]
     fn not_the_organiser() {
-        check("raffle r; ana cancels r; ana delivers 1 r", expect![[r#"
+        check(
+            "raffle r; ana cancels r; ana delivers 1 r",
+            expect![[r#"
             r counts
             ana cancels r is void: NotTheOrganiser
             ana delivers 1 r is void: NotTheOrganiser
             r: open
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
@@ -229,22 +266,28 @@ mod reasons {
 
     #[test]
     fn no_such_prize() {
-        check("raffle r; ana claims 2 r; org delivers 0 r", expect![[r#"
+        check(
+            "raffle r; ana claims 2 r; org delivers 0 r",
+            expect![[r#"
             r counts
             ana claims 2 r is void: NoSuchPrize
             org delivers 0 r is void: NoSuchPrize
             r: open
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
     fn too_late() {
-        check("raffle r; org cancels r at 200; org cancels r at 201", expect![[r#"
+        check(
+            "raffle r; org cancels r at 200; org cancels r at 201",
+            expect![[r#"
             r counts
             org cancels r at 200 counts
             org cancels r at 201 is void: TooLate
             r: open
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
@@ -290,32 +333,46 @@ mod raffles {
 
     #[test]
     fn a_raffle_from_sale_to_finish() {
-        check(SOLD, expect![[r#"
+        check(
+            SOLD,
+            expect![[r#"
             r counts
             t waits for a decision
             u waits for a decision
             r: open
-        "#]]);
-        check(&format!("{SOLD}; box r t u"), expect![[r#"
+        "#]],
+        );
+        check(
+            &format!("{SOLD}; box r t u"),
+            expect![[r#"
             r counts
             t counts
             u counts
             r: sealed
-        "#]]);
-        check(&format!("{SOLD}; box r t u; round r; result r"), expect![[r#"
+        "#]],
+        );
+        check(
+            &format!("{SOLD}; box r t u; round r; result r"),
+            expect![[r#"
             r counts
             t counts
             u counts
             r: drawn; pays roof 15.00 due
-        "#]]);
-        check(&format!("{SOLD}; box r t u; round r; result r; settle"), expect![[r#"
+        "#]],
+        );
+        check(
+            &format!("{SOLD}; box r t u; round r; result r; settle"),
+            expect![[r#"
             r counts
             t counts
             u counts
             r: paid; pays roof 15.00 paid
-        "#]]);
+        "#]],
+        );
         let claimed = "org delivers 1 r; org publishes draw r; org publishes list r";
-        check(&format!("{SOLD}; box r t u; round r; result r; settle; {claimed}"), expect![[r#"
+        check(
+            &format!("{SOLD}; box r t u; round r; result r; settle; {claimed}"),
+            expect![[r#"
             r counts
             t counts
             u counts
@@ -323,18 +380,22 @@ mod raffles {
             org publishes draw r counts
             org publishes list r counts
             r: finished; pays roof 15.00 paid
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
     fn a_raffle_for_money_finishes_when_it_is_paid() {
         let money = format!("raffle r prizes 5000 referral 1000; {}", &SOLD[10..]);
-        check(&format!("{money}; box r t u; round r; result r; settle"), expect![[r#"
+        check(
+            &format!("{money}; box r t u; round r; result r; settle"),
+            expect![[r#"
             r counts
             t counts
             u counts
             r: finished; pays roof 7.00 paid, ben 7.50 paid, ana 0.50 paid
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
@@ -361,50 +422,68 @@ mod raffles {
 
     #[test]
     fn what_is_called_off_is_given_back() {
-        check(&format!("{SOLD}; void r min-units"), expect![[r#"
+        check(
+            &format!("{SOLD}; void r min-units"),
+            expect![[r#"
             r counts
             t is void: CalledOff
             u is void: CalledOff
             r: void; refunds ben 5.00 due, ana 10.00 due
-        "#]]);
-        check(&format!("{SOLD}; void r min-units; settle"), expect![[r#"
+        "#]],
+        );
+        check(
+            &format!("{SOLD}; void r min-units; settle"),
+            expect![[r#"
             r counts
             t is void: CalledOff
             u is void: CalledOff
             r: refunded; refunds ben 5.00 paid, ana 10.00 paid
-        "#]]);
-        check(&format!("{SOLD}; box r t u; result-void r no-beacon; round r"), expect![[r#"
+        "#]],
+        );
+        check(
+            &format!("{SOLD}; box r t u; result-void r no-beacon; round r"),
+            expect![[r#"
             r counts
             t counts
             u counts
             r: void; refunds ben 5.00 due, ana 10.00 due
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
     fn a_dispute_stops_everything() {
-        check(&format!("{SOLD}; box r t u; round r; result r; disputed r"), expect![[r#"
+        check(
+            &format!("{SOLD}; box r t u; round r; result r; disputed r"),
+            expect![[r#"
             r counts
             t waits for a decision
             u waits for a decision
             r: disputed
-        "#]]);
-        check(&format!("{SOLD}; box r t u; box r t"), expect![[r#"
+        "#]],
+        );
+        check(
+            &format!("{SOLD}; box r t u; box r t"),
+            expect![[r#"
             r counts
             t waits for a decision
             u waits for a decision
             r: disputed
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
     fn a_wrong_result_pays_nobody() {
-        check(&format!("{SOLD}; box r t u; result r; round r"), expect![[r#"
+        check(
+            &format!("{SOLD}; box r t u; result r; round r"),
+            expect![[r#"
             r counts
             t counts
             u counts
             r: sealed
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
@@ -424,58 +503,79 @@ mod raffles {
     fn one_order_is_held_by_the_box_drawn_first() {
         let twice = "raffle r; raffle s seq 1 prev r closes 300; ana pays o 5.00; \
                      ana buys t 1 r with o; ana buys u 1 s with o";
-        check(&format!("{twice}; box s u"), expect![[r#"
+        check(
+            &format!("{twice}; box s u"),
+            expect![[r#"
             r counts
             s counts
             t waits for a decision
             u counts
             r: open
             s: sealed
-        "#]]);
-        check(&format!("{twice}; box s u; box r t"), expect![[r#"
+        "#]],
+        );
+        check(
+            &format!("{twice}; box s u; box r t"),
+            expect![[r#"
             r counts
             s counts
             t counts
             u is void: OrderUsed
             r: sealed
             s: sealed
-        "#]]);
-        check(&format!("{twice}; box s u; void r cancelled"), expect![[r#"
+        "#]],
+        );
+        check(
+            &format!("{twice}; box s u; void r cancelled"),
+            expect![[r#"
             r counts
             s counts
             t is void: CalledOff
             u counts
             r: refunded
             s: sealed
-        "#]]);
-        check(&format!("{twice}; void s cancelled; box r"), expect![[r#"
+        "#]],
+        );
+        check(
+            &format!("{twice}; void s cancelled; box r"),
+            expect![[r#"
             r counts
             s counts
             t is void: NotInBox
             u is void: CalledOff
             r: sealed; refunds ana 5.00 due
             s: refunded
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
     fn a_buyer_must_be_of_age_before_a_witness_hears_of_the_ticket() {
         let scene = "raffle r age 18; ana pays o 5.00; ana buys t 1 r with o";
-        check(scene, expect![[r#"
+        check(
+            scene,
+            expect![[r#"
             r counts
             t waits for approval
             r: open
-        "#]]);
-        check(&format!("{scene}; ana is age18"), expect![[r#"
+        "#]],
+        );
+        check(
+            &format!("{scene}; ana is age18"),
+            expect![[r#"
             r counts
             t waits for a decision
             r: open
-        "#]]);
-        check(&format!("{scene}; box r"), expect![[r#"
+        "#]],
+        );
+        check(
+            &format!("{scene}; box r"),
+            expect![[r#"
             r counts
             t is void: NotInBox
             r: sealed; refunds ana 5.00 due
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]

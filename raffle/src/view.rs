@@ -388,7 +388,7 @@ impl Drum {
                 to: due.to,
                 amount: self.scale(raffle).format(due.minor.into()),
                 refund_of: match due.purpose {
-                    crate::payout::Purpose::Refund(order) => Some(order),
+                    crate::payout::Purpose::Refund(order, _) => Some(order),
                     _ => None,
                 },
                 paid_by: self.paid_by(raffle, &pay, due),
