@@ -28,7 +28,7 @@ pub struct Epoch {
 }
 
 /// One currency's book.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Book {
     /// Counted rules by number; of two with one number the lowest id is in force.
     pub epochs: BTreeMap<(u64, Reverse<EventId>), Arc<Epoch>>,
@@ -56,7 +56,7 @@ pub struct Book {
 }
 
 /// Charges of a currency.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Charges {
     /// Those that count, by number.
     pub counted: BTreeSet<(u64, EventId)>,
@@ -67,7 +67,7 @@ pub struct Charges {
 }
 
 /// A request that counts, and what became of it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Asked {
     pub payee: PublicKey,
     pub community: EventId,
@@ -77,14 +77,18 @@ pub struct Asked {
 }
 
 /// One account.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Account {
     /// Counted policies by version; of two with one version the lowest id is in force.
     pub policies: BTreeMap<(u64, Reverse<EventId>), Arc<Version>>,
     /// Keys that any counted policy named as signers.
     pub signers: BTreeSet<PublicKey>,
-    /// Orders of this account by number, and how far each has come.
-    pub seats: BTreeMap<(u64, EventId), Seat>,
+    /// Orders that count, by number.
+    pub certified: BTreeSet<(u64, EventId)>,
+    /// Orders that lack nothing but witnesses, by number.
+    pub sound: BTreeSet<(u64, EventId)>,
+    /// Orders that witnesses attested and that do not count yet, by number.
+    pub pending: BTreeSet<(u64, EventId)>,
     /// First number without a certified order.
     pub next_seq: u64,
     pub debits: i128,
@@ -102,17 +106,6 @@ pub struct Version {
     pub policy: Arc<Policy>,
     /// The version before.
     pub previous: Option<Arc<Policy>>,
-}
-
-/// How far an order has come.
-#[derive(Debug, Default, Clone, Copy)]
-pub struct Seat {
-    /// Signed by a signer of the account, all its accounts open.
-    pub sound: bool,
-    /// At least one witness attested it.
-    pub attested: bool,
-    /// It counts.
-    pub counted: bool,
 }
 
 /// The lowest and highest default among all counted rules. A missing maximum is without bound.
@@ -209,21 +202,38 @@ impl Account {
 
     /// The order that the next one must name: of two certified ones the lowest id.
     pub fn last_order(&self) -> Option<EventId> {
-        let last = self.next_seq.checked_sub(1)?;
-        self.at(last).find(|(_, seat)| seat.counted).map(|(id, _)| id)
-    }
-
-    /// The orders at a number, by id.
-    pub fn at(&self, seq: u64) -> impl Iterator<Item = (EventId, Seat)> {
-        let range = (seq, EventId([0; 32]))..=(seq, EventId([0xff; 32]));
-        self.seats.range(range).map(|((_, id), seat)| (*id, *seat))
+        at(&self.certified, self.next_seq.checked_sub(1)?).next()
     }
 
     /// Books that an order at this number counts.
     pub fn certify(&mut self, seq: u64, id: EventId) {
-        self.seats.entry((seq, id)).or_default().counted = true;
-        while self.at(self.next_seq).any(|(_, seat)| seat.counted) {
+        self.sound.remove(&(seq, id));
+        self.pending.remove(&(seq, id));
+        self.certified.insert((seq, id));
+        while at(&self.certified, self.next_seq).next().is_some() {
             self.next_seq = self.next_seq.saturating_add(1);
+        }
+    }
+
+    /// Orders at this number that lack nothing but witnesses, or not even those.
+    pub fn sound_at(&self, seq: u64) -> impl Iterator<Item = EventId> {
+        at(&self.sound, seq).chain(at(&self.certified, seq))
+    }
+
+    /// Orders at this number that some witness attested.
+    pub fn attested_at(&self, seq: u64) -> impl Iterator<Item = EventId> {
+        at(&self.pending, seq).chain(at(&self.certified, seq))
+    }
+
+    /// Orders at this number that some witness attested, and that do not count yet.
+    pub fn pending_at(&self, seq: u64) -> impl Iterator<Item = EventId> {
+        at(&self.pending, seq)
+    }
+
+    /// Books that a witness attested an order at this number.
+    pub fn attest(&mut self, seq: u64, id: EventId) {
+        if !self.certified.contains(&(seq, id)) {
+            self.pending.insert((seq, id));
         }
     }
 }
@@ -239,27 +249,24 @@ impl Charges {
     /// Books that a charge counts.
     pub fn count(&mut self, cseq: u64, id: EventId) {
         self.counted.insert((cseq, id));
-        while self.at(&self.counted, self.next_cseq).next().is_some() {
+        while at(&self.counted, self.next_cseq).next().is_some() {
             self.next_cseq = self.next_cseq.saturating_add(1);
         }
     }
 
     /// The charge that the next one must name: of two counted ones the lowest id.
     pub fn last(&self) -> Option<EventId> {
-        self.at(&self.counted, self.next_cseq.checked_sub(1)?).next()
+        at(&self.counted, self.next_cseq.checked_sub(1)?).next()
     }
 
     /// Sound charges at a number, by id.
     pub fn sound_at(&self, cseq: u64) -> impl Iterator<Item = EventId> {
-        self.at(&self.sound, cseq)
+        at(&self.sound, cseq)
     }
+}
 
-    fn at<'a>(
-        &self,
-        all: &'a BTreeSet<(u64, EventId)>,
-        cseq: u64,
-    ) -> impl Iterator<Item = EventId> + use<'a> {
-        let range = (cseq, EventId([0; 32]))..=(cseq, EventId([0xff; 32]));
-        all.range(range).map(|(_, id)| *id)
-    }
+/// The events at a number, by id.
+fn at(all: &BTreeSet<(u64, EventId)>, number: u64) -> impl Iterator<Item = EventId> {
+    let range = (number, EventId([0; 32]))..=(number, EventId([0xff; 32]));
+    all.range(range).map(|(_, id)| *id)
 }

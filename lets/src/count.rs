@@ -4,7 +4,7 @@
 //! trace.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ayni_protocol::{Address, EventId, PublicKey};
@@ -51,36 +51,47 @@ impl Ledger {
 
     /// An order or charge that lacks nothing but witnesses takes its place, and shows a fork.
     pub(crate) fn note_sound(&mut self, entry: &Entry) {
+        let id = entry.id;
         match &entry.body {
             Body::Order(order) => {
+                let payer = entry.speaker();
                 let book = self.books.entry(order.currency.clone()).or_default();
-                let account = book.accounts.entry(entry.speaker()).or_default();
-                account.seats.entry((order.seq, entry.id)).or_default().sound = true;
-                let all = account.at(order.seq).filter(|(_, seat)| seat.sound).map(|(id, _)| id);
-                let all = all.collect();
-                self.note_fork(Case::Order, &order.currency, entry.speaker(), order.seq, all);
+                let account = book.accounts.entry(payer).or_default();
+                account.sound.insert((order.seq, id));
+                let other = account.sound_at(order.seq).find(|other| *other != id);
+                self.note_fork(Case::Order, &order.currency, payer, order.seq, id, other);
             }
             Body::Charge(charge) => {
                 let book = self.books.entry(charge.currency.clone()).or_default();
-                book.charges.sound.insert((charge.cseq, entry.id));
-                let all = book.charges.sound_at(charge.cseq).collect();
-                self.note_fork(Case::Charge, &charge.currency, entry.author, charge.cseq, all);
+                book.charges.sound.insert((charge.cseq, id));
+                let other = book.charges.sound_at(charge.cseq).find(|other| *other != id);
+                self.note_fork(
+                    Case::Charge,
+                    &charge.currency,
+                    entry.author,
+                    charge.cseq,
+                    id,
+                    other,
+                );
             }
             _ => {}
         }
     }
 
+    /// Names two events at one place. Whoever comes third finds any of the others, so that all of
+    /// them end up named at a cost that does not grow with their number.
     fn note_fork(
         &mut self,
         case: Case,
         currency: &Address,
         whose: PublicKey,
         number: u64,
-        all: BTreeSet<EventId>,
+        one: EventId,
+        other: Option<EventId>,
     ) {
-        if all.len() > 1 {
+        if let Some(other) = other {
             let fork = Fork { case, currency: Some(currency.clone()), whose, number };
-            self.forks.entry(fork).or_default().extend(all);
+            self.forks.entry(fork).or_default().extend([one, other]);
         }
     }
 
@@ -136,9 +147,10 @@ impl Ledger {
         };
         let book = self.books.entry(rules.currency.clone()).or_default();
         book.add_rules(epoch);
-        let same = book.epochs.values().filter(|epoch| epoch.rules.epoch == rules.epoch);
-        let same = same.map(|epoch| epoch.id).collect();
-        self.note_fork(Case::Rules, &rules.currency, entry.author, rules.epoch, same);
+        let mut same = book.epochs.values().filter(|epoch| epoch.rules.epoch == rules.epoch);
+        let other = same.find(|epoch| epoch.id != entry.id).map(|epoch| epoch.id);
+        let (currency, number) = (&rules.currency, rules.epoch);
+        self.note_fork(Case::Rules, currency, entry.author, number, entry.id, other);
         self.fire(&Key::Rules(rules.currency.clone()), work);
     }
 
@@ -167,9 +179,9 @@ impl Ledger {
         let fresh: Vec<_> = policy.signers.difference(&known.signers).copied().collect();
         known.signers.extend(&fresh);
         known.policies.insert((policy.version, Reverse(entry.id)), Arc::new(version));
-        let same = known.policies.keys().filter(|(number, _)| *number == policy.version);
-        let same = same.map(|(_, Reverse(id))| *id).collect();
-        self.note_fork(Case::Policy, currency, account, policy.version, same);
+        let mut same = known.policies.values().filter(|v| v.policy.version == policy.version);
+        let other = same.find(|version| version.id != entry.id).map(|version| version.id);
+        self.note_fork(Case::Policy, currency, account, policy.version, entry.id, other);
         self.fire(&Key::Opened(currency.clone(), account), work);
         for signer in fresh {
             self.signers.entry(signer).or_default().insert((currency.clone(), account));
@@ -257,11 +269,10 @@ impl Ledger {
     ) {
         let book = self.books.entry(currency.clone()).or_default();
         let account = book.accounts.entry(payer).or_default();
-        account.seats.entry((seq, order)).or_default().attested = true;
-        let others: Vec<_> = account.at(seq).map(|(id, _)| id).collect();
-        let by_same = others.into_iter().filter(|id| self.signed_by(id, &witness).is_some());
-        let by_same = by_same.collect();
-        self.note_fork(Case::Attest, currency, witness, seq, by_same);
+        account.attest(seq, order);
+        let others: Vec<_> = account.attested_at(seq).filter(|other| *other != order).collect();
+        let other = others.into_iter().find(|id| self.signed_by(id, &witness).is_some());
+        self.note_fork(Case::Attest, currency, witness, seq, order, other);
         if let Some(Body::Order(body)) = self.entries.get(&order).map(|entry| &entry.body)
             && let Some(pay) = body.pay
         {

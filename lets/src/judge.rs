@@ -244,11 +244,12 @@ impl<'a> Hearing<'a> {
     fn place(&self, payer: &Account) -> Heard {
         let (key, seq) = (self.entry.speaker(), self.order.seq);
         let mine = |id: &EventId| self.ledger.signed_by(id, self.me).is_some();
-        let pending = |(id, seat): (EventId, crate::book::Seat)| !seat.counted && mine(&id);
         let range = (self.order.currency.clone(), key, seq, *self.me, EventId([0; 32]))
             ..=(self.order.currency.clone(), key, seq, *self.me, EventId([0xff; 32]));
         let mut unseen = self.ledger.unseen.range(range);
-        if payer.at(seq).any(pending) || unseen.any(|(.., order)| *order != self.entry.id) {
+        if payer.pending_at(seq).any(|id| mine(&id))
+            || unseen.any(|(.., order)| *order != self.entry.id)
+        {
             return refused(
                 Prefix::Locked,
                 "another payment of yours is already pending at this place; wait for it",

@@ -21,7 +21,7 @@ use crate::fork::Fork;
 use crate::reason::Reason;
 
 /// The books of every currency, folded from signed events.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Ledger {
     pub(crate) acts: Acts,
     pub(crate) charters: BTreeMap<EventId, Arc<Charter>>,
@@ -29,6 +29,8 @@ pub struct Ledger {
     /// Everything that was applied, save attestations that are settled.
     pub(crate) entries: BTreeMap<EventId, Entry>,
     pub(crate) rulings: BTreeMap<EventId, Ruled>,
+    /// How many of the rulings are not settled.
+    unsettled: usize,
     waiting: BTreeMap<Key, BTreeSet<EventId>>,
     /// Counted statements of witnesses, by what they are about.
     pub(crate) signatures: BTreeMap<EventId, Vec<Signature>>,
@@ -107,6 +109,7 @@ impl Part for Ledger {
         }
         let ruling = Ruling::Waiting(ayni_protocol::Premise::Event(id));
         self.rulings.insert(id, Ruled { ruling, settled: false });
+        self.unsettled = self.unsettled.saturating_add(1);
         self.entries.insert(id, entry);
         let mut work = vec![id];
         self.fire(&Key::Present(id), &mut work);
@@ -147,11 +150,10 @@ impl Part for Ledger {
 }
 
 impl Ledger {
-    /// Entries that change nothing yet.
+    /// Entries whose last word is not spoken; a node bounds how many it keeps.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        let waits = |ruled: &&Ruled| matches!(ruled.ruling, Ruling::Waiting(_));
-        self.rulings.values().filter(waits).count()
+        self.unsettled
     }
 
     pub(crate) fn is_counted(&self, id: &EventId) -> bool {
@@ -178,7 +180,7 @@ impl Ledger {
             let Some(entry) = self.entries.get(&id).cloned() else { continue };
             match self.evaluate(&entry) {
                 Ok(()) => {
-                    self.rulings.insert(id, Ruled { ruling: Ruling::Counted, settled: true });
+                    self.rule(id, Ruling::Counted, true);
                     self.note_sound(&entry);
                     self.count(&entry, &mut work, facts);
                     self.fire(&Key::Counted(id), &mut work);
@@ -191,9 +193,14 @@ impl Ledger {
         }
     }
 
+    fn rule(&mut self, id: EventId, ruling: Ruling<Reason>, settled: bool) {
+        self.rulings.insert(id, Ruled { ruling, settled });
+        self.unsettled = self.unsettled.saturating_sub(usize::from(settled));
+    }
+
     fn hold(&mut self, entry: &Entry, held: Held) {
         let settled = held.keys.is_empty();
-        self.rulings.insert(entry.id, Ruled { ruling: held.ruling, settled });
+        self.rule(entry.id, held.ruling, settled);
         for key in held.keys {
             self.waiting.entry(key).or_default().insert(entry.id);
         }

@@ -33,6 +33,7 @@ pub mod rating;
 pub mod reason;
 pub mod request;
 pub mod rules;
+mod show;
 pub mod statement;
 mod tags;
 pub mod view;

@@ -12,7 +12,7 @@ use crate::testing::{
 };
 use crate::*;
 
-fn check(sentences: &str, expected: Expect) {
+fn check(sentences: &str, expected: &Expect) {
     expected.assert_eq(&play(sentences));
 }
 
@@ -26,7 +26,7 @@ fn refuses(verdict: Verdict, prefix: Prefix, says: &str) {
 fn a_payment_within_the_limit_is_certified() {
     check(
         "limit 10; ana pays ben 8; ana pays ben 3; ana pays ben 2; ben pays ana 20",
-        expect![[r#"
+        &expect![[r#"
             ana pays ben 3 -> limit: you have 2.00 left to spend; this payment of 3.00 would pass your limit
             ana 10.00
             ben -10.00
@@ -38,7 +38,7 @@ fn a_payment_within_the_limit_is_certified() {
 fn soft_limits_let_through_and_say_so() {
     check(
         "soft; limit 10; ana pays ben 12.50",
-        expect![[r#"
+        &expect![[r#"
             ana -12.50
             ben 12.50
         "#]],
@@ -54,7 +54,7 @@ fn what_was_earned_raises_the_limit() {
     check(
         "limit 10; earn 500000 15; ben pays ana 8; ana pays ben 23; ben pays ana 0.01; \
          ana pays ben 22.02; ana pays ben 22.01",
-        expect![[r#"
+        &expect![[r#"
             ana pays ben 23 -> limit: you have 22.00 left to spend; this payment of 23.00 would pass your limit
             ana pays ben 22.02 -> limit: you have 22.01 left to spend; this payment of 22.02 would pass your limit
             ana -14.00
@@ -68,7 +68,7 @@ fn levies_go_to_the_commons() {
     check(
         "levy payee 20000 commons; levy payer 10000 commons; sol verifies commons; \
          ana pays ben 3; ana pays commons 1; ana pays ben 0.10",
-        expect![[r#"
+        &expect![[r#"
             ana -4.13
             ben 3.04
             commons 1.09
@@ -80,7 +80,7 @@ fn levies_go_to_the_commons() {
 fn charges_pass_every_limit() {
     check(
         "limit 10; sol charges ana ben 25; ana pays ben 1; ben pays ana 14.99; ana pays ben 0.01",
-        expect![[r#"
+        &expect![[r#"
             ana pays ben 1 -> limit: you have 0.00 left to spend; this payment of 1.00 would pass your limit
             ana pays ben 0.01 -> limit: you have 0.00 left to spend; this payment of 0.01 would pass your limit
             ana -10.01
@@ -94,7 +94,7 @@ fn suspended_accounts_receive_and_closed_ones_do_not() {
     check(
         "sol suspends ana; ana pays ben 1; ben pays ana 1; sol resumes ana; ana pays ben 1; \
          sol closes ana; ben pays ana 1",
-        expect![[r#"
+        &expect![[r#"
             ana pays ben 1 -> policy: your account is suspended and can only receive; ask a steward why
             ben pays ana 1 -> policy: the account you pay to is closed or may not receive
             ana 0.00
@@ -108,7 +108,7 @@ fn no_verification_no_money() {
     check(
         "require id 5; ana pays ben 5; ana pays ben 5.01; sol verifies ana; ana pays ben 6; \
          sol verifies ben; ben pays ana 6",
-        expect![[r#"
+        &expect![[r#"
             ana pays ben 5.01 -> policy: payments above 5.00 need your account to be verified (id)
             ana pays ben 6 -> policy: payments above 5.00 need the other account to be verified (id)
             ana 1.00
@@ -121,7 +121,7 @@ fn no_verification_no_money() {
 fn refunds_never_exceed() {
     check(
         "ana pays ben 8; ben refunds ana 5; ben refunds ana 3.01; ben refunds ana 3; ben refunds ana 0.01",
-        expect![[r#"
+        &expect![[r#"
             ben refunds ana 3.01 -> request: of that payment 3.00 are left to give back
             ben refunds ana 0.01 -> request: of that payment 0.00 are left to give back
             ana 0.00
@@ -134,7 +134,7 @@ fn refunds_never_exceed() {
 fn nobody_rises_above_the_maximum() {
     check(
         "limit 10; max 6; ana pays ben 5; ana pays ben 1.01; ana pays ben 1",
-        expect![[r#"
+        &expect![[r#"
             ana pays ben 1.01 -> limit: with this payment the other account would hold 6.01, more than the 6.00 it may
             ana -6.00
             ben 6.00

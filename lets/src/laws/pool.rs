@@ -12,7 +12,7 @@ use crate::*;
 /// Something to hand to a ledger.
 #[derive(Clone)]
 pub enum Piece {
-    Event(Entry),
+    Event(Box<Entry>),
     Fact(Fact),
 }
 
@@ -55,7 +55,7 @@ impl Pool {
     fn add(&mut self, author: &str, body: impl Into<Body>) -> VerifiedEvent {
         self.now += 1;
         let event = sign(author, body, self.now);
-        self.pieces.push(Piece::Event(Entry::read(&event).unwrap()));
+        self.pieces.push(Piece::Event(Box::new(Entry::read(&event).unwrap())));
         event
     }
 

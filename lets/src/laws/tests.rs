@@ -19,7 +19,7 @@ use crate::*;
 fn deal(ledger: &mut Ledger, piece: &Piece) -> usize {
     let mut facts = vec![];
     match piece.clone() {
-        Piece::Event(entry) => ledger.apply(entry, &mut facts),
+        Piece::Event(entry) => ledger.apply(*entry, &mut facts),
         Piece::Fact(fact) => ledger.learn(&fact, &mut facts),
     }
     let established = facts.len();
@@ -194,7 +194,7 @@ impl Play {
     fn make(&mut self, step: &Move) -> Result<(), TestCaseError> {
         match *step {
             Move::Pay { from, to, minor, slip } => {
-                self.pay(PEOPLE[from], PEOPLE[to], minor, slip)?
+                self.pay(PEOPLE[from], PEOPLE[to], minor, slip)?;
             }
             Move::Limit { whom, minor } => {
                 let limit = Some(Amount { minor, scale: scale() });
@@ -617,7 +617,7 @@ fn certificates_are_told_once() {
     for piece in pool().iter().chain(pool().iter().rev()) {
         let mut facts = vec![];
         match piece.clone() {
-            Piece::Event(entry) => ledger.apply(entry, &mut facts),
+            Piece::Event(entry) => ledger.apply(*entry, &mut facts),
             Piece::Fact(fact) => ledger.learn(&fact, &mut facts),
         }
         told += facts.iter().filter(|fact| matches!(fact, Fact::Certified(_))).count();
