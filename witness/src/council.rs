@@ -16,7 +16,7 @@ use crate::charter::Charters;
 use crate::custom::Customs;
 use crate::decision::{Decisions, News, Seal};
 use crate::entry::{Action, Body, Choice, Entry, Named, Step};
-use crate::fact::{Charter, Fact, Instance, Roster, Round, Value};
+use crate::fact::{Charter, Fact, Instance, Round, Value};
 use crate::judge::{Effect, Stop};
 use crate::read;
 use crate::reason::Reason;
@@ -249,17 +249,15 @@ impl Council {
         wakes: &mut Vec<Wake>,
     ) {
         match (&entry.body, effect) {
-            (_, Effect::Charter(charter)) => self.count_charter(charter, facts, wakes),
+            (_, Effect::Charter(charter)) => self.count_charter(&charter, facts, wakes),
             (_, Effect::Roster(roster)) => {
-                let roster: Arc<Roster> = Arc::new(roster);
                 self.rosters.add(&roster);
                 wakes.extend(self.rosters.named(&roster.id).map(Wake::Part));
                 facts.push(Fact::Roster(roster));
             }
             (_, Effect::Round(round)) => {
-                if self.rounds.insert((round.chain, round.round), round.clone()).is_none() {
-                    facts.push(Fact::Beacon(round));
-                }
+                let known = self.rounds.insert((round.chain, round.round), round.clone());
+                facts.extend(known.is_none().then_some(Fact::Beacon(round)));
             }
             (Body::Step(step), Effect::Value(value)) => {
                 self.count_step(entry, step, value, facts, wakes);
@@ -285,12 +283,16 @@ impl Council {
         }
     }
 
-    fn count_charter(&mut self, charter: Charter, facts: &mut Vec<Fact>, wakes: &mut Vec<Wake>) {
-        let charter = Arc::new(charter);
-        let fact = Fact::Charter(Arc::clone(&charter));
+    fn count_charter(
+        &mut self,
+        charter: &Arc<Charter>,
+        facts: &mut Vec<Fact>,
+        wakes: &mut Vec<Wake>,
+    ) {
+        let fact = Fact::Charter(Arc::clone(charter));
         self.acts.learn(&fact);
-        self.charters.add(&charter);
-        self.cases.seat(&charter);
+        self.charters.add(charter);
+        self.cases.seat(charter);
         facts.push(fact);
         wakes.push(Wake::Community(charter.community));
         if let Some(chain) = &charter.beacon {
@@ -381,5 +383,160 @@ impl Council {
             }
             _ => Vec::new(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ayni_protocol::{PublicKey, Timestamp};
+
+    use super::*;
+    use crate::draft;
+    use crate::entry::{CharterText, Consent, Setting};
+    use crate::testing::{
+        FOUNDER, STRANGER, WITNESS, World, adopt, charter, id, key, later, receipt, setting, void,
+        vote_in,
+    };
+
+    fn unsigned(id: EventId, author: PublicKey, body: Body) -> Entry {
+        const CREATED: Timestamp = 1;
+        Entry { id, author, created_at: CREATED, body }
+    }
+
+    #[test]
+    fn a_charter_makes_a_community() {
+        let mut world = World::new();
+        let cid = world.found(&[WITNESS]);
+        let charter = world.council.charter_in_force(cid).unwrap();
+        assert_eq!((charter.id, charter.community), (cid, cid));
+        assert_eq!(charter.community_key, key(FOUNDER));
+        assert_eq!(world.facts, [Fact::Charter(Arc::clone(charter))]);
+        assert_eq!(world.council.communities().collect::<Vec<_>>(), [cid]);
+        assert_eq!(world.council.statutes(&cid), Some("We lend a hand."));
+        assert!(world.council.is_office(&key(WITNESS)) && !world.council.is_office(&key(STRANGER)));
+    }
+
+    #[test]
+    fn a_later_charter_counts_once_the_previous_witnesses_decided() {
+        let mut world = World::new();
+        let cid = world.found(&[11]);
+        let third_text = CharterText { name: "Third".into(), ..charter(&[13]) };
+        let second_draft = later(cid, cid, charter(&[12]));
+        let second = crate::testing::signed(FOUNDER, second_draft.clone()).id;
+        // The third comes before the second, and its seal before both.
+        let third = world.add(FOUNDER, later(cid, second, third_text));
+        let seal_of_third = world.add(12, adopt(cid, third, Instance::Charter, &[]));
+        assert_eq!(world.verdict(&third), format!("waits for event {second}"));
+        world.add(FOUNDER, second_draft);
+        assert_eq!(world.verdict(&second), "waits for a decision");
+        assert_eq!(world.verdict(&seal_of_third), format!("waits for event {second}"));
+        world.add(11, adopt(cid, second, Instance::Charter, &[]));
+        assert_eq!(world.verdict(&third), "counted");
+        assert_eq!(world.council.charter_in_force(cid).unwrap().name, "Third");
+        assert_eq!(world.council.charters(cid).count(), 3);
+    }
+
+    #[test]
+    fn of_two_followers_the_lower_id_is_in_force() {
+        let mut world = World::new();
+        let cid = world.found(&[11]);
+        let texts =
+            ["One", "Other"].map(|name| CharterText { name: name.into(), ..charter(&[12]) });
+        let mut ids = texts.map(|text| world.add(FOUNDER, later(cid, cid, text)));
+        for id in ids {
+            world.add(11, adopt(cid, id, Instance::Charter, &[]));
+        }
+        ids.sort();
+        assert_eq!(world.council.charter_in_force(cid).unwrap().id, ids[0]);
+    }
+
+    #[test]
+    fn acts_wait_for_stewards_or_a_mandate() {
+        let mut world = World::new();
+        let text = CharterText { stewards: [key(3)].into(), approvals: 1, ..charter(&[WITNESS]) };
+        let cid = world.add(FOUNDER, draft::charter(&text));
+        let approved = world.add(FOUNDER, setting(cid, 1, None, "a", "1"));
+        let mandated = world.add(FOUNDER, setting(cid, 2, Some(approved), "a", "2"));
+        assert_eq!(world.verdict(&approved), "waits for approval");
+        assert_eq!(world.verdict(&mandated), format!("waits for event {approved}"));
+        world.hear(&Fact::Approved { act: approved, steward: key(3) });
+        assert_eq!(world.verdict(&approved), "counted");
+        assert_eq!(world.verdict(&mandated), "waits for approval");
+        world.hear(&Fact::Mandated { act: mandated, community: cid });
+        assert_eq!(world.verdict(&mandated), "counted");
+        assert_eq!(world.council.settings(cid)["a"].value, "2");
+    }
+
+    #[test]
+    fn settings_fold_along_the_lower_ids() {
+        let mut world = World::new();
+        let cid = world.found(&[WITNESS]);
+        let first = world.add(FOUNDER, setting(cid, 1, None, "name", "Vale"));
+        let mut forks =
+            ["a", "b"].map(|value| world.add(FOUNDER, setting(cid, 2, Some(first), "fork", value)));
+        assert!(forks.iter().all(|fork| world.verdict(fork) == "counted"));
+        forks.sort();
+        let settings = world.council.settings(cid);
+        assert_eq!((settings["name"].event, settings["fork"].event), (first, forks[0]));
+        assert_eq!(world.council.last_setting(cid), Some((forks[0], 2)));
+    }
+
+    #[test]
+    fn what_witnesses_say_waits_for_its_subject_and_charter() {
+        let mut world = World::new();
+        let cid = crate::testing::signed(FOUNDER, draft::charter(&charter(&[WITNESS]))).id;
+        let subject = id(50);
+        let said = world.add(WITNESS, receipt(cid, subject, &[id(1)]));
+        let sealed = world.add(WITNESS, void(cid, subject, Instance::Close, "x"));
+        assert_eq!(world.verdict(&said), format!("waits for event {subject}"));
+        world.entry(subject, id(1));
+        world.vote(vote_in(cid, cid, 50));
+        assert_eq!(world.verdict(&said), format!("waits for event {cid}"));
+        assert_eq!(world.found(&[WITNESS]), cid);
+        assert_eq!(world.verdict(&said), "counted");
+        assert_eq!(world.verdict(&sealed), "counted");
+        assert_eq!(world.council.receipts(&id(1)).collect::<Vec<_>>(), [(key(WITNESS), said)]);
+    }
+
+    #[test]
+    fn consents_are_listed() {
+        let mut world = World::new();
+        let consent = |community| Consent {
+            community,
+            text: [7; 32],
+            document: "terms".into(),
+            version: "2".into(),
+            language: "pt".into(),
+            country: "PT".into(),
+        };
+        let cid = world.found(&[WITNESS]);
+        let given = world.add(21, draft::consent(&consent(cid)));
+        assert_eq!(world.verdict(&given), "counted");
+        let listed: Vec<_> = world.council.consents(cid, key(21)).collect();
+        assert_eq!(listed, [(given, &consent(cid))]);
+        let elsewhere = world.says(21, draft::consent(&consent(id(9))));
+        assert_eq!(elsewhere, format!("waits for event {}", id(9)));
+    }
+
+    /// BoundedWork: a long chain that comes backwards is folded without recursion, each link once.
+    #[test]
+    fn a_chain_that_comes_backwards_is_folded() {
+        let mut world = World::new();
+        let cid = world.found(&[WITNESS]);
+        let name = |version: u64| EventId(crate::canonical::sha256(version.to_be_bytes()));
+        let links = 20_000;
+        for version in (1..=links).rev() {
+            let previous = (version > 1).then(|| name(version - 1));
+            let changes = [("version".to_owned(), version.to_string())].into();
+            let body = Body::Setting(Setting { community: cid, version, previous, changes });
+            world.council.apply(unsigned(name(version), key(FOUNDER), body), &mut Vec::new());
+        }
+        assert_eq!(world.council.last_setting(cid), Some((name(links), links)));
+        assert_eq!(world.council.settings(cid)["version"].value, links.to_string());
+    }
+
+    #[test]
+    fn an_event_that_never_came_has_no_ruling() {
+        assert_eq!(World::new().verdict(&id(1)), "unknown");
     }
 }

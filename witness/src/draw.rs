@@ -115,7 +115,7 @@ fn sorted(lots: &[Lot]) -> Vec<&Lot> {
 
 /// An index below `left` without bias, or nothing where `number` is one of the few at the end of
 /// the range that would favour small indices.
-fn unbiased(number: u128, left: u64) -> Option<u64> {
+pub(crate) fn unbiased(number: u128, left: u64) -> Option<u64> {
     let left = u128::from(left);
     let surplus = (u128::MAX.checked_rem(left)? + 1) % left;
     if number > u128::MAX - surplus {

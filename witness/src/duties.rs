@@ -271,3 +271,227 @@ impl Seat<'_> {
 const fn after(at: Timestamp) -> Timestamp {
     at.saturating_add(1)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::draft;
+    use crate::entry::CharterText;
+    use crate::fact::{Fact, Timings};
+    use crate::testing::{
+        FOUNDER, STRANGER, WITNESS, World, beacon, charter, id, key, later, list, roster, vote_in,
+    };
+
+    /// A community whose one witness serves, with a vote from 100 to 200 and 10 seconds of grace.
+    fn village() -> (World, EventId, EventId) {
+        let mut world = World::new();
+        let cid = world.found(&[WITNESS]);
+        let vote = world.vote(vote_in(cid, cid, 50));
+        (world, cid, vote)
+    }
+
+    /// The same, where the box has to be sealed by second 250 and round 31 is due at 300.
+    fn village_with_a_round() -> (World, EventId) {
+        let mut world = World::new();
+        let text = CharterText {
+            beacon: Some(beacon().0),
+            timings: Timings { margin: 50, beacon_deadline: 1_000, ..Timings::default() },
+            ..charter(&[WITNESS])
+        };
+        let cid = world.add(FOUNDER, draft::charter(&text));
+        let vote = world.vote(Subject { round: Some(31), ..vote_in(cid, cid, 50) });
+        (world, vote)
+    }
+
+    #[test]
+    fn a_vote_is_received_attested_boxed_and_certified() {
+        let (mut world, _, vote) = village();
+        world.entry(vote, id(1));
+        world.entry(vote, id(2));
+        assert!(world.serve(WITNESS, 99).is_empty(), "not yet open");
+        assert_eq!(world.serve(WITNESS, 100), ["receipt of 2"]);
+        world.entry(vote, id(3));
+        assert_eq!(world.serve(WITNESS, 210), ["receipt of 1"]);
+        world.entry(vote, id(4));
+        assert_eq!(world.serve(WITNESS, 211), ["attestation 1/1 of 3", "Close box"]);
+        let counts = world.council.box_of(&vote).unwrap();
+        assert_eq!(*counts.as_ref(), BTreeSet::from([id(1), id(2), id(3)]));
+        assert!(world.serve(WITNESS, 9_999_999).is_empty(), "open ballots wait for no round");
+        world.hear(&Fact::Result { subject: vote, result: [8; 32] });
+        assert_eq!(world.serve(WITNESS, 212), ["Outcome result"]);
+        let outcome = world.council.decision(&vote, Instance::Outcome).unwrap();
+        assert_eq!(outcome.value, Value::Result([8; 32]));
+        assert_eq!(world.council.next_due(&key(WITNESS), 0), None);
+        assert_eq!(world.council.steps(&vote).count(), 2);
+    }
+
+    #[test]
+    fn a_vote_without_entries_has_an_empty_box() {
+        let (mut world, _, vote) = village();
+        assert_eq!(world.serve(WITNESS, 211), ["attestation 1/1 of 0", "Close box"]);
+        assert!(world.council.box_of(&vote).unwrap().is_empty());
+    }
+
+    #[test]
+    fn an_instant_is_never_missed() {
+        let (mut world, vote) = village_with_a_round();
+        world.entry(vote, id(1));
+        let due = |world: &World, now| world.council.next_due(&key(WITNESS), now);
+        assert_eq!(due(&world, 0), Some(100));
+        assert_eq!(due(&world, 100), Some(211));
+        assert_eq!(due(&world, 211), Some(251));
+        assert_eq!(due(&world, 251), None);
+        world.serve(WITNESS, 100);
+        world.serve(WITNESS, 211);
+        assert_eq!(due(&world, 211), Some(1_301));
+    }
+
+    #[test]
+    fn a_failed_subject_is_voided_at_once() {
+        let (mut world, _, vote) = village();
+        world.entry(vote, id(1));
+        for reason in ["withdrawn", "cancelled"] {
+            world.hear(&Fact::Failed { subject: vote, reason: reason.into() });
+        }
+        let done = world.serve(WITNESS, 100);
+        assert_eq!(done, ["receipt of 1", "Close void cancelled"], "of two reasons the first word");
+        assert!(world.serve(WITNESS, 300).is_empty());
+    }
+
+    #[test]
+    fn too_few_units_void() {
+        let (mut world, cid, _) = village();
+        let raffle = world.vote(Subject { min_units: 10, ..vote_in(cid, cid, 51) });
+        world.hear(&Fact::Entry { subject: raffle, entry: id(1), units: 4 });
+        world.hear(&Fact::Entry { subject: raffle, entry: id(2), units: 5 });
+        world.serve(WITNESS, 150);
+        // Enough units, but not in time.
+        world.hear(&Fact::Entry { subject: raffle, entry: id(3), units: 5 });
+        let done = world.serve(WITNESS, 211);
+        assert!(done.ends_with(&["Close void min-units".to_owned()]), "{done:?}");
+    }
+
+    #[test]
+    fn a_box_is_fixed_blind_or_not_at_all() {
+        let (mut world, vote) = village_with_a_round();
+        world.entry(vote, id(1));
+        world.serve(WITNESS, 150);
+        let mut late = World { council: world.council.clone(), facts: Vec::new() };
+        assert_eq!(world.serve(WITNESS, 250), ["attestation 1/1 of 1", "Close box"]);
+        let done = late.serve(WITNESS, 251);
+        assert_eq!(done, ["attestation 1/1 of 1", "Close void no-seal"]);
+        assert_eq!(late.council.awaited_rounds().len(), 0);
+    }
+
+    #[test]
+    fn a_round_that_never_comes_voids_the_outcome() {
+        let (mut world, vote) = village_with_a_round();
+        world.serve(WITNESS, 211);
+        let (chain, beacon) = beacon();
+        assert_eq!(world.council.awaited_rounds(), BTreeSet::from([(chain.hash, 31)]));
+        assert!(world.serve(WITNESS, 1_300).is_empty());
+        let mut silent = World { council: world.council.clone(), facts: Vec::new() };
+        assert_eq!(silent.serve(WITNESS, 1_301), ["Outcome void no-beacon"]);
+        // It came, if late: now only a result is waited for.
+        let round = chain.verify(31, &beacon.sign(31)).unwrap();
+        world.add(STRANGER, draft::beacon(&round));
+        assert!(world.council.awaited_rounds().is_empty());
+        assert!(world.serve(WITNESS, 9_999).is_empty());
+        world.hear(&Fact::Result { subject: vote, result: [8; 32] });
+        assert_eq!(world.serve(WITNESS, 9_999), ["Outcome result"]);
+    }
+
+    #[test]
+    fn many_entries_take_many_receipts_and_parts() {
+        let (mut world, cid, vote) = village();
+        let entries: Vec<EventId> =
+            (0..2_100_u32).map(|n| EventId(crate::canonical::sha256(n.to_be_bytes()))).collect();
+        entries.iter().for_each(|entry| world.entry(vote, *entry));
+        let receipts = world.serve(WITNESS, 100);
+        assert_eq!(receipts.len(), 5);
+        assert_eq!(receipts[4], "receipt of 100");
+        // A node that stopped after one part publishes the others only.
+        let parts = draft::box_attestations(cid, vote, &entries.iter().copied().collect());
+        world.add(WITNESS, draft::box_attestation(&parts[1]));
+        assert_eq!(
+            world.serve(WITNESS, 211),
+            ["attestation 1/3 of 2100", "attestation 3/3 of 2100", "Close box"]
+        );
+        assert_eq!(world.council.box_of(&vote).unwrap().len(), 2_100);
+    }
+
+    #[test]
+    fn a_part_that_was_published_twice_is_sealed_once() {
+        let (mut world, cid, vote) = village();
+        world.entry(vote, id(1));
+        world.serve(WITNESS, 100);
+        let part = draft::box_attestation(&list(cid, vote, &[id(1)]));
+        world.add(WITNESS, part.clone());
+        world.put(&part.sign(&crate::testing::keys(WITNESS), 2, [0; 32]));
+        assert_eq!(world.serve(WITNESS, 211), ["Close box"]);
+    }
+
+    #[test]
+    fn a_witness_never_attests_two_lists() {
+        let (mut world, cid, vote) = village();
+        world.entry(vote, id(1));
+        world.serve(WITNESS, 100);
+        world.add(WITNESS, draft::box_attestation(&list(cid, vote, &[])));
+        assert_eq!(world.serve(WITNESS, 211), ["Close box"], "what it attested, it seals");
+        assert!(world.council.box_of(&vote).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_later_charter_is_adopted_once() {
+        let (mut world, cid, _) = village();
+        let texts =
+            ["One", "Other"].map(|name| CharterText { name: name.into(), ..charter(&[12]) });
+        let mut ids = texts.map(|text| world.add(FOUNDER, later(cid, cid, text)));
+        ids.sort();
+        assert_eq!(world.serve(WITNESS, 1), ["Charter adopt"]);
+        assert_eq!(world.verdict(&ids[0]), "counted");
+        assert_eq!(world.verdict(&ids[1]), "waits for a decision");
+        assert!(world.serve(12, 1).is_empty(), "only the previous witness adopts");
+    }
+
+    #[test]
+    fn a_roster_is_adopted_once_it_is_whole() {
+        let (mut world, cid, _) = village();
+        let [first, second, third] = &roster(cid, &[21, 22, 23], 1)[..] else { panic!("three") };
+        world.add(FOUNDER, draft::roster(third));
+        let subject = world.add(FOUNDER, draft::roster(first));
+        assert!(world.serve(WITNESS, 1).is_empty());
+        let part = world.add(FOUNDER, draft::roster(second));
+        assert_eq!(world.serve(WITNESS, 1), ["Roster adopt"]);
+        assert_eq!(world.verdict(&part), "counted");
+        let roster = world.council.roster(&subject).unwrap();
+        assert_eq!(roster.rows.keys().copied().collect::<BTreeSet<_>>().len(), 3);
+        assert!(world.facts.contains(&Fact::Roster(Arc::clone(roster))));
+        assert_eq!(world.council.rosters(cid).count(), 1);
+    }
+
+    #[test]
+    fn others_have_no_duties() {
+        let (mut world, cid, vote) = village();
+        world.entry(vote, id(1));
+        world.add(FOUNDER, draft::roster(&roster(cid, &[21], 9)[0]));
+        for now in [0, 150, 211, 9_999] {
+            assert!(world.council.duties(&key(STRANGER), now).is_empty());
+        }
+        assert_eq!(world.council.next_due(&key(STRANGER), 0), None);
+    }
+
+    #[test]
+    fn several_witnesses_receive_and_attest() {
+        let mut world = World::new();
+        let cid = world.found(&[11, 12, 13]);
+        let vote = world.vote(vote_in(cid, cid, 50));
+        world.entry(vote, id(1));
+        assert_eq!(world.serve(12, 150), ["receipt of 1"]);
+        assert_eq!(world.serve(12, 211), ["attestation 1/1 of 1"]);
+        assert_eq!(world.council.attestations(&vote).count(), 1);
+        assert_eq!(world.council.entries(&vote).collect::<Vec<_>>(), [id(1)]);
+    }
+}

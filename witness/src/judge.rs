@@ -34,8 +34,8 @@ pub(crate) enum Stop {
 /// What an event that counts brings about, beyond what it says itself.
 pub(crate) enum Effect {
     Nothing,
-    Charter(Charter),
-    Roster(Roster),
+    Charter(Arc<Charter>),
+    Roster(Arc<Roster>),
     Value(Value),
     Round(Round),
 }
@@ -54,9 +54,11 @@ impl Council {
     /// Judges an entry by what is known now.
     pub(crate) fn judge(&self, entry: &Entry) -> Judged<Effect> {
         match &entry.body {
-            Body::Charter(text) => self.judge_charter(entry, text).map(Effect::Charter),
+            Body::Charter(text) => {
+                self.judge_charter(entry, text).map(Arc::new).map(Effect::Charter)
+            }
             Body::Roster(part) if part.part == 1 => {
-                self.judge_roster(entry, part).map(Effect::Roster)
+                self.judge_roster(entry, part).map(Arc::new).map(Effect::Roster)
             }
             Body::Roster(part) => self.judge_later_part(entry, part),
             Body::Receipt(receipt) => {
@@ -420,4 +422,338 @@ fn attested(mut parts: Vec<&BoxAttestation>) -> Option<BTreeSet<EventId>> {
         && u64::try_from(ids.len()) == Ok(first.count)
         && merkle::root(ids.iter().map(|id| id.0)) == first.root;
     whole.then_some(ids)
+}
+
+#[cfg(test)]
+mod tests {
+    use ayni_protocol::Draft;
+
+    use super::*;
+    use crate::beacon::Chain;
+    use crate::draft;
+    use crate::entry::{BeaconRound, Merit};
+    use crate::fact::{Fact, Subject};
+    use crate::testing::{
+        FOUNDER, STRANGER, WITNESS, World, adopt, attestation, beacon, boxed, charter, id, key,
+        later, list, receipt, roster, seal, seal_box, setting, step, void, vote_in,
+    };
+
+    const CLOSE: Instance = Instance::Close;
+
+    /// A community of three witnesses, two of whom decide, and a vote in it.
+    fn council_of_three() -> (World, EventId, EventId) {
+        let mut world = World::new();
+        let cid = world.found(&[11, 12, 13]);
+        let subject = world.vote(vote_in(cid, cid, 50));
+        (world, cid, subject)
+    }
+
+    fn close(cid: EventId, subject: EventId, action: fn(Choice) -> Action, named: Named) -> Draft {
+        step(cid, subject, CLOSE, (action, 1), (named, &boxed(&[id(1)])))
+    }
+
+    fn box_of(attestations: &[EventId]) -> Named {
+        Named::Box(attestations.iter().copied().collect())
+    }
+
+    /// Who proposes in attempt 1.
+    fn proposer(subject: EventId) -> u8 {
+        let [a, b, c, d, ..] = subject.0;
+        11 + u8::try_from((u32::from_be_bytes([a, b, c, d]) + 1) % 3).unwrap()
+    }
+
+    #[test]
+    fn unknown_beacon() {
+        let mut world = World::new();
+        let with = |chain| CharterText { beacon: Some(chain), ..charter(&[WITNESS]) };
+        let (mut changed, _) = beacon();
+        changed.genesis += 1;
+        assert_eq!(world.says(FOUNDER, draft::charter(&with(changed))), "UnknownBeacon");
+        assert_eq!(world.says(FOUNDER, draft::charter(&with(beacon().0))), "counted");
+        assert_eq!(world.says(FOUNDER, draft::charter(&with(Chain::quicknet()))), "counted");
+        let mut strict = World { council: Council::new(Default::default()), facts: Vec::new() };
+        assert_eq!(strict.says(FOUNDER, draft::charter(&with(beacon().0))), "UnknownBeacon");
+    }
+
+    #[test]
+    fn other_community() {
+        let (mut world, cid, subject) = council_of_three();
+        let other = world.add(2, draft::charter(&charter(&[11])));
+        assert_eq!(world.says(FOUNDER, later(other, cid, charter(&[11]))), "OtherCommunity");
+        assert_eq!(world.says(11, receipt(other, subject, &[id(1)])), "OtherCommunity");
+        assert_eq!(world.says(11, void(other, subject, CLOSE, "x")), "OtherCommunity");
+        let first = world.add(FOUNDER, setting(cid, 1, None, "a", "1"));
+        let second = setting(other, 2, Some(first), "a", "2");
+        assert_eq!(world.says(2, second), "OtherCommunity");
+    }
+
+    /// A subject that names the charter of another community has no witnesses at all.
+    #[test]
+    fn other_community_decides_nothing() {
+        let (mut world, cid, _) = council_of_three();
+        let other = world.add(2, draft::charter(&charter(&[14])));
+        let subject = world.vote(vote_in(cid, other, 51));
+        assert_eq!(world.says(14, void(cid, subject, CLOSE, "x")), "OtherCommunity");
+        assert!(world.serve(14, 5_000).is_empty());
+    }
+
+    #[test]
+    fn not_the_community() {
+        let (mut world, cid, _) = council_of_three();
+        let part = &roster(cid, &[21, 22], 1);
+        assert_eq!(world.says(STRANGER, later(cid, cid, charter(&[99]))), "NotTheCommunity");
+        assert_eq!(world.says(STRANGER, setting(cid, 1, None, "a", "1")), "NotTheCommunity");
+        assert_eq!(world.says(STRANGER, draft::roster(&part[0])), "NotTheCommunity");
+        assert_eq!(world.says(STRANGER, draft::roster(&part[1])), "NotTheCommunity");
+    }
+
+    #[test]
+    fn not_a_witness() {
+        let (mut world, cid, subject) = council_of_three();
+        assert_eq!(world.says(STRANGER, receipt(cid, subject, &[id(1)])), "NotAWitness");
+        assert_eq!(world.says(STRANGER, attestation(cid, subject, &[id(1)])), "NotAWitness");
+        assert_eq!(world.says(STRANGER, void(cid, subject, CLOSE, "x")), "NotAWitness");
+        let next = world.add(FOUNDER, later(cid, cid, charter(&[99])));
+        assert_eq!(world.says(STRANGER, adopt(cid, next, Instance::Charter, &[])), "NotAWitness");
+    }
+
+    /// Which charter decides a roster no event says, so a later one may yet seat the author.
+    #[test]
+    fn whoever_gets_a_seat_later_may_have_sealed_a_roster() {
+        let mut world = World::new();
+        let cid = world.found(&[WITNESS]);
+        let first = world.add(FOUNDER, draft::roster(&roster(cid, &[21], 9)[0]));
+        let early = world.add(12, adopt(cid, first, Instance::Roster, &[]));
+        assert_eq!(world.verdict(&early), "waits for a decision");
+        let next = world.add(FOUNDER, later(cid, cid, charter(&[12])));
+        world.add(WITNESS, adopt(cid, next, Instance::Charter, &[]));
+        assert_eq!(world.verdict(&early), "counted");
+        assert_eq!(world.verdict(&first), "counted");
+    }
+
+    #[test]
+    fn not_the_proposer() {
+        let (mut world, cid, subject) = council_of_three();
+        let turn = proposer(subject);
+        for who in [11, 12, 13] {
+            let seen: Vec<_> =
+                [11, 12].map(|who| world.add(who, attestation(cid, subject, &[id(1)]))).into();
+            let said = world.says(who, close(cid, subject, Action::Propose, box_of(&seen)));
+            assert_eq!(said, if who == turn { "counted" } else { "NotTheProposer" });
+        }
+    }
+
+    #[test]
+    fn premise_void() {
+        let (mut world, cid, subject) = council_of_three();
+        let wrong = world.add(FOUNDER, setting(cid, 3, Some(cid), "a", "1"));
+        assert_eq!(world.verdict(&wrong), "PremiseVoid", "a charter is no setting");
+        assert_eq!(world.says(FOUNDER, setting(cid, 4, Some(wrong), "a", "1")), "PremiseVoid");
+        assert_eq!(world.says(FOUNDER, later(cid, wrong, charter(&[11]))), "PremiseVoid");
+        let forged = world.add(STRANGER, attestation(cid, subject, &[id(1)]));
+        let sealed = world.says(11, seal_box(cid, subject, &[forged], &[id(1)]));
+        assert_eq!(sealed, "PremiseVoid");
+    }
+
+    #[test]
+    fn wrong_version() {
+        let (mut world, cid, _) = council_of_three();
+        let first = world.add(FOUNDER, setting(cid, 1, None, "a", "1"));
+        assert_eq!(world.says(FOUNDER, setting(cid, 3, Some(first), "a", "2")), "WrongVersion");
+        assert_eq!(world.says(FOUNDER, setting(cid, 2, Some(first), "a", "2")), "counted");
+    }
+
+    #[test]
+    fn nothing_to_decide() {
+        let (mut world, cid, _) = council_of_three();
+        let parts = roster(cid, &[21, 22], 1);
+        world.add(FOUNDER, draft::roster(&parts[0]));
+        let second = world.add(FOUNDER, draft::roster(&parts[1]));
+        for (subject, instance) in [
+            (cid, Instance::Charter),
+            (cid, Instance::Roster),
+            (second, Instance::Roster),
+            (second, Instance::Charter),
+        ] {
+            assert_eq!(world.says(11, adopt(cid, subject, instance, &[])), "NothingToDecide");
+        }
+    }
+
+    #[test]
+    fn wrong_digest() {
+        let (mut world, cid, subject) = council_of_three();
+        let seen: Vec<_> =
+            [11, 12].map(|who| world.add(who, attestation(cid, subject, &[id(1)]))).into();
+        assert_eq!(world.says(11, seal_box(cid, subject, &seen, &[id(2)])), "WrongDigest");
+        let other_reason =
+            seal(cid, subject, CLOSE, Named::Void("a".into()), &Value::Void("b".into()));
+        assert_eq!(world.says(11, other_reason), "WrongDigest");
+        let next = world.add(FOUNDER, later(cid, cid, charter(&[11])));
+        let no_adoption =
+            seal(cid, next, Instance::Charter, Named::Adopt(vec![]), &Value::Void("b".into()));
+        assert_eq!(world.says(11, no_adoption), "WrongDigest");
+    }
+
+    #[test]
+    fn wrong_attestation() {
+        let (mut world, cid, subject) = council_of_three();
+        let other = world.vote(vote_in(cid, cid, 51));
+        let good = world.add(11, attestation(cid, subject, &[id(1)]));
+        let elsewhere = world.add(12, attestation(cid, other, &[id(1)]));
+        let twice = world.add(11, attestation(cid, subject, &[id(2)]));
+        let half =
+            crate::entry::BoxAttestation { total: 2, count: 2, ..list(cid, subject, &[id(1)]) };
+        let half = world.add(12, draft::box_attestation(&half));
+        let receipt = world.add(12, receipt(cid, subject, &[id(1)]));
+        for wrong in [[good, elsewhere], [good, twice], [good, half], [good, receipt]] {
+            let said = world.says(11, seal_box(cid, subject, &wrong, &[id(1)]));
+            assert_eq!(said, "WrongAttestation");
+        }
+    }
+
+    #[test]
+    fn too_few_attestations() {
+        let (mut world, cid, subject) = council_of_three();
+        let one = world.add(11, attestation(cid, subject, &[id(1)]));
+        assert_eq!(world.says(11, seal_box(cid, subject, &[one], &[id(1)])), "TooFewAttestations");
+        let who = proposer(subject);
+        let none = close(cid, subject, Action::Propose, box_of(&[]));
+        assert_eq!(world.says(who, none), "TooFewAttestations");
+    }
+
+    #[test]
+    fn wrong_parts() {
+        let mut world = World::new();
+        let cid = world.found(&[WITNESS]);
+        let parts: Vec<_> = roster(cid, &[21, 22, 23], 1)
+            .iter()
+            .map(|part| world.add(FOUNDER, draft::roster(part)))
+            .collect();
+        let other = world.add(FOUNDER, draft::roster(&roster(cid, &[31, 32], 1)[1]));
+        for wrong in [
+            &[parts[1]][..],
+            &[parts[2], parts[1]],
+            &[parts[1], other],
+            &[parts[0], parts[1], parts[2]],
+        ] {
+            let said = world.says(WITNESS, adopt(cid, parts[0], Instance::Roster, wrong));
+            assert_eq!(said, "WrongParts");
+        }
+        let whole = adopt(cid, parts[0], Instance::Roster, &parts[1..]);
+        assert_eq!(world.says(WITNESS, whole), "counted");
+        for part in &parts {
+            assert_eq!(world.verdict(part), "counted");
+        }
+        assert_eq!(world.council.roster(&parts[0]).unwrap().rows.len(), 3);
+    }
+
+    #[test]
+    fn wrong_signature() {
+        let mut world = World::new();
+        let (chain, beacon) = beacon();
+        let round = |round: u64, of: u64| BeaconRound {
+            chain: chain.hash,
+            round,
+            signature: beacon.sign(of).try_into().unwrap(),
+        };
+        let early = world.add(STRANGER, draft::beacon_round(&round(4, 4)));
+        assert_eq!(world.verdict(&early), "waits for an earlier event");
+        let text = CharterText { beacon: Some(chain.clone()), ..charter(&[WITNESS]) };
+        world.add(FOUNDER, draft::charter(&text));
+        assert_eq!(world.verdict(&early), "counted");
+        let known = world.council.round(&chain.hash, 4).unwrap().clone();
+        assert!(world.facts.contains(&Fact::Beacon(known)));
+        let before = world.facts.len();
+        assert_eq!(world.says(2, draft::beacon_round(&round(4, 4))), "counted");
+        assert_eq!(world.says(2, draft::beacon_round(&round(4, 5))), "WrongSignature");
+        assert_eq!(world.says(2, draft::beacon_round(&round(7, 5))), "WrongSignature");
+        assert_eq!(world.facts.len(), before, "a round is a fact once");
+    }
+
+    #[test]
+    fn two_of_three_decide_what_enough_attested() {
+        let (mut world, cid, subject) = council_of_three();
+        let lists = [(11, vec![id(1)]), (12, vec![id(1), id(2)]), (13, vec![id(1)])];
+        let seen = lists.map(|(who, ids)| world.add(who, attestation(cid, subject, &ids)));
+        let all = [id(1), id(2)];
+        let who = proposer(subject);
+        let propose =
+            step(cid, subject, CLOSE, (Action::Propose, 1), (box_of(&seen), &boxed(&all)));
+        // A seal may come before the proposal that says what it is of.
+        let leaning = seal(cid, subject, CLOSE, box_of(&[]), &boxed(&all));
+        let one = world.add(12, leaning.clone());
+        assert_eq!(world.verdict(&one), "waits for an earlier event");
+        assert_eq!(world.says(who, propose), "counted");
+        assert_eq!(world.verdict(&one), "counted");
+        assert_eq!(world.council.box_of(&subject), None);
+        // The same witness again, and another attempt, add nothing.
+        let again = step(cid, subject, CLOSE, (Action::Seal, 2), (box_of(&[]), &boxed(&all)));
+        assert_eq!(world.says(13, again), "counted");
+        assert_eq!(world.council.box_of(&subject), None);
+        assert_eq!(world.says(13, leaning), "counted");
+        assert_eq!(*world.council.box_of(&subject).unwrap().as_ref(), all.into());
+        assert!(!world.council.is_disputed(&subject));
+    }
+
+    #[test]
+    fn five_witnesses_need_two_listings() {
+        let mut world = World::new();
+        let cid = world.found(&[11, 12, 13, 14, 15]);
+        let subject = world.vote(vote_in(cid, cid, 50));
+        let lists = [vec![id(1), id(2), id(9)], vec![id(1), id(2)], vec![id(1)]];
+        let seen: Vec<_> = (11..)
+            .zip(&lists)
+            .map(|(who, ids)| world.add(who, attestation(cid, subject, ids)))
+            .collect();
+        assert_eq!(world.says(11, seal_box(cid, subject, &seen, &[id(1), id(2)])), "counted");
+    }
+
+    #[test]
+    fn two_decided_values_are_disputed() {
+        let mut world = World::new();
+        let cid = world.found(&[WITNESS]);
+        let subject = world.vote(vote_in(cid, cid, 50));
+        assert_eq!(world.says(WITNESS, void(cid, subject, CLOSE, "a")), "counted");
+        assert!(world.council.decision(&subject, CLOSE).is_some());
+        assert_eq!(world.says(WITNESS, void(cid, subject, CLOSE, "b")), "counted");
+        assert!(world.council.is_disputed(&subject));
+        assert_eq!(world.council.decision(&subject, CLOSE), None);
+        assert!(world.facts.contains(&Fact::Disputed { subject }));
+        assert_eq!(world.council.progress(&subject).unwrap().close.len(), 2);
+    }
+
+    #[test]
+    fn a_result_that_was_not_computed_here_waits_and_is_shown() {
+        let mut world = World::new();
+        let cid = world.found(&[WITNESS]);
+        let subject = world.vote(Subject { min_units: 0, ..vote_in(cid, cid, 50) });
+        let result = |result| Value::Result([result; 32]);
+        let sealed = |value| seal(cid, subject, Instance::Outcome, Named::Result, &value);
+        let wrong = world.add(WITNESS, sealed(result(7)));
+        assert_eq!(world.council.foreign_results(&subject).count(), 0, "nothing to compare with");
+        world.hear(&Fact::Result { subject, result: [8; 32] });
+        assert_eq!(world.verdict(&wrong), "waits for a decision");
+        assert_eq!(world.council.foreign_results(&subject).collect::<Vec<_>>(), [wrong]);
+        assert_eq!(world.says(WITNESS, sealed(result(8))), "counted");
+        assert_eq!(world.council.decision(&subject, Instance::Outcome).unwrap().value, result(8));
+    }
+
+    #[test]
+    fn merit_is_an_everyday_act() {
+        let mut world = World::new();
+        let steward =
+            CharterText { stewards: [key(3)].into(), approvals: 1, ..charter(&[WITNESS]) };
+        let cid = world.add(FOUNDER, draft::charter(&steward));
+        let award = |points| {
+            let reason = "cooking".to_owned();
+            draft::merit(&Merit { community: cid, member: key(21), points, reason, cause: None })
+        };
+        assert_eq!(world.says(3, award(5)), "counted");
+        assert_eq!(world.says(FOUNDER, award(-7)), "counted");
+        assert_eq!(world.says(STRANGER, award(50)), "waits for approval");
+        assert_eq!(world.council.merit(cid, key(21)), -2);
+        assert_eq!(world.says(3, award(i64::MAX)), "counted");
+        assert_eq!(world.says(FOUNDER, award(i64::MAX)), "counted");
+        assert_eq!(world.council.merit(cid, key(21)), i64::MAX);
+    }
 }

@@ -10,6 +10,8 @@
 
 pub mod acts;
 pub mod beacon;
+#[cfg(test)]
+mod bodies;
 pub mod canonical;
 mod case;
 pub mod charter;
@@ -25,6 +27,8 @@ pub mod fact;
 mod judge;
 pub mod laws;
 pub mod merkle;
+#[cfg(test)]
+mod pool;
 pub mod read;
 pub mod reason;
 pub mod roster;

@@ -66,9 +66,9 @@ impl World {
         event.id
     }
 
-    pub fn hear(&mut self, fact: Fact) {
+    pub fn hear(&mut self, fact: &Fact) {
         let mut news = Vec::new();
-        self.council.learn(&fact, &mut news);
+        self.council.learn(fact, &mut news);
         self.hand_round(news);
     }
 
@@ -113,12 +113,12 @@ impl World {
     /// Hands in a vote that is open from 100 to 200, with 10 seconds of grace.
     pub fn vote(&mut self, subject: Subject) -> EventId {
         let id = subject.id;
-        self.hear(Fact::Subject(Arc::new(subject)));
+        self.hear(&Fact::Subject(Arc::new(subject)));
         id
     }
 
     pub fn entry(&mut self, subject: EventId, entry: EventId) {
-        self.hear(Fact::Entry { subject, entry, units: 1 });
+        self.hear(&Fact::Entry { subject, entry, units: 1 });
     }
 }
 
