@@ -232,3 +232,249 @@ fn restricted(sentence: impl Into<Cow<'static, str>>) -> Result<(), Rejection> {
 fn refuse(prefix: Prefix, sentence: impl Into<Cow<'static, str>>) -> Result<(), Rejection> {
     Err(Rejection::new(prefix, sentence))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use ayni_protocol::{Draft, Keys};
+    use ayni_witness::{Account, Fact};
+
+    use super::*;
+    use crate::draft;
+    use crate::scene::{Scene, id, key, payment, priced};
+
+    const ANA: u8 = 1;
+    const ORG: u8 = 2;
+    const ZOE: u8 = 3;
+
+    fn keys(n: u8) -> Keys {
+        Keys::from_secret([n; 32]).unwrap()
+    }
+
+    fn sign(draft: Draft, by: u8) -> VerifiedEvent {
+        draft.sign(&keys(by), 120, [0; 32])
+    }
+
+    fn gates() -> Gates {
+        serde_json::from_str(r#"{"GB": {"allowed": true, "max_draws_per_year": 3}}"#).unwrap()
+    }
+
+    /// Members who can sign: ana and org.
+    fn scene() -> Scene {
+        let mut scene = Scene::new();
+        for n in [ANA, ORG] {
+            let account = keys(n).public();
+            let signers = [account].into();
+            let member = crate::scene::account("", "member");
+            scene.fact(Fact::Account(Arc::new(Account { account, signers, ..member })));
+        }
+        scene
+    }
+
+    fn announcement(scene: &Scene, spec: &RaffleSpec) -> Draft {
+        let place = scene.drum.next_place(&keys(ORG).public(), &id("charter"), spec).unwrap();
+        draft::raffle(spec, &place)
+    }
+
+    /// Adds an event without asking the door, and gives its id.
+    fn force(scene: &mut Scene, event: &VerifiedEvent) -> EventId {
+        scene.tell(crate::scene::Step::Entry(read::read(event).unwrap()));
+        event.id
+    }
+
+    fn said(answer: Result<(), Rejection>) -> String {
+        answer.map_or_else(|rejection| rejection.to_string(), |()| "ok".into())
+    }
+
+    fn announced(spec: RaffleSpec, by: u8, now: Timestamp) -> String {
+        let scene = scene();
+        let event = sign(announcement(&scene, &spec), by);
+        said(scene.drum.may_announce(&event, now, &gates()))
+    }
+
+    #[test]
+    fn who_may_announce_what() {
+        let answers = [
+            announced(priced(), ORG, 120),
+            announced(priced(), ZOE, 120),
+            announced(priced(), ORG, 200),
+            announced(RaffleSpec { escrow: Some(key("safe")), ..priced() }, ORG, 120),
+            announced(RaffleSpec { entropy: crate::spec::Entropy::Ceremony, ..priced() }, ORG, 120),
+            announced(RaffleSpec { prizes: vec![], ..priced() }, ORG, 120),
+            said(scene().drum.may_announce(
+                &sign(draft::cancel(id("a"), id("b")), ORG),
+                0,
+                &gates(),
+            )),
+            said({
+                let event = sign(announcement(&scene(), &priced()), ORG);
+                Drum::new().may_announce(&event, 120, &gates())
+            }),
+            said({
+                let event = sign(announcement(&scene(), &priced()), ORG);
+                scene().drum.may_announce(&event, 120, &Gates::default())
+            }),
+        ];
+        expect_test::expect![[r#"
+            ok
+            restricted: Only members of the community announce raffles.
+            restricted: The raffle closes in the past.
+            restricted: The escrow account is not open: ask the community for one.
+            invalid: This version draws by a beacon only: set entropy to drand.
+            invalid: the tag prize must be there 1 to 100 times
+            invalid: This is no raffle.
+            restricted: This node does not know the charter the raffle names.
+            restricted: Raffles are switched off here for GB."#]]
+        .assert_eq(&answers.join("\n"));
+    }
+
+    #[test]
+    fn a_share_for_a_stranger_is_refused() {
+        let share = crate::spec::Share { account: key("zoe"), bp: 100 };
+        let answer = announced(RaffleSpec { to: vec![share], ..priced() }, ORG, 120);
+        assert!(answer.ends_with("that shares in the pot is not open."), "{answer}");
+    }
+
+    #[test]
+    fn the_next_raffle_continues_the_chain() {
+        let mut scene = scene();
+        let first = sign(announcement(&scene, &priced()), ORG);
+        let fork = sign(announcement(&scene, &RaffleSpec { reserves: 2, ..priced() }), ORG);
+        let first = force(&mut scene, &first);
+        let refused = said(scene.drum.may_announce(&fork, 120, &gates()));
+        assert_eq!(refused, "seq: Another raffle of yours stands there: name it as prev.");
+        let second = sign(announcement(&scene, &priced()), ORG);
+        assert_eq!(scene.drum.may_announce(&second, 120, &gates()), Ok(()));
+        force(&mut scene, &second);
+        let place = scene.drum.next_place(&keys(ORG).public(), &id("charter"), &priced()).unwrap();
+        assert_eq!((place.seq, place.previous), (2, Some(second.id)));
+        let ahead = draft::raffle(&priced(), &Place { previous: Some(id("?")), ..place });
+        let missing = said(scene.drum.may_announce(&sign(ahead, ORG), 120, &gates()));
+        assert_eq!(missing, "missing: An earlier raffle of yours has not arrived.");
+        let other = scene.drum.next_place(&keys(ANA).public(), &id("charter"), &priced()).unwrap();
+        assert_eq!((other.seq, other.previous), (0, None));
+        assert_ne!(first, second.id);
+    }
+
+    #[test]
+    fn a_years_draws_are_counted() {
+        let mut scene = scene();
+        for _ in 0..3 {
+            let event = sign(announcement(&scene, &priced()), ORG);
+            assert_eq!(scene.drum.may_announce(&event, 120, &gates()), Ok(()));
+            force(&mut scene, &event);
+        }
+        let event = sign(announcement(&scene, &priced()), ORG);
+        assert!(said(scene.drum.may_announce(&event, 120, &gates())).contains("No more than 3"));
+        let next_year = RaffleSpec { closes: 200 + YEAR_SECS, ..priced() };
+        let event = sign(announcement(&scene, &next_year), ORG);
+        assert_eq!(scene.drum.may_announce(&event, 120, &gates()), Ok(()));
+    }
+
+    /// A raffle by org, and what the door says to a ticket of ana's that costs one unit.
+    struct Sale {
+        scene: Scene,
+        raffle: EventId,
+    }
+
+    impl Sale {
+        fn of(spec: &RaffleSpec) -> Self {
+            let mut scene = scene();
+            let event = sign(announcement(&scene, spec), ORG);
+            let raffle = force(&mut scene, &event);
+            let mut sale = Self { scene, raffle };
+            sale.pay("o", ANA, 500);
+            sale
+        }
+
+        fn pay(&mut self, order: &str, who: u8, minor: i64) {
+            let payment =
+                ayni_witness::Payment { payer: keys(who).public(), ..payment(order, "", minor) };
+            self.scene.fact(Fact::Certified(Arc::new(payment)));
+        }
+
+        fn ticket(&self, quantity: u32, order: &str, by: u8) -> VerifiedEvent {
+            let order = Some(id(order)).filter(|_| !order.is_empty());
+            sign(draft::ticket(id("charter"), self.raffle, quantity, order), by)
+        }
+
+        fn ask(&self, quantity: u32, order: &str, by: u8, now: Timestamp) -> String {
+            said(self.scene.drum.may_sell(&self.ticket(quantity, order, by), now))
+        }
+    }
+
+    #[test]
+    fn who_may_buy_what() {
+        let sale = Sale::of(&priced());
+        let mut cheap = Sale::of(&RaffleSpec { max_per_person: Some(1), ..priced() });
+        cheap.pay("p", ANA, 500);
+        let mut few = Sale::of(&RaffleSpec { max_units: Some(2), ..priced() });
+        few.pay("p", ANA, 1_000);
+        for sale in [&mut cheap, &mut few] {
+            let event = sale.ticket(1, "o", ANA);
+            force(&mut sale.scene, &event);
+        }
+        let aged = Sale::of(&RaffleSpec { min_age: Some(18), ..priced() });
+        let free =
+            Sale::of(&RaffleSpec { price: ayni_protocol::Amount::parse("0").unwrap(), ..priced() });
+        let answers = [
+            sale.ask(1, "o", ANA, 150),
+            sale.ask(1, "o", ANA, 99),
+            sale.ask(1, "o", ANA, 201),
+            sale.ask(1, "o", ZOE, 150),
+            sale.ask(1, "not here yet", ZOE, 150),
+            sale.ask(2, "o", ANA, 150),
+            sale.ask(1, "", ANA, 150),
+            cheap.ask(1, "p", ANA, 150),
+            cheap.ask(1, "o", ANA, 150),
+            said(cheap.scene.drum.may_sell(
+                &draft::ticket(id("charter"), cheap.raffle, 1, Some(id("o"))).sign(
+                    &keys(ANA),
+                    121,
+                    [0; 32],
+                ),
+                150,
+            )),
+            few.ask(2, "p", ANA, 150),
+            aged.ask(1, "o", ANA, 150),
+            free.ask(1, "", ANA, 150),
+            free.ask(1, "", ZOE, 150),
+            said(Drum::new().may_sell(&sale.ticket(1, "o", ANA), 150)),
+        ];
+        expect_test::expect![[r#"
+            ok
+            restricted: Sales have not opened yet.
+            restricted: Sales are closed.
+            restricted: The payment was made from someone else's account.
+            ok
+            restricted: The payment is not the price of the ticket.
+            restricted: The ticket names no payment.
+            restricted: One person may hold 1; you hold 1.
+            ok
+            restricted: This payment has its ticket already.
+            restricted: Only 1 are left.
+            restricted: You must have shown that you are 18 or older.
+            ok
+            restricted: Only members of the community take part in this raffle.
+            missing: This node does not know the raffle yet."#]]
+        .assert_eq(&answers.join("\n"));
+    }
+
+    #[test]
+    fn nothing_is_sold_once_it_is_called_off_or_decided() {
+        use ayni_witness::{Instance, Value};
+        let mut cancelled = Sale::of(&priced());
+        let event = sign(draft::cancel(id("charter"), cancelled.raffle), ORG);
+        force(&mut cancelled.scene, &event);
+        assert!(cancelled.ask(1, "o", ANA, 150).contains("The organiser called this raffle off"));
+        let mut void = Sale::of(&priced());
+        let value = Value::Void("no-seal".into());
+        void.scene.fact(crate::scene::decided(void.raffle, Instance::Close, value));
+        assert!(void.ask(1, "o", ANA, 150).ends_with("The raffle was called off: no-seal."));
+        let mut boxed = Sale::of(&priced());
+        let value = Value::Box(Arc::default());
+        boxed.scene.fact(crate::scene::decided(boxed.raffle, Instance::Close, value));
+        assert!(boxed.ask(1, "o", ANA, 150).ends_with("Sales are closed."));
+    }
+}

@@ -89,19 +89,37 @@ mod tests {
     use crate::state::Standing;
     use crate::{Drum, draft};
 
-    /// The orders of every scene: who paid what. One is of no ticket's price.
-    const ORDERS: [(&str, &str, &str); 7] = [
-        ("o0", "ana", "5.00"),
-        ("o1", "ana", "10.00"),
-        ("o2", "ben", "5.00"),
-        ("o3", "ben", "15.00"),
-        ("o4", "cyd", "5.00"),
-        ("o5", "cyd", "7.00"),
-        ("o6", "cyd", "10.00"),
+    /// The orders of every scene: who paid what, and for how many units. One is of no ticket's
+    /// price.
+    const ORDERS: [(&str, &str, &str, u32); 10] = [
+        ("o0", "ana", "5.00", 1),
+        ("o1", "ana", "10.00", 2),
+        ("o2", "ben", "5.00", 1),
+        ("o3", "ben", "15.00", 3),
+        ("o4", "cyd", "5.00", 1),
+        ("o5", "cyd", "7.00", 1),
+        ("o6", "cyd", "10.00", 2),
+        ("o7", "org", "5.00", 1),
+        ("o8", "org", "10.00", 2),
+        ("o9", "ana", "5.00", 1),
     ];
 
-    /// A ticket: who, how many units, of the second raffle or the first, which order.
-    type Bought = (usize, u32, bool, usize);
+    /// The terms of the first raffle.
+    const TERMS: [&str; 7] = [
+        "cap 3",
+        "prizes 5000,0 to nobody",
+        "max 5 prizes 1111,2222",
+        "age 18",
+        "referral 333 prizes 1000",
+        "price 0",
+        "",
+    ];
+    /// Where in [`TERMS`] the free raffle is.
+    const FREE: usize = 5;
+
+    /// A ticket: the order that pays it, whether it is of the second raffle, and now and then
+    /// another buyer and quantity than the order's.
+    type Bought = (usize, bool, Option<(usize, u32)>);
 
     /// A story of one or two raffles that share an escrow account.
     #[derive(Debug, Clone)]
@@ -118,25 +136,26 @@ mod tests {
     }
 
     fn bought() -> impl Strategy<Value = Bought> {
-        (0..4_usize, 1..4_u32, any::<bool>(), 0..8_usize)
+        let twist = prop_oneof![4 => Just(None), 1 => (0..4_usize, 1..4_u32).prop_map(Some)];
+        (0..ORDERS.len() + 1, any::<bool>(), twist)
     }
 
     fn stories(two: impl Strategy<Value = bool>) -> impl Strategy<Value = Story> {
         (
-            (0..6_usize, two),
-            prop::collection::vec(bought(), 0..9),
+            (0..TERMS.len(), two),
+            prop::collection::vec(bought(), 0..14),
             prop::collection::vec(bought(), 0..3),
             any::<bool>(),
-            any::<[u16; 2]>(),
+            (any::<[u16; 2]>(), any::<[u16; 2]>()),
             [0..6_u8, 0..6_u8],
         )
-            .prop_map(|((terms, two), tickets, late, flags, boxed, ends)| Story {
+            .prop_map(|((terms, two), tickets, late, flags, some, ends)| Story {
                 terms,
                 two,
                 tickets,
                 late,
                 flags,
-                boxed,
+                boxed: [some.0[0] | some.1[0], some.0[1] | some.1[1]],
                 ends,
             })
     }
@@ -144,19 +163,11 @@ mod tests {
     impl Story {
         /// Everything up to the boxes.
         fn sale(&self) -> Scene {
-            let terms = [
-                "cap 3",
-                "prizes 5000,0 to nobody",
-                "max 5 prizes 1111,2222",
-                "age 18",
-                "referral 333 prizes 1000",
-                "price 0",
-            ];
-            let mut scene = Scene::of(&format!("raffle r {}", terms[self.terms]));
+            let mut scene = Scene::of(&format!("raffle r {}", TERMS[self.terms]));
             if self.two {
                 scene.say("raffle s seq 1 prev r closes 300 prizes 0,3333");
             }
-            for (order, who, amount) in ORDERS {
+            for (order, who, amount, _) in ORDERS {
                 scene.say(&format!("{who} pays {order} {amount}"));
             }
             if self.flags {
@@ -169,11 +180,15 @@ mod tests {
             scene
         }
 
-        fn buy(&self, scene: &mut Scene, name: &str, (who, quantity, second, order): Bought) {
-            let who = ["ana", "ben", "cyd", "zoe"][who];
+        fn buy(&self, scene: &mut Scene, name: &str, (order, second, twist): Bought) {
             let raffle = if second && self.two { "s" } else { "r" };
-            let with = ORDERS.get(order).map(|(order, ..)| format!("with {order}"));
-            let with = with.unwrap_or_default();
+            let (order, who, _, quantity) = ORDERS.get(order).unwrap_or(&ORDERS[0]);
+            let (who, quantity) = match twist {
+                Some((who, quantity)) => (["ana", "ben", "cyd", "zoe"][who], quantity),
+                None => (*who, *quantity),
+            };
+            let is_free = self.terms == FREE && raffle == "r";
+            let with = if is_free { String::new() } else { format!("with {order}") };
             scene.say(&format!("{who} buys {name} {quantity} {raffle} {with}"));
         }
 
@@ -274,7 +289,7 @@ mod tests {
     }
 
     fn orders_of_steps() -> impl Strategy<Value = Vec<Index>> {
-        prop::collection::vec(any::<Index>(), 60)
+        prop::collection::vec(any::<Index>(), 80)
     }
 
     /// A plain reading of the draw: a list of units, one for each chance.
