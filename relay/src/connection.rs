@@ -222,15 +222,17 @@ impl<B: Backend> Connection<B> {
         true
     }
 
-    /// Reads some messages. Tells whether there may be more.
+    /// Reads some messages. Tells whether there were any: what they lead to must be polled.
     fn read(&mut self, context: &mut Context<'_>) -> Result<bool, End> {
+        let mut moved = false;
         for _ in 0..MESSAGES_AT_ONCE {
             if !self.session.wants_input() || self.is_flooded() {
-                return Ok(false);
+                break;
             }
             let Poll::Ready(message) = Pin::new(&mut self.socket).poll_next(context) else {
-                return Ok(false);
+                break;
             };
+            moved = true;
             match message {
                 None => return Err(End::Theirs),
                 Some(Err(error)) => return Err(verdict_on(&error)),
@@ -238,7 +240,7 @@ impl<B: Backend> Connection<B> {
             }
             self.work();
         }
-        Ok(true)
+        Ok(moved)
     }
 
     fn hear(&mut self, message: &Message) -> Result<(), End> {
