@@ -175,7 +175,8 @@ impl Running {
     pub async fn stop(self) -> Result<()> {
         self.stop.cancel();
         self.tasks.wait().await;
-        drop(self.backend);
+        // A writer that failed takes no more commands, and is joined all the same.
+        let _ = self.backend.inbox().send(Command::Stop).await;
         let ended = tokio::task::spawn_blocking(move || self.writer.join()).await?;
         match ended {
             Ok(done) => Ok(done?),

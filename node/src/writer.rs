@@ -36,8 +36,9 @@ pub enum Command {
     },
     /// Time has passed: do what a witness has to do now.
     Tick,
-    /// Drop what was deleted, replaced or expired from the disk.
-    Compact(oneshot::Sender<Result<String, String>>),
+    /// Finish what is in hand and end. Whoever holds a sender holds it for as long as the relay
+    /// lives, and the writer's own audience is the relay, so the inbox never closes by itself.
+    Stop,
 }
 
 /// Who hears of what was stored.
@@ -71,7 +72,7 @@ fn moment(entropy: &mut dyn FnMut() -> [u8; 32]) -> Moment<'_> {
 }
 
 impl<A: Audience> Writer<A> {
-    /// Works until the inbox is closed, or a fault that nothing can be trusted after.
+    /// Works until it is told to stop, or a fault that nothing can be trusted after.
     ///
     /// # Errors
     /// The fault.
@@ -88,15 +89,18 @@ impl<A: Audience> Writer<A> {
             {
                 waiting.push(command);
             }
-            self.work(waiting.drain(..))?;
+            if self.work(waiting.drain(..))? {
+                return Ok(());
+            }
         }
     }
 
-    fn work(&self, commands: impl Iterator<Item = Command>) -> Result<(), Fault> {
+    /// Does what was asked in one durable step; true if this was the last.
+    fn work(&self, commands: impl Iterator<Item = Command>) -> Result<bool, Fault> {
         let now = clock::now();
         let mut book = self.book.write().unwrap_or_else(PoisonError::into_inner);
         let mut batch = Vec::new();
-        let mut witnessing = false;
+        let (mut witnessing, mut stopping) = (false, false);
         for command in commands {
             match command {
                 Command::Submit { event, origin, answer } => {
@@ -104,18 +108,15 @@ impl<A: Audience> Writer<A> {
                     self.take(&mut book, &mut batch, &event, origin, answer);
                 }
                 Command::Tick => witnessing = true,
-                Command::Compact(answer) => {
-                    let done = self.store.compact(now);
-                    let _ = answer
-                        .send(done.map(|done| done.to_string()).map_err(|fault| fault.to_string()));
-                }
+                Command::Stop => stopping = true,
             }
         }
         if witnessing {
             let done = self.desk.duties(&mut book, &mut moment(&mut clock::entropy));
             batch.extend(done.into_iter().map(|event| Written { event, answer: None }));
         }
-        self.commit(&mut book, batch, now)
+        self.commit(&mut book, batch, now)?;
+        Ok(stopping)
     }
 
     /// Puts one event on the desk, and what follows from it into the batch.

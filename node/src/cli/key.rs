@@ -24,12 +24,14 @@ pub enum Key {
     /// Show the public key of a key
     Show {
         /// A key file, nsec1…, ncryptsec1… or hex [default: --key]
-        key: Option<String>,
+        #[arg(value_name = "KEY")]
+        secret: Option<String>,
     },
     /// Write a key that you have, as nsec1… or hex, to a new file
     Import {
         /// The key
-        key: String,
+        #[arg(value_name = "KEY")]
+        secret: String,
         /// The file to write
         file: PathBuf,
     },
@@ -59,10 +61,10 @@ impl Key {
     pub fn run(self, common: &Common) -> Result<()> {
         match self {
             Self::New { file } => write(common, &keys::generate(), &file),
-            Self::Import { key, file } => write(common, &keys::secret(&key)?, &file),
-            Self::Show { key } => {
-                let keys = match key {
-                    Some(key) => keys::secret(&key)?,
+            Self::Import { secret, file } => write(common, &keys::secret(&secret)?, &file),
+            Self::Show { secret } => {
+                let keys = match secret {
+                    Some(secret) => keys::secret(&secret)?,
                     None => common.keys()?,
                 };
                 print_public(common, &keys)

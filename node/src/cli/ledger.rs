@@ -48,7 +48,8 @@ pub enum Member {
     #[command(after_help = "Example: ayni member add npub1… --name ana")]
     Add {
         /// The member's public key
-        key: String,
+        #[arg(value_name = "NPUB")]
+        account: String,
         /// A short name, unique here, by which others pay
         #[arg(long)]
         name: String,
@@ -223,9 +224,9 @@ impl Member {
     pub fn run(self, common: &Common) -> Result<()> {
         let place = Place::of(common)?;
         match self {
-            Self::Add { key, name, limit, flags, inviter } => {
+            Self::Add { account, name, limit, flags, inviter } => {
                 let account =
-                    keys::public(&key).context("the member's key must be an npub1… or hex")?;
+                    keys::public(&account).context("the member's key must be an npub1… or hex")?;
                 if place.members()?.iter().any(|member| member.code == name) {
                     bail!("there is an account called {name} already; choose another short name");
                 }
