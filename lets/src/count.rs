@@ -36,12 +36,14 @@ impl Ledger {
         if let Body::Attestation(Attestation::State(statement)) = &entry.body
             && let About::Order(repeat) = &statement.about
         {
-            let currency = statement.currency.clone();
-            let key = (currency, repeat.payer, repeat.seq, entry.author, repeat.order);
-            if settled {
-                self.unseen.remove(&key);
-            } else {
-                self.unseen.insert(key);
+            let place = || {
+                let currency = statement.currency.clone();
+                (currency, repeat.payer, repeat.seq, entry.author, repeat.order)
+            };
+            if !settled {
+                self.unseen.insert(place());
+            } else if !self.unseen.is_empty() {
+                self.unseen.remove(&place());
             }
         }
         if settled {

@@ -27,7 +27,7 @@ pub struct Ledger {
     pub(crate) charters: BTreeMap<EventId, Arc<Charter>>,
     pub(crate) books: BTreeMap<Address, Book>,
     /// Everything that was applied, save attestations that are settled.
-    pub(crate) entries: BTreeMap<EventId, Entry>,
+    pub(crate) entries: BTreeMap<EventId, Arc<Entry>>,
     pub(crate) rulings: BTreeMap<EventId, Ruled>,
     /// How many of the rulings are not settled.
     unsettled: usize,
@@ -110,7 +110,7 @@ impl Part for Ledger {
         let ruling = Ruling::Waiting(ayni_protocol::Premise::Event(id));
         self.rulings.insert(id, Ruled { ruling, settled: false });
         self.unsettled = self.unsettled.saturating_add(1);
-        self.entries.insert(id, entry);
+        self.entries.insert(id, Arc::new(entry));
         let mut work = vec![id];
         self.fire(&Key::Present(id), &mut work);
         self.settle(work, facts);
