@@ -296,7 +296,8 @@ impl Peer {
         };
         *answered = true;
         *deadline = now + answer_ms;
-        self.inbox.want(round.need);
+        let room = self.inbox.want(round.need, &self.terms);
+        up!(self).pass.partial |= !room;
         self.outbox.offer(round.have);
         match round.next {
             Next::Say(message) => {

@@ -83,14 +83,20 @@ impl Inbox {
         self.withheld = 0;
     }
 
-    /// The peer has these and we do not.
-    pub fn want(&mut self, ids: impl IntoIterator<Item = EventId>) {
+    /// The peer has these and we do not. Whether all of them find room.
+    pub fn want(&mut self, ids: impl IntoIterator<Item = EventId>, terms: &Terms) -> bool {
         for id in ids {
             let settled = self.admitting.contains_key(&id) || self.refused.contains(&id);
-            if !settled && self.open.insert(id) {
-                self.wanted.push_back(id);
+            if settled || self.open.contains(&id) {
+                continue;
             }
+            if self.open.len() >= terms.pass_ids_max {
+                return false;
+            }
+            self.open.insert(id);
+            self.wanted.push_back(id);
         }
+        true
     }
 
     /// The next REQ to send: its number and filter.
@@ -247,6 +253,10 @@ mod tests {
         Some(filter.ids.unwrap().iter().map(|id| id.0[0]).collect())
     }
 
+    fn want<const N: usize>(inbox: &mut Inbox, numbers: [u8; N]) {
+        assert!(inbox.want(numbers.map(id), &terms()));
+    }
+
     fn live(inbox: &mut Inbox, n: u8) -> Delivery {
         inbox.arrived(id(n), Came::Live, &terms())
     }
@@ -254,7 +264,7 @@ mod tests {
     #[test]
     fn what_is_wanted_is_asked_for_once_within_bounds() {
         let mut inbox = Inbox::new(&terms());
-        inbox.want([1, 2, 3, 2, 4, 5].map(id));
+        want(&mut inbox, [1, 2, 3, 2, 4, 5]);
         assert_eq!(asked(&mut inbox, 0), Some(vec![1, 2]));
         assert_eq!(asked(&mut inbox, 0), Some(vec![3, 4]));
         assert_eq!(asked(&mut inbox, 0), None, "two are in flight");
@@ -273,7 +283,7 @@ mod tests {
     fn nothing_is_asked_for_while_our_door_is_full() {
         let mut inbox = Inbox::new(&terms());
         assert!([1, 2, 3, 4].into_iter().all(|n| live(&mut inbox, n) == Delivery::Take));
-        inbox.want([5, 6].map(id));
+        want(&mut inbox, [5, 6]);
         assert_eq!(asked(&mut inbox, 0), None);
         assert_eq!(inbox.stored(&id(1)), Some(Came::Live));
         assert_eq!(inbox.stored(&id(1)), None);
@@ -285,16 +295,28 @@ mod tests {
     }
 
     #[test]
+    fn what_was_asked_for_counts_as_come() {
+        let mut inbox = Inbox::new(&terms());
+        live(&mut inbox, 1);
+        live(&mut inbox, 2);
+        want(&mut inbox, [3, 4, 5, 6]);
+        assert_eq!(asked(&mut inbox, 0), Some(vec![3, 4]));
+        assert_eq!(asked(&mut inbox, 0), None, "one more would fit, and two would not");
+        inbox.stored(&id(1));
+        assert_eq!(asked(&mut inbox, 0), Some(vec![5, 6]));
+    }
+
+    #[test]
     fn a_batch_that_brought_something_goes_on_and_one_that_did_not_is_left() {
         let mut inbox = Inbox::new(&terms());
-        inbox.want([1, 2].map(id));
+        want(&mut inbox, [1, 2]);
         asked(&mut inbox, 0);
         inbox.delivered(0, id(1), 0, &terms());
         inbox.ended(0);
         assert_eq!(asked(&mut inbox, 0), Some(vec![2]));
         inbox.ended(1);
         assert_eq!((asked(&mut inbox, 0), inbox.withheld(), inbox.given()), (None, 1, 1));
-        inbox.want([id(2)]);
+        want(&mut inbox, [2]);
         assert_eq!(asked(&mut inbox, 0), Some(vec![2]), "the next reconciliation asks again");
     }
 
@@ -305,7 +327,7 @@ mod tests {
         live(&mut inbox, 2);
         assert_eq!(inbox.refused(&id(1), true), Some(Came::Live));
         assert_eq!(inbox.refused(&id(2), false), Some(Came::Live));
-        inbox.want([1, 2].map(id));
+        want(&mut inbox, [1, 2]);
         assert_eq!(asked(&mut inbox, 0), Some(vec![2]));
         assert_eq!(live(&mut inbox, 1), Delivery::Known);
         assert_eq!(inbox.refused_count(), 1);
@@ -314,7 +336,7 @@ mod tests {
     #[test]
     fn what_came_another_way_is_not_asked_for() {
         let mut inbox = Inbox::new(&terms());
-        inbox.want([1, 2, 3].map(id));
+        want(&mut inbox, [1, 2, 3]);
         live(&mut inbox, 1);
         assert_eq!(asked(&mut inbox, 0), Some(vec![2, 3]));
         assert_eq!(live(&mut inbox, 2), Delivery::Take);
@@ -322,9 +344,18 @@ mod tests {
     }
 
     #[test]
+    fn no_peer_makes_us_want_without_end() {
+        let terms = Terms { pass_ids_max: 2, ..terms() };
+        let mut inbox = Inbox::new(&terms);
+        assert!(inbox.want([1, 2, 1, 2].map(id), &terms));
+        assert!(!inbox.want([2, 3].map(id), &terms));
+        assert_eq!(inbox.missing(), 2);
+    }
+
+    #[test]
     fn a_postponed_batch_waits() {
         let mut inbox = Inbox::new(&terms());
-        inbox.want([id(1)]);
+        want(&mut inbox, [1]);
         asked(&mut inbox, 0);
         assert!(inbox.postponed(0, 100));
         assert_eq!((asked(&mut inbox, 99), inbox.timeout(99)), (None, Some(100)));

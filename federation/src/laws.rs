@@ -214,11 +214,13 @@ mod tests {
         #[test]
         fn nothing_falls_between(
             (nodes, follows) in shape(),
+            auth in any::<[bool; 3]>(),
             before in prop::collection::vec((0..3_usize, 0..pool().len()), 0..20),
             steps in steps(false, 80),
             after in prop::collection::vec((0..3_usize, 0..pool().len()), 0..4),
         ) {
-            let mut world = connected(&[Manner::PLAIN; 3][..nodes], &follows, 0);
+            let manners = auth.map(|auth| Manner { auth, ..Manner::PLAIN });
+            let mut world = connected(&manners[..nodes], &follows, 0);
             let publish = |world: &mut World, (at, event)| world.publish(at % nodes, event);
             before.into_iter().for_each(|what| publish(&mut world, what));
             steps.into_iter().for_each(|step| take(&mut world, step));
@@ -274,6 +276,49 @@ mod tests {
         world.until(World::all_in_step).unwrap();
         assert!(world.now - from <= 4_000, "{}", world.now - from);
         assert!(world.all_equal());
+    }
+
+    #[test]
+    fn nothing_is_echoed() {
+        let mut world = connected(&[Manner::PLAIN; 2], &[(0, 1)], 7);
+        world.quiet();
+        (0..10).for_each(|event| world.publish(0, event));
+        world.quiet();
+        assert_eq!(world.traffic(), (10, 0), "our own uploads are not handed out to us");
+        (10..20).for_each(|event| world.publish(1, event));
+        world.quiet();
+        assert_eq!(world.traffic(), (10, 10), "what came from the peer is not sent back");
+    }
+
+    #[test]
+    fn uploads_that_a_lost_connection_took_along_are_sent_again_at_once() {
+        let mut world = connected(&[Manner::PLAIN; 2], &[(0, 1)], 7);
+        world.quiet();
+        (0..20).for_each(|event| world.publish(0, event));
+        world.cut(0);
+        let from = world.now;
+        world.until(|world| world.all_equal() && world.all_in_step()).unwrap();
+        assert!(world.now - from <= 1_000, "{}", world.now - from);
+    }
+
+    #[test]
+    fn what_was_not_told_is_found_soon() {
+        let mut world = connected(&[Manner::PLAIN; 2], &[(0, 1)], 7);
+        let tell_nothing = |world: &mut World, event: usize| {
+            let event = pool()[event].clone();
+            world.nodes[0].events.insert(event.id, event);
+            world.follows[0].peer.handle_missed(world.now);
+        };
+        // Once while the sets are being compared, and once when they are equal.
+        while world.follows[0].connection.as_ref().unwrap().reconciliation.is_none() {
+            assert!(world.deliver_up(0) || world.deliver_down(0));
+        }
+        for event in [1, 2] {
+            tell_nothing(&mut world, event);
+            let from = world.now;
+            world.until(|world| world.all_equal() && world.all_in_step()).unwrap();
+            assert!(world.now - from <= 2 * terms().retry_ms, "{}", world.now - from);
+        }
     }
 
     #[test]

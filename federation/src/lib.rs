@@ -30,6 +30,8 @@ pub mod terms;
 pub mod wire;
 
 #[cfg(test)]
+mod liars;
+#[cfg(test)]
 mod world;
 
 pub use peer::{Peer, PeerEvent, Transmit};

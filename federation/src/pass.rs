@@ -96,7 +96,7 @@ impl Peer {
         session.passes = session.passes.saturating_add(1);
         session.strikes = 0;
         session.pass.completed = true;
-        session.pass.partial = partial;
+        session.pass.partial |= partial;
         session.stage = Stage::Settled { concluded: false };
         session.resync_at = now
             + match (session.pass.missed, session.negentropy) {

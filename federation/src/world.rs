@@ -107,7 +107,7 @@ pub struct Connection {
     pub up: VecDeque<String>,
     pub down: VecDeque<String>,
     subscriptions: BTreeMap<String, Vec<Filter>>,
-    reconciliation: Option<(String, Vec<(u64, EventId)>)>,
+    pub reconciliation: Option<(String, Vec<(u64, EventId)>)>,
     authenticated: bool,
 }
 
