@@ -19,7 +19,7 @@ use crate::when::utc;
 /// Ballots and delegations a member may put into one box, and delegations for all in one community.
 /// The last one stands, so more are of no use to anyone.
 pub const PAPERS_MAX: usize = 64;
-/// Proposals a member may have that are not closed yet.
+/// Proposals a member may have that are not closed yet. The community itself may have more.
 pub const PROPOSALS_MAX: usize = 16;
 
 impl Assembly {
@@ -84,7 +84,7 @@ impl Assembly {
                 utc(spec.closes)
             )));
         }
-        self.not_too_many(proposal.author, now)
+        if own { Ok(()) } else { self.not_too_many(proposal.author, now) }
     }
 
     fn may_enter(&self, id: EventId, paper: &Paper, now: Timestamp) -> Result<(), Rejection> {

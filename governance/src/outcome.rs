@@ -27,7 +27,7 @@ pub struct Outcome {
 
 /// What goes into a tally beside the count.
 #[derive(Debug, Clone, Copy)]
-pub struct Box<'a> {
+pub struct SealedBox<'a> {
     /// The digest that the witnesses sealed.
     pub digest: [u8; 32],
     /// The ballot that stands, by voter.
@@ -38,7 +38,7 @@ pub struct Box<'a> {
 #[must_use]
 pub fn outcome(
     proposal: &Proposal,
-    sealed: Box<'_>,
+    sealed: SealedBox<'_>,
     count: &Count<PublicKey>,
     round: Option<&Round>,
 ) -> Option<Outcome> {
@@ -86,7 +86,7 @@ fn padded(option: &str) -> EventId {
 /// The members of section 8, and where a lot was drawn `round` and `tied`.
 fn tally_value(
     proposal: &Proposal,
-    sealed: Box<'_>,
+    sealed: SealedBox<'_>,
     count: &Count<PublicKey>,
     options: &[String],
     drawn: Option<(&Vec<String>, u64)>,
@@ -160,7 +160,7 @@ mod tests {
         let rules = rules("quadratic a b c");
         let count = tally(&rules, &credits, &ballots, &[(key(5), key(1))].into());
         let ids = (1..=4).map(|voter| (key(voter), EventId([voter; 32]))).collect();
-        let sealed = Box { digest: [9; 32], ballots: &ids };
+        let sealed = SealedBox { digest: [9; 32], ballots: &ids };
         let outcome = outcome(&proposal("quadratic a b c"), sealed, &count, None).unwrap();
         expect![[r#"{"abstained":1,"box":"0909090909090909090909090909090909090909090909090909090909090909","delegated":1,"eligible":5,"method":"quadratic","outcome":["a"],"proposal":"22e971ef187286f3238ccf7f6552a1605434b5fc3684ef3b642cf011166b253f","quorum_met":true,"scores":{"a":14,"b":-6,"c":2},"spoiled":[{"ballot":"0202020202020202020202020202020202020202020202020202020202020202","reason":"Overspent","voter":"0202020202020202020202020202020202020202020202020202020202020202"}],"v":1,"voters":4}"#]]
         .assert_eq(&outcome.json);
@@ -173,7 +173,7 @@ mod tests {
         let ballots = [(key(1), choice("a=1")), (key(2), choice("b=1"))].into();
         let credits = [(key(1), 0), (key(2), 0)].into();
         let count = tally(&rules, &credits, &ballots, &BTreeMap::new());
-        let sealed = Box { digest: [9; 32], ballots: &BTreeMap::new() };
+        let sealed = SealedBox { digest: [9; 32], ballots: &BTreeMap::new() };
         let proposal = proposal("single a b");
         assert_eq!(outcome(&proposal, sealed, &count, None), None);
         let drawn = outcome(&proposal, sealed, &count, Some(&round(5))).unwrap();

@@ -3,6 +3,8 @@
 //! What is shown before the box is decided is a forecast over all entries seen so far, and says so
 //! with `provisional`. Ids, keys and digests are hex, times unix seconds, shares basis points.
 
+use std::borrow::Cow;
+
 use ayni_protocol::{EventId, PublicKey, Timestamp, hex};
 use serde::Serialize;
 
@@ -206,8 +208,9 @@ impl Assembly {
     }
 
     /// The count of the decided box, or of all entries seen so far.
-    fn latest_count(&self, case: &Case) -> Counted {
-        case.counted.clone().unwrap_or_else(|| case.count(&self.papers, &case.entries))
+    fn latest_count<'a>(&self, case: &'a Case) -> Cow<'a, Counted> {
+        let forecast = || Cow::Owned(case.count(&self.papers, &case.entries));
+        case.counted.as_ref().map_or_else(forecast, Cow::Borrowed)
     }
 
     fn view(&self, case: &Case, now: Timestamp) -> ProposalView {

@@ -54,15 +54,19 @@ impl Village {
     }
 
     pub fn then(&mut self, step: &Step) {
-        match step {
-            Step::Entry(entry) => self.assembly.apply(entry.clone(), &mut self.facts),
-            Step::Fact(fact) => self.assembly.learn(fact, &mut self.facts),
-        }
+        self.take(step.clone());
     }
 
     pub fn with(mut self, step: Step) -> Self {
-        self.then(&step);
+        self.take(step);
         self
+    }
+
+    fn take(&mut self, step: Step) {
+        match step {
+            Step::Entry(entry) => self.assembly.apply(entry, &mut self.facts),
+            Step::Fact(fact) => self.assembly.learn(&fact, &mut self.facts),
+        }
     }
 
     pub fn ruling(&self, name: &str) -> Option<Ruling<Reason>> {

@@ -11,7 +11,7 @@ use ayni_witness::{Fact, Instance, Value};
 use super::{Assembly, Case};
 use crate::draft;
 use crate::entry::Published;
-use crate::outcome::{Box, outcome};
+use crate::outcome::{SealedBox, outcome};
 use crate::reason::Reason;
 use crate::state::State;
 use crate::tally::Verdict;
@@ -66,7 +66,7 @@ impl Assembly {
         let place = case.charter.beacon.as_ref().map(|chain| chain.hash);
         let place = place.zip(case.proposal.spec.unlock);
         let round = place.and_then(|(chain, round)| self.ground.round(chain, round));
-        let sealed = Box { digest: decision.digest, ballots: &counted.ballots };
+        let sealed = SealedBox { digest: decision.digest, ballots: &counted.ballots };
         case.outcome = outcome(&case.proposal, sealed, &counted.count, round);
         match (&case.outcome, place) {
             (Some(outcome), _) => {

@@ -190,7 +190,7 @@ fn a_vote_passes_and_its_act_counts() {
         [0, 100, 200, 201].map(|now| village.state(now)),
         ["scheduled", "open", "open", "closing"]
     );
-    assert_eq!(village.assembly.digest_lines(), [] as [String; 0]);
+    assert!(village.assembly.digest_lines().is_empty());
     village.then(&sealed(&["one", "two", "three"]));
     assert_eq!((village.state(0).as_str(), village.scores()), ("tallied", "a 7, b -4".into()));
     let mandated = |village: &Village| {
@@ -296,6 +296,27 @@ fn a_tie_waits_for_its_round() {
         tallied: tallied|-
     "]]
     .assert_eq(&story(proposal("single a b, lot"), &clear));
+}
+
+#[test]
+fn an_act_is_mandated_once_though_the_round_comes_last() {
+    let mut spec = crate::testing::spec("single a b, lot").under(&charter());
+    spec.exec = Some(id("act"));
+    let mut steps = founding();
+    steps.extend([
+        Step::Entry(Entry::Proposal(Box::new(proposed(spec)))),
+        ballot("one", "ana", 150, "a=1"),
+        ballot("two", "ben", 150, "b=1"),
+        sealed(&["one", "two"]),
+    ]);
+    let result = sha256(Village::after(&steps).with(round()).json());
+    // The tie waits when the box is decided, and again when the result is.
+    let village = Village::after(&steps).with(certified(result));
+    assert_eq!(village.state(0), "awaiting-beacon");
+    let village = village.with(round());
+    assert_eq!(village.state(0), "executed");
+    let mandates = village.facts.iter().filter(|fact| matches!(fact, Fact::Mandated { .. }));
+    assert_eq!(mandates.count(), 1);
 }
 
 #[test]
@@ -405,7 +426,7 @@ fn the_view_has_what_a_page_draws() {
     assert_eq!((view.state, view.provisional), (crate::State::Open, true));
     assert_eq!((view.turnout, view.eligible, view.quorum_heads), (2, 4, 3));
     assert_eq!((view.abstained, view.quorum_met, view.entries), (1, false, 3));
-    assert_eq!(view.outcome, [] as [&str; 0]);
+    assert!(view.outcome.is_empty());
     let json = serde_json::to_value(&view).unwrap();
     assert_eq!(json["options"][1]["score"], -7);
     assert_eq!(json["options"][1]["against"], 7);

@@ -228,12 +228,15 @@ proptest! {
         doings in doings(),
         late in doings(),
     ) {
-        let mut village = Village::after(&history(&course, &doings));
+        let steps = history(&course, &doings);
+        let late = late.iter().enumerate().map(|(at, doing)| doing.step(&format!("late {at}")));
+        let late: Vec<Step> = late.collect();
+        let mut village = Village::after(&steps);
         let before = village.json();
-        for (at, doing) in late.iter().enumerate() {
-            village.then(&doing.step(&format!("late {at}")));
-        }
-        prop_assert_eq!(village.json(), before);
+        late.iter().for_each(|step| village.then(step));
+        prop_assert_eq!(village.json(), before.clone());
+        // Late is what is not in the box, even where it came first.
+        prop_assert_eq!(Village::after(&[late, steps].concat()).json(), before);
     }
 
     /// OneMemberOneBudget.
