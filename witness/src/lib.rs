@@ -46,3 +46,4 @@ pub use fact::{
     Subject, Timings, Value, WitnessSeat,
 };
 pub use reason::Reason;
+pub use views::Progress;
