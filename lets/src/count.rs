@@ -60,6 +60,7 @@ impl Ledger {
                 let book = self.books.entry(order.currency.clone()).or_default();
                 let account = book.accounts.entry(payer).or_default();
                 account.sound.insert((order.seq, id));
+                self.unattested.insert(id);
                 let other = account.sound_at(order.seq).find(|other| *other != id);
                 self.note_fork(Case::Order, &order.currency, payer, order.seq, id, other);
             }
@@ -205,6 +206,7 @@ impl Ledger {
 
     fn count_order(&mut self, entry: &Entry, order: &Order) -> Fact {
         let (payer, total, when) = (entry.speaker(), order.total(), (entry.created_at, entry.id));
+        self.unattested.remove(&entry.id);
         let book = self.books.entry(order.currency.clone()).or_default();
         let account = book.accounts.entry(payer).or_default();
         account.debits = account.debits.saturating_add(total);

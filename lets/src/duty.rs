@@ -1,7 +1,8 @@
-//! What a witness owes the community besides attesting orders: acknowledgements of policies that
-//! take something away, and its signature under charges; and the drafts that a node signs.
+//! What a witness owes the community besides answering clients: its word on orders that came by
+//! another way or that it had no time to sign, acknowledgements of policies that take something
+//! away, and its signature under charges; and the drafts that a node signs.
 
-use ayni_protocol::{Address, Draft, EventId, Prefix, PublicKey, Rejection};
+use ayni_protocol::{Address, Draft, EventId, Prefix, PublicKey, Rejection, Timestamp};
 use ayni_witness::Payout;
 
 use crate::account::Raise;
@@ -13,12 +14,28 @@ use crate::ledger::Ledger;
 use crate::order::Terms;
 use crate::{Charge, Order, Rules};
 
+/// Orders that are judged again each time; those beyond wait until some of these are settled.
+const ORDERS_AT_ONCE: usize = 1_000;
+
 impl Ledger {
-    /// The next statement that witness `me` owes, if any. Each names the one before in the log, so
+    /// The next statement that witness `me` owes at time `now`, if any. Each names the one before in the log, so
     /// there is one at a time: sign it, apply it, ask again.
     #[must_use]
-    pub fn next_duty(&self, me: &PublicKey) -> Option<Draft> {
-        self.next_acknowledgement(me).or_else(|| self.next_charge(me))
+    pub fn next_duty(&self, me: &PublicKey, now: Timestamp) -> Option<Draft> {
+        self.next_acknowledgement(me)
+            .or_else(|| self.next_charge(me))
+            .or_else(|| self.next_order(me, now))
+    }
+
+    /// A crash may fall between an order and its attestation, and an order may come from a peer
+    /// before the account it pays to: such an order is attested as soon as it may be.
+    fn next_order(&self, me: &PublicKey, now: Timestamp) -> Option<Draft> {
+        self.unattested.iter().take(ORDERS_AT_ONCE).find_map(|id| {
+            match self.hear(self.entries.get(id)?, me, now) {
+                Ok(Verdict::Attest(draft)) => Some(draft),
+                _ => None,
+            }
+        })
     }
 
     fn next_acknowledgement(&self, me: &PublicKey) -> Option<Draft> {

@@ -43,6 +43,8 @@ pub struct Ledger {
     pub(crate) payouts: BTreeMap<[u8; 32], Vec<Arc<Payout>>>,
     /// Orders that witnesses attested for a `pay` id.
     pub(crate) paid: BTreeMap<[u8; 32], BTreeSet<EventId>>,
+    /// Orders that lack nothing but the witnesses' word.
+    pub(crate) unattested: BTreeSet<EventId>,
     /// Policies that wait for the acknowledgement of witnesses.
     pub(crate) lowering: BTreeSet<(Address, EventId)>,
     /// Accounts by the keys that any policy let sign for them.

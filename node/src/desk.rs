@@ -68,7 +68,7 @@ impl Desk {
                 done.push(self.sign(book, draft, moment));
             }
             while done.len() < DUTIES_MAX
-                && let Some(draft) = book.ledger.next_duty(&self.keys.public())
+                && let Some(draft) = book.ledger.next_duty(&self.keys.public(), moment.now)
             {
                 done.push(self.sign(book, draft, moment));
             }

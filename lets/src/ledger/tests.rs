@@ -292,7 +292,7 @@ fn lowering_binds_once_witnesses_acknowledged_it() {
     assert!(matches!(world.pay("ana", "ben", 101), Verdict::Refuse(_)), "but this one has");
     world.duties("three");
     assert_eq!(world.view("ana").limit.to_string(), "1.00");
-    assert_eq!(world.ledger.next_duty(&key("two")), None, "enough have acknowledged it");
+    assert_eq!(world.ledger.next_duty(&key("two"), 0), None, "enough have acknowledged it");
 }
 
 #[test]

@@ -78,7 +78,7 @@ impl World {
     }
 
     pub fn duties(&mut self, witness: &str) {
-        while let Some(duty) = self.ledger.next_duty(&key(witness)) {
+        while let Some(duty) = self.ledger.next_duty(&key(witness), 0) {
             self.now += 1;
             let event = duty.sign(&keys(witness), self.now, [0; 32]);
             self.put(event);
