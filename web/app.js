@@ -463,11 +463,11 @@ function statementTable(entries, names) {
   ], rows);
 }
 
-function entryText({ type, counterparty, amount: moved, reason }, names) {
+function entryText({ type, counterparty, amount: moved, reason, refund_of: refunded }, names) {
   const who = names(counterparty);
   if (type === 'charge') return TEXTS.entry.charge(reason);
   if (type === 'levy') return TEXTS.entry.levy(who);
-  if (type === 'refund') return TEXTS.entry.refund(who);
+  if (type === 'refund' || refunded) return TEXTS.entry.refund(who);
   return String(moved).startsWith('-') ? TEXTS.entry.paid(who) : TEXTS.entry.got(who);
 }
 

@@ -15,13 +15,17 @@ useWebSocketImplementation(WebSocket);
 const URL = process.env.AYNI_RELAY_URL;
 const PATIENCE_MS = 5_000;
 let relay;
+const opened = [];
 
 before(async () => {
   assert.ok(URL, 'set AYNI_RELAY_URL to the address of a running node');
   relay = await Relay.connect(URL);
 });
 
-after(() => relay?.close());
+after(() => {
+  relay?.close();
+  for (const socket of opened) socket.terminate(); // Those of failed tests too, or node would wait for them.
+});
 
 const now = () => Math.floor(Date.now() / 1000);
 
@@ -55,6 +59,7 @@ const ids = (events) => events.map((event) => event.id);
 /** A bare connection, for what a library hides. */
 async function bare() {
   const socket = new WebSocket(URL);
+  opened.push(socket);
   const inbox = [];
   const waiting = [];
   socket.on('message', (data) => {
