@@ -1,5 +1,6 @@
 //! The relay over real sockets: what a client sees, and who is closed when.
 
+#[cfg(test)]
 mod world;
 
 use std::collections::BTreeSet;

@@ -217,16 +217,16 @@ pub(super) fn settings() -> Settings {
     }
 }
 
-pub(super) fn check_with(settings: &Settings, script: &str, expected: Expect) {
+pub(super) fn check_with(settings: &Settings, script: &str, expected: &Expect) {
     let mut talk = Talk::new(settings);
     talk.run(script);
     expected.assert_eq(&talk.transcript);
 }
 
-pub(super) fn check(script: &str, expected: Expect) {
+pub(super) fn check(script: &str, expected: &Expect) {
     check_with(&settings(), script, expected);
 }
 
-pub(super) fn check_limits(limits: Limits, script: &str, expected: Expect) {
+pub(super) fn check_limits(limits: Limits, script: &str, expected: &Expect) {
     check_with(&Settings { limits, ..settings() }, script, expected);
 }

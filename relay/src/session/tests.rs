@@ -27,7 +27,7 @@ fn stored_events_come_newest_first_then_eose_then_live_ones() {
         ["CLOSE","unknown"]
         ["EVENT",<live>]
         "#,
-        expect![[r#"
+        &expect![[r#"
             > ["EVENT",<old>]
             < ["OK","old.id",true,""]
             > ["EVENT",<new>]
@@ -62,7 +62,7 @@ fn a_request_replaces_the_one_of_its_name() {
         ["REQ","s",{"since":1.5}]
         store like
         "#,
-        expect![[r#"
+        &expect![[r#"
             > ["REQ","s",{"kinds":[1]}]
             < ["EOSE","s"]
             > ["REQ","s",{"kinds":[7]}]
@@ -88,7 +88,7 @@ fn what_real_clients_send_while_idle() {
         ["REQ","e\"\\é",{"ids":[]}]
         ["COUNT","c",{"authors":[]}]
         "#,
-        expect![[r#"
+        &expect![[r#"
             > ["PING"]
             > ["LIMITS",{}]
             > ["REQ","ndk",{"kinds":[99999],"limit":0}]
@@ -113,7 +113,7 @@ fn limit_zero_is_live_only() {
         ["REQ","s",{"kinds":[1],"limit":0}]
         store new
         "#,
-        expect![[r#"
+        &expect![[r#"
             > store old
             > ["REQ","s",{"kinds":[1],"limit":0}]
             < ["EOSE","s"]
@@ -139,7 +139,7 @@ fn limits_count_for_each_filter_alone() {
         ["COUNT","n",{"authors":["ana.key"],"limit":1},{"kinds":[7]}]
         ["COUNT","n",{"kinds":[7]}]
         "#,
-        expect![[r#"
+        &expect![[r#"
             > store a
             > store b
             > store c
@@ -172,7 +172,7 @@ fn what_cannot_be_honoured_is_closed_and_what_cannot_be_read_is_noticed() {
         nonsense
         ["EVENT",{"id":"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","kind":-1}]
         "##,
-        expect![[r##"
+        &expect![[r##"
             > ["REQ","s",{"search":"x"}]
             < ["CLOSED","s","unsupported: filter contains unknown elements; this relay would have to ignore them"]
             > ["REQ","s",{"#emoji":["x"]}]
@@ -208,7 +208,7 @@ fn forged_events_are_refused() {
     let flipped = if sig.starts_with('0') { "1" } else { "0" };
     talk.run(&format!("[\"EVENT\",{head}\"sig\":\"{flipped}{}]", &sig[1..]));
     let answers: Vec<_> = talk.transcript.lines().filter(|line| line.starts_with('<')).collect();
-    expect![[r#"
+    &expect![[r#"
         < ["OK","note.id",false,"invalid: the id is not the hash of the event"]
         < ["OK","note.id",false,"invalid: the signature does not fit the id and pubkey"]"#]]
     .assert_eq(&answers.join("\n"));
@@ -279,7 +279,7 @@ fn the_challenge_comes_on_connect_where_it_is_so_set() {
         def mine ana 1 - | protected
         ["EVENT",<mine>]
         "#,
-        expect![[r#"
+        &expect![[r#"
             < ["AUTH","c0ffee"]
             > ["EVENT",<mine>]
             < ["OK","mine.id",false,"auth-required: only its author may publish a protected event"]
@@ -307,7 +307,7 @@ fn auth_is_bound_to_challenge_url_kind_and_time() {
     try_auth(draft(kind::AUTH, CHALLENGE), NOW + window + 1);
     try_auth(draft(kind::AUTH, CHALLENGE), NOW - window - 1);
     try_auth(draft(kind::AUTH, CHALLENGE), NOW - window);
-    expect![[r#"
+    &expect![[r#"
         > auth ana wss://other.example
         < ["OK","auth-ana.id",false,"invalid: the relay tag names another relay's URL"]
         > auth ana wss://relay.example/path
@@ -462,7 +462,7 @@ fn stopping_closes_what_is_open() {
         ["NEG-OPEN","n",{},"6100000200"]
         stop
         "#,
-        expect![[r#"
+        &expect![[r#"
             > ["REQ","s",{}]
             < ["EOSE","s"]
             > ["NEG-OPEN","n",{},"6100000200"]
@@ -495,7 +495,7 @@ fn reconciliations_open_answer_and_close() {
         ["NEG-OPEN","m",{"search":"x"},"6100000200"]
         ["NEG-OPEN","m",{},"6x"]
         "#,
-        expect![[r#"
+        &expect![[r#"
             > store note
             > store for-ben
             > ["NEG-OPEN","n",{},"6100000200"]

@@ -12,7 +12,8 @@ use ayni_relay::{Accepted, Backend, Page, Source, Stored, Viewer};
 /// The time in tests, unless they set another.
 pub const NOW: Timestamp = 1_700_000_000;
 
-type Publisher = Box<dyn Fn(&VerifiedEvent, Option<u64>) + Send + Sync>;
+/// Hands an event and its position on.
+pub type Publisher = Box<dyn Fn(&VerifiedEvent, Option<u64>) + Send + Sync>;
 
 /// Events in the order of storing.
 pub struct Memory {
@@ -22,7 +23,8 @@ pub struct Memory {
     pub now: AtomicU64,
     /// Whether strangers may read.
     pub members_only: bool,
-    publisher: OnceLock<Publisher>,
+    /// Who is told of what was stored.
+    pub publisher: OnceLock<Publisher>,
 }
 
 impl Default for Memory {
@@ -38,11 +40,6 @@ impl Default for Memory {
 }
 
 impl Memory {
-    /// Who is told of what was stored.
-    pub fn tell(&self, publisher: impl Fn(&VerifiedEvent, Option<u64>) + Send + Sync + 'static) {
-        assert!(self.publisher.set(Box::new(publisher)).is_ok(), "told once");
-    }
-
     /// Stores an event, replacing what it replaces, and gives its position; nothing for an
     /// ephemeral one.
     pub fn store(&self, event: &VerifiedEvent) -> Option<u64> {

@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 
-use self::memory::{Memory, NOW};
+use self::memory::{Memory, NOW, Publisher};
 
 /// Long enough for the slowest machine; nothing here measures speed.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -48,9 +48,10 @@ impl House {
         let memory = Arc::new(memory);
         let relay = Relay::new(Arc::clone(&memory), settings);
         let publisher = relay.clone();
-        memory.tell(move |event, position| {
+        let told: Publisher = Box::new(move |event, position| {
             publisher.publish(event, position);
         });
+        assert!(memory.publisher.set(told).is_ok());
         let door = InformationDoor::new(&relay.information());
         let (stop, stopped) = oneshot::channel();
         let until = async {
@@ -170,9 +171,8 @@ impl Client {
     /// Reads on until the relay closes, and gives its close code, if it said one.
     pub async fn close_code(&mut self) -> Option<u16> {
         loop {
-            match self.hear_any().await? {
-                Message::Close(frame) => return frame.map(|frame| frame.code.into()),
-                _ => {}
+            if let Message::Close(frame) = self.hear_any().await? {
+                return frame.map(|frame| frame.code.into());
             }
         }
     }

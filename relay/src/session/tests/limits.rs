@@ -19,7 +19,7 @@ fn event_bytes() {
     check_limits(
         Limits { event_bytes: bytes, ..Limits::default() },
         "def fits ana 1 | 123456789\ndef more ana 1 | 123456789x\n[\"EVENT\",<fits>]\n[\"EVENT\",<more>]",
-        expect![[r#"
+        &expect![[r#"
             > ["EVENT",<fits>]
             < ["OK","fits.id",true,""]
             > ["EVENT",<more>]
@@ -42,7 +42,7 @@ fn event_tags_and_tag_value_bytes() {
         ["EVENT",<long>]
         ["EVENT",<name>]
         "#,
-        expect![[r#"
+        &expect![[r#"
             > ["EVENT",<fits>]
             < ["OK","fits.id",true,""]
             > ["EVENT",<more>]
@@ -65,7 +65,7 @@ fn future_secs() {
         ["EVENT",<fits>]
         ["EVENT",<more>]
         "#,
-        expect![[r#"
+        &expect![[r#"
             > ["EVENT",<fits>]
             < ["OK","fits.id",true,""]
             > ["EVENT",<more>]
@@ -88,7 +88,7 @@ fn subscriptions_and_their_ids() {
         ["COUNT","abcd",{}]
         ["NEG-OPEN","abcd",{},"61"]
         "#,
-        expect![[r#"
+        &expect![[r#"
             > ["REQ","äöü",{}]
             < ["EOSE","äöü"]
             > ["REQ","b",{}]
@@ -121,7 +121,7 @@ fn filters_and_their_values() {
         ["REQ","together",{"kinds":[1,2,3]}]
         ["REQ","together, one more",{"kinds":[1]}]
         "##,
-        expect![[r##"
+        &expect![[r##"
             > ["REQ","a",{"kinds":[1,2,3]},{}]
             < ["EOSE","a"]
             > ["REQ","b",{},{},{}]
@@ -154,7 +154,7 @@ fn default_limit_and_max_limit() {
         ["REQ","default",{}]
         ["REQ","max",{"limit":3}]
         "#,
-        expect![[r#"
+        &expect![[r#"
             > store a
             > store b
             > store c
@@ -178,7 +178,7 @@ fn counts_that_wait() {
     talk.work();
     talk.hear();
     talk.run("[\"COUNT\",\"c\",{}]");
-    expect![[r#"
+    &expect![[r#"
         < ["CLOSED","b","rate-limited: too many COUNTs are waiting for their answer"]
         < ["COUNT","a",{"count":0}]
         > ["COUNT","c",{}]
@@ -223,7 +223,7 @@ fn messages_per_minute() {
     talk.run(script);
     talk.clock_ms = 30_000;
     talk.run("[\"EVENT\",<note>]\n[\"EVENT\",<note>]");
-    expect![[r#"
+    &expect![[r#"
         > ["REQ","s",{}]
         < ["EOSE","s"]
         > ["NEG-OPEN","n",{},"6100000200"]
