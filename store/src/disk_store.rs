@@ -113,10 +113,10 @@ impl DiskStore {
         };
         if kept.as_ref().is_some_and(|kept| !still_fits(kept)) {
             // Opening repaired something that the snapshot vouched for: read all of it again.
-            drop(opened);
+            let Recovery { dropped_bytes, dropped, .. } = opened.recovery;
             return Self::open_on(disk, segment_bytes, None).map(|(mut store, recovery)| {
                 store.state = state;
-                (store, recovery)
+                (store, Recovery { dropped_bytes, dropped, ..recovery })
             });
         }
         let from_snapshot = kept.is_some();
@@ -417,4 +417,147 @@ fn lock(path: &Path) -> Result<File, Fault> {
 
 fn long(length: usize) -> u64 {
     u64::try_from(length).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{NOW, event, ids, journal};
+
+    fn notes(times: std::ops::Range<u64>) -> Vec<VerifiedEvent> {
+        times.map(|time| event(1, 1, time, &format!("t={}", time % 3))).collect()
+    }
+
+    #[test]
+    fn a_folder_has_one_owner() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, _) = DiskStore::open(folder.path()).unwrap();
+        assert!(matches!(DiskStore::open(folder.path()), Err(Fault::Locked { .. })));
+        drop(store);
+        DiskStore::open(folder.path()).unwrap();
+    }
+
+    #[test]
+    fn a_clean_restart_reads_the_snapshot_and_a_lost_sled_folder_loses_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let (store, recovery) = DiskStore::open(folder.path()).unwrap();
+        assert!(!recovery.from_snapshot);
+        store.append(&notes(0..50), NOW).unwrap();
+        store.state().unwrap().put("cursors", b"peer", b"7").unwrap();
+        let before = journal(&store);
+        drop(store);
+        let (store, recovery) = DiskStore::open(folder.path()).unwrap();
+        assert_eq!((recovery.events, recovery.from_snapshot), (50, true));
+        assert_eq!(store.state().unwrap().get("cursors", b"peer").unwrap(), Some(b"7".to_vec()));
+        assert_eq!(journal(&store), before);
+        drop(store);
+        fs::remove_dir_all(folder.path().join("sled")).unwrap();
+        let (store, recovery) = DiskStore::open(folder.path()).unwrap();
+        assert_eq!((recovery.events, recovery.from_snapshot), (50, false));
+        assert_eq!(journal(&store), before);
+    }
+
+    #[test]
+    fn a_snapshot_of_another_journal_is_passed_over() {
+        let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        for (folder, times) in [(&one, 0..50), (&two, 50..100)] {
+            DiskStore::open(folder.path()).unwrap().0.append(&notes(times), NOW).unwrap();
+        }
+        fs::remove_dir_all(one.path().join("sled")).unwrap();
+        fs::rename(two.path().join("sled"), one.path().join("sled")).unwrap();
+        let (store, recovery) = DiskStore::open(one.path()).unwrap();
+        assert!(!recovery.from_snapshot);
+        assert_eq!(ids(&store), notes(0..50).iter().map(|note| note.id).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_damaged_snapshot_is_passed_over() {
+        let folder = tempfile::tempdir().unwrap();
+        DiskStore::open(folder.path()).unwrap().0.append(&notes(0..50), NOW).unwrap();
+        let state = State::open(folder.path()).unwrap();
+        let mut chunk = state.get("index", &0_u32.to_be_bytes()).unwrap().unwrap();
+        chunk[40] ^= 1;
+        state.put("index", &0_u32.to_be_bytes(), &chunk).unwrap();
+        drop(state);
+        let (_, recovery) = DiskStore::open(folder.path()).unwrap();
+        assert_eq!((recovery.events, recovery.from_snapshot), (50, false));
+    }
+
+    #[test]
+    fn a_snapshot_does_not_hide_that_the_journal_was_cut_or_repaired() {
+        for damage in ["cut", "head"] {
+            let folder = tempfile::tempdir().unwrap();
+            DiskStore::open(folder.path()).unwrap().0.append(&notes(0..50), NOW).unwrap();
+            let path = folder.path().join("journal/00000001.seg");
+            let mut bytes = fs::read(&path).unwrap();
+            match damage {
+                "cut" => bytes.truncate(bytes.len() - 10),
+                _ => bytes[20] ^= 1,
+            }
+            fs::write(&path, bytes).unwrap();
+            let (store, recovery) = DiskStore::open(folder.path()).unwrap();
+            let expected = if damage == "cut" { 49 } else { 50 };
+            assert_eq!((recovery.events, recovery.from_snapshot), (expected, false), "{damage}");
+            assert_eq!(recovery.dropped.len(), 1);
+            assert_eq!(ids(&store).len(), expected);
+            drop(store);
+            let (_, recovery) = DiskStore::open(folder.path()).unwrap();
+            assert_eq!((recovery.events, recovery.from_snapshot), (expected, true));
+        }
+    }
+
+    #[test]
+    fn a_backup_of_a_running_store_is_a_store() {
+        let folder = tempfile::tempdir().unwrap();
+        let small = Options { segment_bytes: 5_000, snapshots: true };
+        let (store, _) = DiskStore::open_with(folder.path(), &small).unwrap();
+        store.append(&notes(0..20), NOW).unwrap();
+        let to = folder.path().join("backup");
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for time in 20..60 {
+                    store.append(&notes(time..time + 1), NOW).unwrap();
+                }
+            });
+            store.backup(&to).unwrap();
+        });
+        let (copy, recovery) = DiskStore::open(&to).unwrap();
+        assert_eq!(recovery.dropped_bytes, 0);
+        let (copied, all) = (journal(&copy), journal(&store));
+        assert!(copied.len() >= 20);
+        assert_eq!(copied, all[..copied.len()]);
+        assert!(store.backup(&to).is_err(), "a backup is never written over");
+    }
+
+    #[test]
+    fn readers_and_the_writer_work_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let small = Options { segment_bytes: 20_000, snapshots: false };
+        let (store, _) = DiskStore::open_with(folder.path(), &small).unwrap();
+        let filter = crate::testing::filter("{'#t':['1','2']}");
+        let reads = std::sync::atomic::AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            let writer = scope.spawn(|| {
+                for time in 0..200 {
+                    let version = event(1, 0, time, "");
+                    store.append(&notes(time..time + 1), NOW).unwrap();
+                    store.append(&[version], NOW).unwrap();
+                    if time % 50 == 49 {
+                        store.compact(NOW).unwrap();
+                    }
+                }
+            });
+            while !writer.is_finished() {
+                let page = store.query(&filter, 1_000, NOW, &|_| true);
+                assert!(page.events.is_sorted_by_key(|stored| {
+                    let event = Event::parse(std::str::from_utf8(&stored.json).unwrap()).unwrap();
+                    (std::cmp::Reverse(event.created_at), event.id)
+                }));
+                reads.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        assert!(reads.into_inner() > 0);
+        assert_eq!(store.len(), 201);
+        assert_eq!(store.count(&filter, NOW, &|_| true), 133);
+    }
 }

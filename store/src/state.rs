@@ -7,11 +7,17 @@
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::Fault;
 
 /// Memory that sled may keep pages in.
 const CACHE_BYTES: u64 = 16 << 20;
+
+/// How often the lock is asked for: sled's own threads hold it for a moment after it was dropped.
+const LOCK_ATTEMPTS: u32 = 50;
+/// How long to wait in between.
+const LOCK_PAUSE: Duration = Duration::from_millis(20);
 
 /// Trees of keys and values. Cheap to clone; every clone is the same state.
 #[derive(Debug, Clone)]
@@ -118,18 +124,25 @@ impl State {
 
 /// Opens sled; nothing where its files cannot be read.
 fn open(folder: &Path) -> Result<Option<sled::Db>, Fault> {
-    let config = sled::Config::new().path(folder).cache_capacity(CACHE_BYTES);
-    // Sled may panic over files that it cannot read.
-    match catch_unwind(AssertUnwindSafe(|| config.open())) {
-        Ok(Ok(db)) => Ok(Some(db)),
-        Ok(Err(sled::Error::Io(error))) if error.to_string().contains("acquire lock") => {
-            Err(Fault::Locked { path: folder.to_owned() })
+    let mut attempts = LOCK_ATTEMPTS;
+    loop {
+        let config = sled::Config::new().path(folder).cache_capacity(CACHE_BYTES);
+        // Sled may panic over files that it cannot read.
+        match catch_unwind(AssertUnwindSafe(|| config.open())) {
+            Ok(Ok(db)) => return Ok(Some(db)),
+            Ok(Err(sled::Error::Io(error))) if error.to_string().contains("acquire lock") => {
+                attempts -= 1;
+                if attempts == 0 {
+                    return Err(Fault::Locked { path: folder.to_owned() });
+                }
+                std::thread::sleep(LOCK_PAUSE);
+            }
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "sled could not open the state");
+                return Ok(None);
+            }
+            Err(_) => return Ok(None),
         }
-        Ok(Err(error)) => {
-            tracing::warn!(%error, "sled could not open the state");
-            Ok(None)
-        }
-        Err(_) => Ok(None),
     }
 }
 

@@ -204,7 +204,7 @@ fn an_event_is_seen_until_the_second_it_expires() {
         assert_eq!(store.get(&note.id, NOW + 5), None);
         assert_eq!(store.count(&filter("{}"), NOW + 5, &everyone), 0);
         assert_eq!(store.items(&filter("{}"), 9, NOW + 5, &everyone), []);
-        assert_eq!(store.append(&[note.clone()], NOW + 5).unwrap(), [Outcome::Expired]);
+        assert_eq!(store.append(std::slice::from_ref(&note), NOW + 5).unwrap(), [Outcome::Expired]);
     });
 }
 
@@ -219,7 +219,7 @@ fn answers_are_newest_first_and_ties_lowest_id_first() {
         tied.sort_by_key(|event| (std::cmp::Reverse(event.created_at), event.id));
         for asked in ["{}", "{'kinds':[1]}", "{'kinds':[1,2]}", "{'since':1}"] {
             let page = store.query(&filter(asked), 4, NOW, &everyone);
-            assert!(texts(&page).into_iter().eq(tied.iter().take(4).map(|event| event.json())));
+            assert!(texts(&page).into_iter().eq(tied.iter().take(4).map(VerifiedEvent::json)));
             assert!(!page.exhausted);
             assert!(store.query(&filter(asked), 6, NOW, &everyone).exhausted);
         }

@@ -115,14 +115,14 @@ impl RamDisk {
         Ok(Box::new(RamSegment { disk: self.clone(), file, shown: 0 }))
     }
 
-    fn create_named(&self, name: String) -> io::Result<Box<dyn SegmentFile>> {
+    fn create_named(&self, name: &str) -> io::Result<Box<dyn SegmentFile>> {
         let mut inner = self.lock();
         inner.call()?;
         inner.files.push(File::default());
         let file = inner.files.len() - 1;
-        inner.names.insert(name.clone(), file);
+        inner.names.insert(name.to_owned(), file);
         drop(inner);
-        self.open_named(&name)
+        self.open_named(name)
     }
 }
 
@@ -163,11 +163,11 @@ impl Disk for RamDisk {
     }
 
     fn create(&self, number: u32) -> io::Result<Box<dyn SegmentFile>> {
-        self.create_named(segment(number))
+        self.create_named(&segment(number))
     }
 
     fn draft(&self, number: u32) -> io::Result<Box<dyn SegmentFile>> {
-        self.create_named(format!("{number:08}.draft"))
+        self.create_named(&format!("{number:08}.draft"))
     }
 
     fn adopt(&self, number: u32) -> io::Result<()> {
@@ -189,7 +189,7 @@ impl Disk for RamDisk {
 
     fn set_aside(&self, number: u32, bytes: &[u8]) -> io::Result<PathBuf> {
         let name = format!("{number:08}.dropped");
-        self.create_named(name.clone())?.append(bytes)?;
+        self.create_named(&name)?.append(bytes)?;
         Ok(name.into())
     }
 
