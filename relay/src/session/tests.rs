@@ -208,7 +208,7 @@ fn forged_events_are_refused() {
     let flipped = if sig.starts_with('0') { "1" } else { "0" };
     talk.run(&format!("[\"EVENT\",{head}\"sig\":\"{flipped}{}]", &sig[1..]));
     let answers: Vec<_> = talk.transcript.lines().filter(|line| line.starts_with('<')).collect();
-    &expect![[r#"
+    expect![[r#"
         < ["OK","note.id",false,"invalid: the id is not the hash of the event"]
         < ["OK","note.id",false,"invalid: the signature does not fit the id and pubkey"]"#]]
     .assert_eq(&answers.join("\n"));
@@ -236,7 +236,7 @@ fn several_keys_on_one_socket() {
         store again
         ["EVENT",<auth-ana>]
         "#,
-        expect![[r#"
+        &expect![[r#"
             > store for-ben
             > ["EVENT",<mine>]
             < ["AUTH","c0ffee"]
@@ -307,7 +307,7 @@ fn auth_is_bound_to_challenge_url_kind_and_time() {
     try_auth(draft(kind::AUTH, CHALLENGE), NOW + window + 1);
     try_auth(draft(kind::AUTH, CHALLENGE), NOW - window - 1);
     try_auth(draft(kind::AUTH, CHALLENGE), NOW - window);
-    &expect![[r#"
+    expect![[r#"
         > auth ana wss://other.example
         < ["OK","auth-ana.id",false,"invalid: the relay tag names another relay's URL"]
         > auth ana wss://relay.example/path
@@ -430,7 +430,7 @@ fn ephemeral_events_are_live_only() {
         ["EVENT",<blink>]
         ["REQ","t",{"kinds":[20001]}]
         "#,
-        expect![[r#"
+        &expect![[r#"
             > ["REQ","s",{"kinds":[20001]}]
             < ["EOSE","s"]
             > ["EVENT",<blink>]

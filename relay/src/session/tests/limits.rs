@@ -178,7 +178,7 @@ fn counts_that_wait() {
     talk.work();
     talk.hear();
     talk.run("[\"COUNT\",\"c\",{}]");
-    &expect![[r#"
+    expect![[r#"
         < ["CLOSED","b","rate-limited: too many COUNTs are waiting for their answer"]
         < ["COUNT","a",{"count":0}]
         > ["COUNT","c",{}]
@@ -192,7 +192,7 @@ fn auth_attempts_and_auth_keys() {
     check_limits(
         Limits { auth_attempts: 3, auth_keys: 1, ..Limits::default() },
         "auth ana\nauth ben\nauth ana\nauth ana",
-        expect![[r#"
+        &expect![[r#"
             > auth ana
             < ["OK","auth-ana.id",true,""]
             > auth ben
@@ -223,7 +223,7 @@ fn messages_per_minute() {
     talk.run(script);
     talk.clock_ms = 30_000;
     talk.run("[\"EVENT\",<note>]\n[\"EVENT\",<note>]");
-    &expect![[r#"
+    expect![[r#"
         > ["REQ","s",{}]
         < ["EOSE","s"]
         > ["NEG-OPEN","n",{},"6100000200"]
@@ -345,7 +345,7 @@ fn reconciliations_and_their_events() {
         ["NEG-OPEN","m",{"limit":1},"6100000200"]
         ["COUNT","c",{"kinds":[1]},{"kinds":[2]}]
         "#,
-        expect![[r#"
+        &expect![[r#"
             > store a
             > ["NEG-OPEN","n",{},"6100000200"]
             < ["NEG-MSG","n","6100000201a.id"]
