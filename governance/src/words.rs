@@ -6,7 +6,10 @@
 pub struct UnknownWord(pub(crate) &'static str);
 
 macro_rules! words {
-    ($(#[$doc:meta])* $name:ident, $all:literal, { $($(#[$word:meta])* $variant:ident => $text:literal,)* }) => {
+    (
+        $(#[$doc:meta])* $name:ident, $all:literal,
+        { $($(#[$word:meta])* $variant:ident => $text:literal,)* }
+    ) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
         #[derive(serde::Serialize, serde::Deserialize)]
@@ -27,7 +30,10 @@ macro_rules! words {
         impl std::str::FromStr for $name {
             type Err = $crate::words::UnknownWord;
             fn from_str(text: &str) -> Result<Self, $crate::words::UnknownWord> {
-                match text { $($text => Ok(Self::$variant),)* _ => Err($crate::words::UnknownWord($all)) }
+                match text {
+                    $($text => Ok(Self::$variant),)*
+                    _ => Err($crate::words::UnknownWord($all)),
+                }
             }
         }
 

@@ -209,7 +209,8 @@ proptest! {
         let is_disputed = plain.assembly.state(&id("vote"), 0) == Some(State::Disputed);
         let told = |village: &Village| -> Vec<String> {
             let mandate = |fact: &&Fact| is_disputed && matches!(fact, Fact::Mandated { .. });
-            village.facts.iter().filter(|fact| !mandate(fact)).map(|fact| format!("{fact:?}")).collect()
+            let kept = village.facts.iter().filter(|fact| !mandate(fact));
+            kept.map(|fact| format!("{fact:?}")).collect()
         };
         let (mut here, mut there) = (told(&plain), told(&other));
         here.sort();
@@ -336,7 +337,7 @@ proptest! {
     fn budget_is_kept(
         costs in prop::collection::vec(0_u64..9, 5),
         budget in 0_u64..20,
-        papers in prop::collection::btree_map(0..4_usize, prop::collection::vec(-4_i32..5, 5), 1..4),
+        papers in prop::collection::btree_map(0..4_usize, any_marks(), 1..4),
     ) {
         let mut rules = any_rules(Method::Budget, 5);
         rules.budget = budget;
@@ -398,7 +399,9 @@ proptest! {
         prop_assert_eq!((read.proposal, read.content_hash), (id("vote"), sha256(&content)));
         let title = Title { text: content.clone(), lang: "pt".into() };
         let draft = draft::translation(id("village"), id("vote"), &title, &options, &content);
-        let Ok(Entry::Translation(read)) = Entry::read(&signed(draft)) else { panic!("unreadable") };
+        let Ok(Entry::Translation(read)) = Entry::read(&signed(draft)) else {
+            panic!("unreadable")
+        };
         prop_assert_eq!((read.title, read.options, read.text), (title, options, content));
     }
 
@@ -419,6 +422,11 @@ proptest! {
         let _ = village.assembly.may_vote(&event, 150);
         let _ = village.assembly.may_propose(&event, 150);
     }
+}
+
+/// Votes on five options.
+fn any_marks() -> impl Strategy<Value = Vec<i32>> {
+    prop::collection::vec(-4_i32..5, 5)
 }
 
 /// The strength of the strongest chain that goes on from the end of `path`, by trying them all.
