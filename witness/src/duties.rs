@@ -17,7 +17,7 @@ use crate::case::Case;
 use crate::council::Council;
 use crate::digest::{adopt_digest, box_digest, result_digest, void_digest};
 use crate::draft::{self, RECEIPTED_MAX};
-use crate::entry::{Body, Choice, Named, Receipt};
+use crate::entry::{Body, BoxAttestation, Choice, Named, Receipt};
 use crate::fact::{Charter, Instance, Subject, Value};
 
 /// A case in which `me` holds a seat, with all it takes to see what is due.
@@ -165,28 +165,42 @@ impl Seat<'_> {
 
     /// The entries that I received, all parts or those that are still missing.
     fn attestations(&self, drafts: &mut Vec<Draft>) {
+        let mine = self.lists();
+        if mine.iter().any(|((_, total), parts)| parts.keys().copied().eq(1..=*total)) {
+            return;
+        }
         let none = BTreeSet::new();
         let received = self.case.received.get(self.me).unwrap_or(&none);
         let parts = draft::box_attestations(self.subject.community, self.subject.id, received);
-        let mut missing: BTreeSet<u32> = parts.iter().map(|part| part.part).collect();
-        for id in self.case.attestations.get(self.me).into_iter().flatten() {
-            let Some(Body::Attestation(published)) = self.council.entry(id).map(|it| &it.body)
-            else {
-                continue;
-            };
-            // I attested another list before; two lists of one witness would be a lie.
-            if parts.first().is_none_or(|part| part.root != published.root) {
-                return;
-            }
-            missing.remove(&published.part);
+        let list = parts.first().map(|part| (part.root, part.total));
+        // I attested another list before; two lists of one witness would be a lie.
+        if mine.keys().any(|other| Some(*other) != list) {
+            return;
         }
-        let due = parts.iter().filter(|part| missing.contains(&part.part));
+        let published = |part: &&BoxAttestation| {
+            mine.values().any(|published| published.contains_key(&part.part))
+        };
+        let due = parts.iter().filter(|part| !published(part));
         drafts.extend(due.map(draft::box_attestation));
+    }
+
+    /// What I attested: lists by root and number of parts, with an event for each part that is
+    /// here. A part that was published twice is taken once.
+    fn lists(&self) -> BTreeMap<([u8; 32], u32), BTreeMap<u32, EventId>> {
+        let mut lists: BTreeMap<_, BTreeMap<u32, EventId>> = BTreeMap::new();
+        for id in self.case.attestations.get(self.me).into_iter().flatten() {
+            if let Some(Body::Attestation(of)) = self.council.entry(id).map(|it| &it.body) {
+                let list = lists.entry((of.root, of.total)).or_default();
+                list.entry(of.part).or_insert(*id);
+            }
+        }
+        lists
     }
 
     /// What I decide on the box, if it is time.
     fn close(&self, now: Timestamp) -> Option<Choice> {
-        if let Some(reason) = self.case.failures.first() {
+        // A void without a reason could not be read again.
+        if let Some(reason) = self.case.failures.iter().find(|reason| !reason.is_empty()) {
             return Some(self.void(reason));
         }
         if now <= self.subject.last_receipt() {
@@ -204,16 +218,9 @@ impl Seat<'_> {
         Some(Choice { named: Named::Box(attestations), digest })
     }
 
-    /// The events of my attestation and what they list, once all its parts are here. A part that
-    /// was published twice is taken once.
+    /// The events of my attestation and what they list, once all its parts are here.
     fn own_attestation(&self) -> Option<(BTreeSet<EventId>, BTreeSet<EventId>)> {
-        let mut lists: BTreeMap<[u8; 32], BTreeMap<u32, EventId>> = BTreeMap::new();
-        for id in self.case.attestations.get(self.me)? {
-            if let Some(Body::Attestation(of)) = self.council.entry(id).map(|it| &it.body) {
-                lists.entry(of.root).or_default().entry(of.part).or_insert(*id);
-            }
-        }
-        lists.into_values().find_map(|parts| {
+        self.lists().into_values().find_map(|parts| {
             let events: BTreeSet<EventId> = parts.into_values().collect();
             let ids = self.council.attested_by(&events)?;
             Some((events, ids))
