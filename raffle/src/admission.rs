@@ -287,21 +287,25 @@ mod tests {
         answer.map_or_else(|rejection| rejection.to_string(), |()| "ok".into())
     }
 
-    fn announced(spec: RaffleSpec, by: u8, now: Timestamp) -> String {
+    fn announced(spec: &RaffleSpec, by: u8, now: Timestamp) -> String {
         let scene = scene();
-        let event = sign(announcement(&scene, &spec), by);
+        let event = sign(announcement(&scene, spec), by);
         said(scene.drum.may_announce(&event, now, &gates()))
     }
 
     #[test]
     fn who_may_announce_what() {
         let answers = [
-            announced(priced(), ORG, 120),
-            announced(priced(), ZOE, 120),
-            announced(priced(), ORG, 200),
-            announced(RaffleSpec { escrow: Some(key("safe")), ..priced() }, ORG, 120),
-            announced(RaffleSpec { entropy: crate::spec::Entropy::Ceremony, ..priced() }, ORG, 120),
-            announced(RaffleSpec { prizes: vec![], ..priced() }, ORG, 120),
+            announced(&priced(), ORG, 120),
+            announced(&priced(), ZOE, 120),
+            announced(&priced(), ORG, 200),
+            announced(&RaffleSpec { escrow: Some(key("safe")), ..priced() }, ORG, 120),
+            announced(
+                &RaffleSpec { entropy: crate::spec::Entropy::Ceremony, ..priced() },
+                ORG,
+                120,
+            ),
+            announced(&RaffleSpec { prizes: vec![], ..priced() }, ORG, 120),
             said(scene().drum.may_announce(
                 &sign(draft::cancel(id("a"), id("b")), ORG),
                 0,
@@ -332,7 +336,7 @@ mod tests {
     #[test]
     fn a_share_for_a_stranger_is_refused() {
         let share = crate::spec::Share { account: key("zoe"), bp: 100 };
-        let answer = announced(RaffleSpec { to: vec![share], ..priced() }, ORG, 120);
+        let answer = announced(&RaffleSpec { to: vec![share], ..priced() }, ORG, 120);
         assert!(answer.ends_with("that shares in the pot is not open."), "{answer}");
     }
 
