@@ -33,7 +33,7 @@ const PAYMENTS: [(&str, &str, &str, &str); 10] = [
 
 const BALLOTS: [(&str, &[&str]); 5] = [
     ("ana", &["well=7", "roof=-5", "oven=3"]),
-    ("ben", &["well=2", "roof=8"]),
+    ("ben", &["well=2", "roof=-8"]),
     ("carla", &["oven=9", "well=-1"]),
     ("dario", &["well=6", "oven=6"]),
     // More than the credits allow, so that there is a spoiled ballot to look at.
@@ -68,6 +68,10 @@ title = "Spring raffle for the oven"
 price = "0.50"
 max_per_person = 5
 closes_in_secs = 40
+
+[[to]]
+who = "oven"
+bp = 5000
 
 [[prize]]
 text = "Half of the pot"
@@ -132,6 +136,8 @@ fn live(folder: &Path, url: &str) -> Result<()> {
         let made = ayni(&["key", "new", &key(name)])?;
         ayni(&["member", "add", text(&made, "npub"), "--name", name])?;
     }
+    let oven = ayni(&["key", "new", &key("oven")])?;
+    ayni(&["member", "add", text(&oven, "npub"), "--name", "oven", "--type", "cause"])?;
     for (from, to, amount, memo) in PAYMENTS {
         ayni(&["pay", to, amount, "--memo", memo, "--key", &key(from)])?;
     }

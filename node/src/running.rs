@@ -6,7 +6,7 @@
 
 use std::future::Future;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, RwLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use anyhow::{Context as _, Result};
 use ayni_protocol::{EventId, Keys, VerifiedEvent};
 use ayni_relay::{AuthMode, Information, Relay, Settings};
 use ayni_store::DiskStore;
-use ayni_witness::beacon::Known;
+use ayni_witness::beacon::{Chain, Known};
 use tokio::net::TcpListener;
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio_util::sync::CancellationToken;
@@ -29,14 +29,17 @@ use crate::desk::Desk;
 use crate::federate::PeerStatus;
 use crate::founding::LocalBeacon;
 use crate::http::{Door, Shared};
+use crate::local::LocalNode;
 use crate::peers::Peers;
 use crate::writer::{Audience, Command, Writer};
-use crate::{clock, drand, federate, http, keys, local};
+use crate::{clock, drand, federate, http, keys};
 
 /// How many stored economy events a peer's task may lag behind before it looks for itself.
 const OUTBOX: usize = 4_096;
 /// How often the witness looks at its clock.
 const TICK: Duration = Duration::from_millis(500);
+/// How often rounds that are due are looked for.
+const FETCH: Duration = Duration::from_secs(5);
 
 /// What a node needs to start.
 pub struct Options {
@@ -97,22 +100,16 @@ pub async fn start(options: Options) -> Result<Running> {
     let store = Arc::new(store);
     let known = Known { insecure_test_chains: config.beacon.insecure_test_chain };
     let book = Arc::new(RwLock::new(fold(&store, known)));
-    let listener = TcpListener::bind(&config.node.listen).await.with_context(|| {
-        format!("cannot listen on {}: is another node running?", config.node.listen)
-    })?;
-    let address = listener.local_addr()?;
-    std::fs::write(data.join("listen"), format!("ws://{address}\n"))?;
+    let (listener, address) = listen(&config, &data).await?;
 
     let (inbox, commands) = mpsc::channel(config.limits.writer_queue);
     let (outbox, _) = broadcast::channel(OUTBOX);
     let backend = Backend::new(Arc::clone(&store), inbox);
-    let config = Arc::new(config);
-    let relay =
-        Relay::new(Arc::new(backend.clone()), settings(&config, &book, &node_keys, address));
-    let desk = Desk { config: Config::clone(&config), keys: node_keys.clone(), local_beacon };
+    let settings = settings(&config, &book, &node_keys, address);
+    let relay = Relay::new(Arc::new(backend.clone()), settings);
     let writer = Writer {
-        desk,
-        store: Arc::clone(&store),
+        desk: Desk { config: config.clone(), keys: node_keys.clone(), local_beacon },
+        store,
         book: Arc::clone(&book),
         audience: Hearers { relay: relay.clone(), outbox: outbox.clone() },
     };
@@ -120,40 +117,50 @@ pub async fn start(options: Options) -> Result<Running> {
         std::thread::Builder::new().name("writer".into()).spawn(move || writer.run(commands))?;
 
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-    let local = Arc::new(local::LocalNode::new(
-        backend.clone(),
-        Arc::clone(&book),
-        node_keys.clone(),
-        outbox,
-    ));
-    let mut statuses = Vec::new();
-    for url in Peers::load(&data)?.urls {
-        let (status, watched) = watch::channel(PeerStatus::default());
-        statuses.push((url.clone(), watched));
-        let stopped = stop.clone().cancelled_owned();
-        tasks.spawn(federate::run_peer(Arc::clone(&local), url, status, stopped));
-    }
-    tasks.spawn(tick(backend.inbox().clone(), stop.clone()));
-    tasks.spawn(follow_beacons(
-        Arc::clone(&config),
-        Arc::clone(&book),
-        backend.clone(),
-        node_keys.clone(),
-        stop.clone(),
-    ));
+    let local = LocalNode::new(backend.clone(), Arc::clone(&book), node_keys.clone(), outbox);
+    let peers = follow_peers(Peers::load(&data)?, local, &tasks, &stop);
     let shared = Shared {
         book: Arc::clone(&book),
         backend: backend.clone(),
         relay: relay.clone(),
-        config,
+        config: Arc::new(config),
         node: node_keys.public(),
-        peers: Arc::new(statuses),
+        peers: Arc::new(peers),
         started: clock::now(),
     };
-    let door = Door(http::router(shared));
-    tasks.spawn(serve(relay, listener, door, stop.clone()));
+    tasks.spawn(tick(backend.inbox().clone(), stop.clone()));
+    tasks.spawn(follow_beacons(shared.clone(), node_keys, stop.clone()));
+    tasks.spawn(serve(relay, listener, Door(http::router(shared)), stop.clone()));
     tasks.close();
     Ok(Running { address, backend, book, stop, tasks, writer })
+}
+
+/// Binds the address, and notes it in the folder for commands to find.
+async fn listen(config: &Config, data: &Path) -> Result<(TcpListener, SocketAddr)> {
+    let wanted = &config.node.listen;
+    let listener = TcpListener::bind(wanted)
+        .await
+        .with_context(|| format!("cannot listen on {wanted}: is another node running?"))?;
+    let address = listener.local_addr()?;
+    std::fs::write(data.join("listen"), format!("ws://{address}\n"))?;
+    Ok((listener, address))
+}
+
+/// A task for every peer, and where each says how it stands.
+fn follow_peers(
+    peers: Peers,
+    local: LocalNode,
+    tasks: &TaskTracker,
+    stop: &CancellationToken,
+) -> Vec<(String, watch::Receiver<PeerStatus>)> {
+    let local = Arc::new(local);
+    let follow = |url: String| {
+        let (status, watched) = watch::channel(PeerStatus::default());
+        let stopped = stop.clone().cancelled_owned();
+        tasks.spawn(federate::run_peer(Arc::clone(&local), url.clone(), status, stopped));
+        (url, watched)
+    };
+    peers.urls.into_iter().map(follow).collect()
 }
 
 async fn serve(relay: Relay<Backend>, listener: TcpListener, door: Door, stop: CancellationToken) {
@@ -235,46 +242,31 @@ async fn tick(inbox: mpsc::Sender<Command>, stop: CancellationToken) {
 }
 
 /// Fetches the rounds that votes and raffles wait for.
-async fn follow_beacons(
-    config: Arc<Config>,
-    book: Arc<RwLock<Book>>,
-    backend: Backend,
-    keys: Keys,
-    stop: CancellationToken,
-) {
-    let mut every = tokio::time::interval(Duration::from_secs(5));
+async fn follow_beacons(shared: Shared, keys: Keys, stop: CancellationToken) {
+    let mut every = tokio::time::interval(FETCH);
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
             _ = every.tick() => {}
         }
-        let awaited = {
-            let book = book.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-            book.awaited_rounds(clock::now())
-        };
-        for (chain, round) in awaited {
-            if chain != ayni_witness::beacon::Chain::quicknet() || config.beacon.sources.is_empty()
-            {
-                continue;
-            }
-            let (sources, pinned) = (config.beacon.sources.clone(), chain.clone());
-            let fetched =
-                tokio::task::spawn_blocking(move || drand::fetch(&sources, &pinned, round)).await;
-            match fetched {
-                Ok(Ok(found)) => {
-                    let draft = ayni_witness::draft::beacon(&found);
-                    let event = draft.sign(&keys, clock::now(), clock::entropy());
-                    if let Err(refusal) = backend.write(event, Origin::Client).await {
-                        tracing::warn!(round, %refusal, "a round could not be stored");
-                    }
-                }
-                Ok(Err(error)) => tracing::warn!(
-                    round,
-                    error = format!("{error:#}"),
-                    "the round is not to be had"
-                ),
-                Err(error) => tracing::warn!(round, %error, "the round is not to be had"),
+        if shared.config.beacon.sources.is_empty() {
+            continue;
+        }
+        let awaited = shared.reading().awaited_rounds(clock::now());
+        let public = awaited.into_iter().filter(|(chain, _)| *chain == Chain::quicknet());
+        for (chain, round) in public {
+            if let Err(error) = fetch(&shared, &keys, chain, round).await {
+                tracing::warn!(round, error = format!("{error:#}"), "the round is not to be had");
             }
         }
     }
+}
+
+async fn fetch(shared: &Shared, keys: &Keys, chain: Chain, round: u64) -> Result<()> {
+    let sources = shared.config.beacon.sources.clone();
+    let found =
+        tokio::task::spawn_blocking(move || drand::fetch(&sources, &chain, round)).await??;
+    let event = ayni_witness::draft::beacon(&found).sign(keys, clock::now(), clock::entropy());
+    shared.backend.write(event, Origin::Client).await?;
+    Ok(())
 }

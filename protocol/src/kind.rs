@@ -50,7 +50,7 @@ impl std::fmt::Display for Kind {
 /// The first value of the `d` tag, empty where there is none (NIP-01).
 #[must_use]
 pub fn identifier(event: &Event) -> &str {
-    event.tags.named("d").next().and_then(|tag| tag.value()).unwrap_or("")
+    event.tags.named("d").next().and_then(crate::Tag::value).unwrap_or("")
 }
 
 macro_rules! kinds {

@@ -3,12 +3,7 @@
 //! Every node gets a free port and a folder of its own and is ended with the test, by its process
 //! id. Nothing here waits for a fixed time: it waits for what it needs, and gives up after a bound.
 
-#![expect(
-    clippy::expect_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a helper of tests fails by panicking, as a test does"
-)]
+pub mod world;
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
@@ -274,7 +269,14 @@ impl Village {
     #[must_use]
     pub fn with_members(names: &[&str]) -> Self {
         let folder = Folder::new();
-        let _ = folder.ayni(&["init", "--name", "Vale do Sol", "--country", "PT", "--insecure-test-chain"]);
+        let _ = folder.ayni(&[
+            "init",
+            "--name",
+            "Vale do Sol",
+            "--country",
+            "PT",
+            "--insecure-test-chain",
+        ]);
         folder.write("ayni.toml", "[beacon]\ninsecure_test_chain = true\nsources = []\n\n[raffle.gates.PT]\nallowed = true\n");
         let node = folder.start(&[]);
         let village = Self { folder, node };

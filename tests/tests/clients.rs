@@ -13,7 +13,8 @@ async fn nostr_sdk_publishes_and_reads() {
     let client = Client::new(Keys::generate());
     client.add_relay(node.ws()).await.unwrap();
     client.connect().await;
-    let sent = client.send_event_builder(EventBuilder::text_note("hello from nostr-sdk")).await.unwrap();
+    let sent =
+        client.send_event_builder(EventBuilder::text_note("hello from nostr-sdk")).await.unwrap();
     assert!(sent.failed.is_empty(), "{:?}", sent.failed);
     let filter = Filter::new().id(*sent.id());
     let found = client.fetch_events(filter, Duration::from_secs(10)).await.unwrap();
@@ -25,7 +26,10 @@ async fn nostr_sdk_publishes_and_reads() {
         let builder = EventBuilder::metadata(&metadata).custom_created_at(at);
         client.send_event_builder(builder).await.unwrap();
     }
-    let profiles = client.fetch_events(Filter::new().kind(Kind::Metadata), Duration::from_secs(10)).await.unwrap();
+    let profiles = client
+        .fetch_events(Filter::new().kind(Kind::Metadata), Duration::from_secs(10))
+        .await
+        .unwrap();
     assert_eq!(profiles.len(), 1);
     assert!(profiles.first().unwrap().content.contains("new"));
     client.shutdown().await;
@@ -37,8 +41,14 @@ fn nostr_tools_publishes_and_reads() {
     let node = folder.start(&[]);
     let interop = root().join("tests/interop");
     if !interop.join("node_modules").exists() {
-        let installed = Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(&interop).status();
-        assert!(installed.is_ok_and(|status| status.success()), "npm ci failed: is Node.js installed?");
+        let installed = Command::new("npm")
+            .args(["ci", "--no-audit", "--no-fund"])
+            .current_dir(&interop)
+            .status();
+        assert!(
+            installed.is_ok_and(|status| status.success()),
+            "npm ci failed: is Node.js installed?"
+        );
     }
     let tested = Command::new("npm")
         .args(["test", "--silent"])
@@ -47,6 +57,10 @@ fn nostr_tools_publishes_and_reads() {
         .output()
         .expect("npm runs");
     let said = String::from_utf8_lossy(&tested.stdout);
-    assert!(tested.status.success(), "nostr-tools: {said}{}", String::from_utf8_lossy(&tested.stderr));
+    assert!(
+        tested.status.success(),
+        "nostr-tools: {said}{}",
+        String::from_utf8_lossy(&tested.stderr)
+    );
     assert!(said.contains("# fail 0") || said.contains("fail 0"), "{said}");
 }

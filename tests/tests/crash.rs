@@ -15,7 +15,8 @@ const CLIENTS: u64 = 4;
 /// Publishes until the connection breaks; gives the ids that were answered `OK true`.
 async fn publish(address: String, seed: u64, stop: Arc<AtomicBool>) -> BTreeSet<EventId> {
     let mut acknowledged = BTreeSet::new();
-    let Ok((mut socket, _)) = tokio_tungstenite::connect_async(format!("ws://{address}/")).await else {
+    let Ok((mut socket, _)) = tokio_tungstenite::connect_async(format!("ws://{address}/")).await
+    else {
         return acknowledged;
     };
     let mut secret = [1; 32];
@@ -26,7 +27,8 @@ async fn publish(address: String, seed: u64, stop: Arc<AtomicBool>) -> BTreeSet<
         if stop.load(Ordering::Relaxed) {
             break;
         }
-        let event = Draft::new(kind::NOTE).content(format!("{seed}/{number}")).sign(&keys, now, [0; 32]);
+        let event =
+            Draft::new(kind::NOTE).content(format!("{seed}/{number}")).sign(&keys, now, [0; 32]);
         let frame = format!("[\"EVENT\",{}]", event.json());
         if socket.send(Message::text(frame)).await.is_err() {
             break;
@@ -50,7 +52,13 @@ fn acknowledged_means_durable() {
     for kill in 0..KILLS {
         let stop = Arc::new(AtomicBool::new(false));
         let clients: Vec<_> = (0..CLIENTS)
-            .map(|client| runtime.spawn(publish(node.address.clone(), kill * CLIENTS + client, Arc::clone(&stop))))
+            .map(|client| {
+                runtime.spawn(publish(
+                    node.address.clone(),
+                    kill * CLIENTS + client,
+                    Arc::clone(&stop),
+                ))
+            })
             .collect();
         // Different lives end at different moments of the write.
         std::thread::sleep(std::time::Duration::from_millis(120 + 17 * (kill % 7)));
@@ -61,7 +69,11 @@ fn acknowledged_means_durable() {
         }
         node = folder.start(&[]);
     }
-    assert!(acknowledged.len() > 500, "only {} events were acknowledged: no load", acknowledged.len());
+    assert!(
+        acknowledged.len() > 500,
+        "only {} events were acknowledged: no load",
+        acknowledged.len()
+    );
     node.kill();
     let stored = folder.ayni(&["export"]);
     let stored: BTreeSet<EventId> = stored
@@ -69,7 +81,12 @@ fn acknowledged_means_durable() {
         .map(|line| ayni_protocol::Event::parse(line).unwrap().verify().unwrap().id)
         .collect();
     let lost: Vec<_> = acknowledged.difference(&stored).collect();
-    assert!(lost.is_empty(), "{} of {} acknowledged events are lost", lost.len(), acknowledged.len());
+    assert!(
+        lost.is_empty(),
+        "{} of {} acknowledged events are lost",
+        lost.len(),
+        acknowledged.len()
+    );
 }
 
 #[test]

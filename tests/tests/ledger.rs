@@ -5,7 +5,8 @@ use ayni_tests::Village;
 #[test]
 fn members_pay_and_the_books_sum_to_zero() {
     let village = Village::with_members(&["ana", "ben", "carla"]);
-    let _ = village.ayni(&["pay", "ben", "8.00", "--memo", "two jars of honey", "--key", "ana.key"]);
+    let _ =
+        village.ayni(&["pay", "ben", "8.00", "--memo", "two jars of honey", "--key", "ana.key"]);
     let _ = village.ayni(&["pay", "carla", "3.25", "--key", "ben.key"]);
     let balances = ["ana", "ben", "carla"].map(|name| village.balance(name));
     assert_eq!(balances, ["-8.00", "4.75", "3.25"]);

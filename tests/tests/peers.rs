@@ -26,7 +26,9 @@ fn a_second_node_keeps_the_same_books() {
     in_step(&village.node, &node);
     // An order handed to the second node reaches the witness at the first, and comes back certified.
     let _ = village.ayni(&["pay", "ben", "0.25", "--key", "ana.key", "--node", &node.ws()]);
-    wait_for("the payment made at the second node", || (village.balance("ben") == "3.75").then_some(()));
+    wait_for("the payment made at the second node", || {
+        (village.balance("ben") == "3.75").then_some(())
+    });
     in_step(&village.node, &node);
     let peers = node.get("/api/v1/node")["peers"].clone();
     assert_eq!(peers.as_array().map(Vec::len), Some(1), "{peers}");
@@ -40,7 +42,10 @@ fn a_third_folder_from_a_file_has_the_same_digest() {
     third.write("events.jsonl", &format!("{}\n", village.ayni(&["export"])));
     let imported = third.json(&["import", "events.jsonl"]);
     assert_eq!(imported["refused"], 0, "{imported}");
-    assert!(third.json(&["import", "events.jsonl"])["stored"] == 0, "a second time changes nothing");
+    assert!(
+        third.json(&["import", "events.jsonl"])["stored"] == 0,
+        "a second time changes nothing"
+    );
     third.write("ayni.toml", "[beacon]\ninsecure_test_chain = true\n");
     assert_eq!(third.start(&[]).digest(), village.node.digest());
 }

@@ -38,13 +38,16 @@ fn a_vote_is_cast_counted_and_certified() {
     assert_eq!(tally["turnout"], 2);
     assert_eq!(tally["eligible"], 3);
     assert_eq!(tally["outcome"], serde_json::json!(["well"]));
-    let scores: Vec<_> = tally["options"].as_array().unwrap().iter().map(|o| o["score"].as_i64().unwrap()).collect();
+    let scores: Vec<_> =
+        tally["options"].as_array().unwrap().iter().map(|o| o["score"].as_i64().unwrap()).collect();
     assert_eq!(scores, [10, -4]);
     let spoiled = &tally["spoiled"].as_array().unwrap()[0];
     assert!(spoiled["reason"].as_str().unwrap().contains("credits"), "{spoiled}");
     let late = village.refusal(&["vote", id, "well=1", "roof=0", "--key", "carla.key"]);
     assert!(late.contains("closed"), "{late}");
-    let stored = village.node.text("/api/v1/export?filter=%7B%22kinds%22%3A%5B4718%5D%7D", "application/jsonl");
+    let stored = village
+        .node
+        .text("/api/v1/export?filter=%7B%22kinds%22%3A%5B4718%5D%7D", "application/jsonl");
     assert_eq!(stored.lines().count(), 1, "one canonical tally is published");
 }
 

@@ -56,6 +56,9 @@ pub enum Member {
         /// How far below zero it may go, instead of the currency's default
         #[arg(long)]
         limit: Option<String>,
+        /// member, organisation, community or cause
+        #[arg(long = "type", value_name = "TYPE", default_value = "member")]
+        account_type: String,
         /// A flag, such as id or age18
         #[arg(long = "flag")]
         flags: Vec<String>,
@@ -224,7 +227,7 @@ impl Member {
     pub fn run(self, common: &Common) -> Result<()> {
         let place = Place::of(common)?;
         match self {
-            Self::Add { account, name, limit, flags, inviter } => {
+            Self::Add { account, name, limit, account_type, flags, inviter } => {
                 let account =
                     keys::public(&account).context("the member's key must be an npub1… or hex")?;
                 if place.members()?.iter().any(|member| member.code == name) {
@@ -232,6 +235,7 @@ impl Member {
                 }
                 let mut policy = Policy::open(place.currency.clone(), account);
                 policy.code = name;
+                policy.account_type = openable(&account_type)?;
                 policy.limit = limit.as_deref().map(Amount::parse).transpose()?;
                 policy.flags = flags.into_iter().collect();
                 policy.inviter = inviter.map(|who| place.who(&who)).transpose()?;
@@ -250,6 +254,20 @@ impl Member {
             Self::List => list(common, &place),
         }
     }
+}
+
+/// The types of account that are opened by hand; raffles open their own escrow accounts.
+fn openable(name: &str) -> Result<AccountType> {
+    let types = [
+        AccountType::Member,
+        AccountType::Organisation,
+        AccountType::Community,
+        AccountType::Cause,
+    ];
+    let found = types.into_iter().find(|known| known.as_str() == name);
+    found.with_context(|| {
+        format!("{name} is no type of account: use member, organisation, community or cause")
+    })
 }
 
 /// Publishes the next version of an account's policy.

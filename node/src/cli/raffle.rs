@@ -100,7 +100,7 @@ fn view(place: &Place, raffle: EventId) -> Result<Value> {
 }
 
 fn announce(common: &Common, place: &Place, file: &std::path::Path) -> Result<()> {
-    let mut spec = read(file)?;
+    let mut spec = read(place, file)?;
     let charter = place.charter()?;
     let organiser = common.community_keys()?;
     if spec.is_priced() {
@@ -124,8 +124,9 @@ fn announce(common: &Common, place: &Place, file: &std::path::Path) -> Result<()
     show::line(format!("Announced. Buy with: ayni raffle buy {} 1 --key FILE", event.id))
 }
 
-/// Reads the file; `title` and `[[prize]]` are shorter spellings of `titles` and `prizes`.
-fn read(file: &std::path::Path) -> Result<RaffleSpec> {
+/// Reads the file; `title` and `[[prize]]` are shorter spellings of `titles` and `prizes`, and
+/// `[[to]]` may say `who` by a short name.
+fn read(place: &Place, file: &std::path::Path) -> Result<RaffleSpec> {
     let mut table = read_table(file)?;
     times(&mut table)?;
     if let Some(title) = table.remove("title") {
@@ -140,6 +141,13 @@ fn read(file: &std::path::Path) -> Result<RaffleSpec> {
             }
         }
         table.insert("prizes".into(), prizes.into());
+    }
+    if let Some(toml::Value::Array(shares)) = table.get_mut("to") {
+        for share in shares.iter_mut().filter_map(toml::Value::as_table_mut) {
+            let Some(who) = share.remove("who") else { continue };
+            let who = place.who(who.as_str().context("`who` in [[to]] must be text")?)?;
+            share.insert("account".into(), who.to_string().into());
+        }
     }
     table.try_into().with_context(|| format!("{} is no raffle", file.display()))
 }

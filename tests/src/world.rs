@@ -1,0 +1,304 @@
+//! A world in one thread: nodes without sockets, a network that loses, repeats and reorders, and
+//! power cuts between any two writes. Everything follows from one seed.
+//!
+//! The nodes are the real desk and the real book; only the disk, the network and the clock are
+//! made here. A node's disk is the list of events it wrote: what a cut leaves of a batch is a
+//! prefix of it, as the journal promises.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ayni_lets::{Body, Currency, Enforce, Memo, Order, Policy, Rules};
+use ayni_node::admission::Origin;
+use ayni_node::book::Book;
+use ayni_node::config::Config;
+use ayni_node::desk::{Desk, Moment};
+use ayni_protocol::{
+    Address, Amount, Draft, EventId, Keys, Rejection, Timestamp, VerifiedEvent, kind,
+};
+use ayni_witness::beacon::{Chain, Known};
+use ayni_witness::entry::CharterText;
+use ayni_witness::{Timings, WitnessSeat};
+
+/// Numbers from a seed: SplitMix64.
+#[derive(Debug, Clone)]
+pub struct Dice(u64);
+
+impl Dice {
+    /// Dice that fall the same way for the same seed.
+    #[must_use]
+    pub const fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    /// The next number.
+    pub const fn roll(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        mixed ^ (mixed >> 31)
+    }
+
+    /// A number below `bound`.
+    ///
+    /// # Panics
+    /// Where the bound does not fit.
+    pub fn below(&mut self, bound: usize) -> usize {
+        let bound = u64::try_from(bound.max(1)).expect("a small bound");
+        usize::try_from(self.roll() % bound).expect("a small number")
+    }
+
+    /// True in `percent` of all cases.
+    pub fn chance(&mut self, percent: u64) -> bool {
+        self.roll() % 100 < percent
+    }
+}
+
+/// Keys that are the same in every run.
+///
+/// # Panics
+/// Never for the numbers tests use.
+#[must_use]
+pub fn keys(number: u64) -> Keys {
+    let mut secret = [0x11; 32];
+    secret[24..].copy_from_slice(&number.to_be_bytes());
+    Keys::from_secret(secret).expect("a small number is a secret key")
+}
+
+/// A community, and the events that founded it.
+pub struct Town {
+    /// Its id.
+    pub id: EventId,
+    /// Its own key.
+    pub key: Keys,
+    /// Its currency.
+    pub currency: Address,
+    /// Its members.
+    pub members: Vec<Keys>,
+    /// Charter, rules, currency and the opening of every account.
+    pub founding: Vec<VerifiedEvent>,
+}
+
+impl Town {
+    /// Founds a town with one witness.
+    ///
+    /// # Panics
+    /// Never.
+    #[must_use]
+    pub fn found(
+        witness: &Keys,
+        members: u64,
+        chain: Chain,
+        timings: Timings,
+        at: Timestamp,
+    ) -> Self {
+        let key = keys(1_000);
+        let sign = |draft: Draft| draft.sign(&key, at, [7; 32]);
+        let charter = sign(ayni_witness::draft::charter(&CharterText {
+            previous: None,
+            name: "Vale do Sol".into(),
+            languages: vec!["pt".into()],
+            country: Some("PT".into()),
+            region: None,
+            witnesses: vec![WitnessSeat { key: witness.public(), url: String::new() }],
+            quorum: 1,
+            stewards: BTreeSet::new(),
+            approvals: 0,
+            beacon: Some(chain),
+            timings,
+            statutes: String::new(),
+        }));
+        let currency =
+            Address { kind: kind::CURRENCY, author: key.public(), identifier: "hour".into() };
+        let limit = Amount::parse("20.00").expect("an amount");
+        let rules = sign(Body::from(rules(&currency, charter.id, limit)).draft(&charter.id));
+        let definition = Currency {
+            slug: "hour".into(),
+            name: "Hour".into(),
+            code: "HOUR".into(),
+            symbol: String::new(),
+            scale: limit.scale,
+            rules: Some(rules.id),
+            about: String::new(),
+        };
+        let definition = sign(Body::from(definition).draft(&charter.id));
+        let members: Vec<Keys> = (1..=members).map(keys).collect();
+        let mut founding = vec![charter.clone(), rules, definition];
+        for member in &members {
+            let policy = Policy::open(currency.clone(), member.public());
+            founding.push(sign(Body::from(policy).draft(&charter.id)));
+        }
+        Self { id: charter.id, key, currency, members, founding }
+    }
+}
+
+fn rules(currency: &Address, charter: EventId, limit: Amount) -> Rules {
+    Rules {
+        currency: currency.clone(),
+        epoch: 0,
+        charter,
+        previous: None,
+        scale: limit.scale,
+        enforce: Enforce::Hard,
+        limit: limit.minor,
+        formula: None,
+        max: None,
+        levies: Vec::new(),
+        treasury: None,
+        memo: Memo::Public,
+        require: Vec::new(),
+        about: String::new(),
+    }
+}
+
+/// A node without a socket.
+pub struct SimNode {
+    /// What it does.
+    pub desk: Desk,
+    /// What it knows.
+    pub book: Book,
+    /// What a power cut leaves it.
+    pub disk: Vec<VerifiedEvent>,
+    on_disk: BTreeSet<EventId>,
+}
+
+/// How a batch ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Written {
+    /// All of it is durable, and its sender was told so.
+    Acknowledged,
+    /// The power went out on the way.
+    Cut,
+}
+
+impl SimNode {
+    /// A node with an empty disk.
+    #[must_use]
+    pub fn new(keys: Keys) -> Self {
+        let desk = Desk { config: Config::default(), keys, local_beacon: None };
+        Self { desk, book: empty(), disk: Vec::new(), on_disk: BTreeSet::new() }
+    }
+
+    /// Takes an event; `cut_after` says after how many writes the power goes out.
+    ///
+    /// # Errors
+    /// The refusal; nothing was written then.
+    pub fn take(
+        &mut self,
+        event: &VerifiedEvent,
+        origin: Origin,
+        now: Timestamp,
+        cut_after: Option<usize>,
+    ) -> Result<Written, Rejection> {
+        if self.on_disk.contains(&event.id) {
+            return Ok(Written::Acknowledged);
+        }
+        let mut entropy = || [3; 32];
+        let mut moment = Moment { now, entropy: &mut entropy };
+        let mut batch = self.desk.take(&mut self.book, event, origin, &mut moment)?;
+        batch.extend(self.desk.duties(&mut self.book, &mut moment));
+        Ok(self.write(batch, cut_after))
+    }
+
+    /// Time has passed.
+    pub fn tick(&mut self, now: Timestamp, cut_after: Option<usize>) -> Written {
+        let mut entropy = || [3; 32];
+        let batch = self.desk.duties(&mut self.book, &mut Moment { now, entropy: &mut entropy });
+        self.write(batch, cut_after)
+    }
+
+    fn write(&mut self, batch: Vec<VerifiedEvent>, cut_after: Option<usize>) -> Written {
+        let kept = cut_after.map_or(batch.len(), |writes| writes.min(batch.len()));
+        let cut = cut_after.is_some();
+        for event in batch.into_iter().take(kept) {
+            self.on_disk.insert(event.id);
+            self.disk.push(event);
+        }
+        if cut {
+            self.restart();
+            return Written::Cut;
+        }
+        Written::Acknowledged
+    }
+
+    /// Starts again from what is on the disk.
+    pub fn restart(&mut self) {
+        self.book = empty();
+        for event in &self.disk {
+            self.book.apply(event);
+        }
+    }
+
+    /// Whether an event is durable here.
+    #[must_use]
+    pub fn holds(&self, id: &EventId) -> bool {
+        self.on_disk.contains(id)
+    }
+}
+
+/// A book that believes test chains.
+#[must_use]
+pub fn empty() -> Book {
+    Book::new(Known { insecure_test_chains: true })
+}
+
+/// An order as a member's device writes it, from what its node's book says.
+#[must_use]
+pub fn order(
+    town: &Town,
+    book: &Book,
+    payer: &Keys,
+    payee: &Keys,
+    minor: i64,
+    now: Timestamp,
+) -> Option<VerifiedEvent> {
+    let terms = book.ledger.terms(&town.currency, &payer.public(), &payee.public(), minor);
+    let (terms, rules) = terms?;
+    let order = Order::new(&terms, rules).ok()?;
+    Some(Body::from(order).draft(&town.id).sign(payer, now, [5; 32]))
+}
+
+/// ZeroSum, in whatever book, however little of the world it has seen.
+///
+/// # Errors
+/// What the balances sum to instead.
+pub fn zero_sum(town: &Town, book: &Book) -> Result<(), String> {
+    let Some(currency) = book.ledger.currency(&town.currency) else { return Ok(()) };
+    if currency.totals.sum.minor != 0 {
+        return Err(format!("ZeroSum: the balances sum to {}", currency.totals.sum));
+    }
+    Ok(())
+}
+
+/// NoOneBeyondTheirLimit, in the book of a witness. A reader may hear of a payment before it hears
+/// of the limit that allowed it, so nobody else's book can be held to this at every step.
+///
+/// # Errors
+/// Who is beyond their limit.
+pub fn within_limits(town: &Town, book: &Book) -> Result<(), String> {
+    for account in book.ledger.accounts(&town.currency) {
+        if account.balance.minor < -account.limit.minor {
+            return Err(format!(
+                "NoOneBeyondTheirLimit: {} stands at {} with a limit of {}",
+                account.account, account.balance, account.limit
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// OneOrderPerSeat: of two certified orders of one payer, no two have one number.
+///
+/// # Errors
+/// The seat that was taken twice.
+pub fn one_order_per_seat(node: &SimNode) -> Result<(), String> {
+    let mut seats = BTreeMap::new();
+    for event in node.disk.iter().filter(|event| event.kind == kind::ORDER) {
+        let counted = node.book.verdict(&event.id) == Some(ayni_node::book::Verdict::Counted);
+        let seq = event.tags.named("seq").next().and_then(ayni_protocol::Tag::value).unwrap_or("");
+        if counted && seats.insert((event.pubkey, seq.to_owned()), event.id).is_some() {
+            return Err(format!("OneOrderPerSeat: {} paid twice as number {seq}", event.pubkey));
+        }
+    }
+    Ok(())
+}
