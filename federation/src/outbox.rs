@@ -1,10 +1,10 @@
 //! What the peer lacks: offered, sent, and what it answered.
 //!
-//! Every EVENT is followed until its OK. What the peer has trouble with comes again later, each time
-//! twice as late. What it refuses is not offered again in this connection, except that a refusal
-//! which may turn (the author's own admission may still be on its way) is reconsidered once other
-//! events have gone through. When the peer asks us to slow down, fewer events are sent at once, and
-//! one more for each that it takes.
+//! Every EVENT is followed until its OK. What the peer has trouble with comes again later, each
+//! time twice as late. What it refuses is not offered again in this connection, except that a
+//! refusal which may turn (the author's own admission may still be on its way) is reconsidered once
+//! other events have gone through. When the peer asks us to slow down, fewer events are sent at
+//! once, and one more for each that it takes.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
