@@ -7,7 +7,6 @@
     clippy::as_conversions,
     clippy::expect_used,
     clippy::indexing_slicing,
-    clippy::cast_possible_truncation,
     reason = "figures for people; a run that cannot go on should stop"
 )]
 

@@ -124,8 +124,15 @@ impl DiskStore {
             kept.unwrap_or_else(|| (Index::new(opened.journal.key()), Mark::default()));
         for (number, view) in opened.segments {
             index.segments.publish(number, view);
-            let from = mark.ends.get(&number).copied().and_then(|end| u32::try_from(end).ok());
-            index.apply_all(number, from.unwrap_or(narrow(HEAD)));
+        }
+        if from_snapshot {
+            let numbers: Vec<_> = index.segments.iter().map(|(number, ..)| number).collect();
+            for number in numbers {
+                let read = mark.ends.get(&number).and_then(|end| u32::try_from(*end).ok());
+                index.apply_all(number, read.unwrap_or(narrow(HEAD)));
+            }
+        } else {
+            index.build(narrow(HEAD));
         }
         let recovery = Recovery { events: index.len(), from_snapshot, ..opened.recovery };
         let next = opened.next.max(Position(mark.last.0 + 1));
@@ -364,7 +371,9 @@ impl Store for DiskStore {
             items.push((slot.created_at, slot.id));
             items.len() <= cap
         });
-        items.sort_unstable();
+        // In runs already, but for ties.
+        items.reverse();
+        items.sort();
         items
     }
 

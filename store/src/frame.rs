@@ -123,7 +123,7 @@ impl<'a> Frame<'a> {
     }
 
     /// The hashes, in their order.
-    pub fn hashes(&self) -> impl Iterator<Item = u64> + 'a {
+    pub fn hashes(&self) -> impl Iterator<Item = u64> + use<'a> {
         self.hashes.as_chunks::<8>().0.iter().map(|bytes| u64::from_le_bytes(*bytes))
     }
 

@@ -47,6 +47,8 @@ pub struct Index {
     time: Sorted,
     postings: Postings,
     tombstones: Tombstones,
+    /// While a whole journal is read, the sorted lists wait: see [`Index::build`].
+    lists_wait: bool,
 }
 
 impl Index {
@@ -63,7 +65,38 @@ impl Index {
             time: Sorted::default(),
             postings: Postings::default(),
             tombstones: Tombstones::default(),
+            lists_wait: false,
         }
+    }
+
+    /// Takes in all frames of all segments. What is live in the end is put into the lists in its
+    /// order, which is several times as quick as finding the place of each in turn.
+    pub fn build(&mut self, from: u32) {
+        self.lists_wait = true;
+        let numbers: Vec<_> = self.segments.iter().map(|(number, ..)| number).collect();
+        for number in numbers {
+            self.apply_all(number, from);
+        }
+        self.lists_wait = false;
+        let mut live: Vec<_> = self.ids.iter().copied().collect();
+        // Numbers were given in order of arrival, which is nearly that of time.
+        live.sort_unstable();
+        live.sort_by_cached_key(|id| self.slots.age(*id));
+        self.time = Sorted::from_ordered(&live);
+        let segments = self.segments.clone();
+        for id in live {
+            self.push_into_lists(id, &segments);
+        }
+    }
+
+    fn push_into_lists(&mut self, id: SlotId, segments: &Segments) -> Option<()> {
+        let slot = self.slots.get(id)?;
+        let author = self.authors.get(wide(slot.author))?;
+        let frame = Frame::read(segments.bytes(slot.segment)?.get(wide(slot.offset)..)?)?;
+        for list in lists(self.key, &frame, author) {
+            self.postings.push(list, id);
+        }
+        Some(())
     }
 
     /// The key of its hashes.
@@ -156,9 +189,11 @@ impl Index {
         let Self { key, slots, ids, .. } = self;
         let hash = |slot: &SlotId| slots.get(*slot).map_or(0, |slot| key.id(&slot.id));
         ids.insert_unique(key.id(&id), slot, hash);
-        self.time.add(slot, &self.slots);
-        for list in self.lists(frame, &author) {
-            self.postings.add(list, slot, &self.slots);
+        if !self.lists_wait {
+            self.time.add(slot, &self.slots);
+            for list in lists(self.key, frame, &author) {
+                self.postings.add(list, slot, &self.slots);
+            }
         }
         if let Some(hash) = frame.hashes().next().filter(|_| frame.has_address) {
             self.heads.insert_unique(hash, (hash, slot), |(hash, _)| *hash);
@@ -173,10 +208,12 @@ impl Index {
         let bytes = self.segments.bytes(slot.segment)?.clone();
         let frame = Frame::read(bytes.get(wide(slot.offset)..)?)?;
         let author = *self.authors.get(wide(slot.author))?;
-        for list in self.lists(&frame, &author) {
-            self.postings.remove(list, id, &self.slots);
+        if !self.lists_wait {
+            self.time.remove(id, &self.slots);
+            for list in lists(self.key, &frame, &author) {
+                self.postings.remove(list, id, &self.slots);
+            }
         }
-        self.time.remove(id, &self.slots);
         if let Ok(place) = self.ids.find_entry(self.key.id(&slot.id), |other| *other == id) {
             place.remove();
         }
@@ -190,20 +227,15 @@ impl Index {
         Some(())
     }
 
-    /// The keys of all lists that an event is in.
-    fn lists(&self, frame: &Frame<'_>, author: &PublicKey) -> Vec<u64> {
-        let key = &self.key;
-        let mut lists =
-            vec![key.author(author), key.kind(frame.kind), key.author_kind(author, frame.kind)];
-        lists.extend(frame.hashes().skip(usize::from(frame.has_address)));
-        lists
-    }
-
     /// Takes out the version that this one replaces.
     fn replace(&mut self, frame: &Frame<'_>) -> Option<()> {
-        let event = Event::parse(frame.text()?).ok()?;
-        let address = rules::address(&event)?;
-        let old = self.find_head(self.key.address(&address), &address)?;
+        // Only what has an identifier need be read to know its address.
+        let identifier = match frame.kind.class() {
+            kind::Class::Replaceable => String::new(),
+            _ => kind::identifier(&Event::parse(frame.text()?).ok()?).to_owned(),
+        };
+        let address = Address { kind: frame.kind, author: frame.author()?, identifier };
+        let old = self.find_head(frame.hashes().next()?, &address)?;
         self.remove(old)
     }
 
@@ -337,4 +369,15 @@ impl Index {
             + self.time.bytes()
             + self.postings.bytes()
     }
+}
+
+/// The keys of all lists that an event is in.
+fn lists<'a>(
+    key: HashKey,
+    frame: &Frame<'a>,
+    author: &PublicKey,
+) -> impl Iterator<Item = u64> + use<'a> {
+    [key.author(author), key.kind(frame.kind), key.author_kind(author, frame.kind)]
+        .into_iter()
+        .chain(frame.hashes().skip(usize::from(frame.has_address)))
 }

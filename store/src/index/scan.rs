@@ -25,6 +25,9 @@ const PAIRS_MAX: usize = 4_096;
 /// Values of one tag up to which each is searched in the stored text, rather than the text parsed.
 const SEARCHES_MAX: usize = 8;
 
+/// Bytes of an event that are as much work to search as a candidate is to look at.
+const BYTES_LIKE_ONE: usize = 1_024;
+
 /// What is asked.
 pub struct Question<'a> {
     filter: &'a Filter,
@@ -169,7 +172,7 @@ impl Index {
                 return Slice::End;
             }
             place.before = slot.age();
-            if self.admits(question, slot) == Some(true) && !each(self, slot) {
+            if self.admits(question, slot, left) == Some(true) && !each(self, slot) {
                 return Slice::Enough;
             }
             *left = left.saturating_sub(1);
@@ -244,8 +247,9 @@ impl Index {
         }
     }
 
-    /// Whether a candidate is an answer. Cheap questions first; the journal is read last.
-    fn admits(&self, question: &Question<'_>, slot: &Slot) -> Option<bool> {
+    /// Whether a candidate is an answer. Cheap questions first; the journal is read last, and long
+    /// events take more of what is left of the slice.
+    fn admits(&self, question: &Question<'_>, slot: &Slot, left: &mut usize) -> Option<bool> {
         let filter = question.filter;
         let cheap = filter.until.is_none_or(|until| slot.created_at <= until)
             && filter.since.is_none_or(|since| slot.created_at >= since)
@@ -262,6 +266,7 @@ impl Index {
             return Some(true);
         }
         let frame = self.frame(slot)?;
+        *left = left.saturating_sub(frame.json.len() / BYTES_LIKE_ONE);
         let spelled = match &question.spellings {
             Some(conditions) => has_tags(&frame, conditions),
             None => true,

@@ -30,27 +30,37 @@ impl Sorted {
     /// Adds a slot, whose content is already there.
     pub fn add(&mut self, id: SlotId, slots: &Slots) {
         let age = slots.age(id);
-        self.len += 1;
-        let at = self.block_of(age, slots);
-        let is_last = at + 1 >= self.blocks.len();
-        let Some(block) = self.blocks.get_mut(at) else {
-            self.blocks.push(vec![id]);
-            return;
-        };
-        let place = block.partition_point(|other| slots.age(*other) < age);
-        if block.len() < BLOCK {
-            block.insert(place, id);
-        } else if is_last && place == block.len() {
-            // The usual case of the newest: the full block stays full.
-            self.blocks.push(vec![id]);
-        } else {
-            let mut upper = block.split_off(BLOCK / 2);
-            match place.checked_sub(BLOCK / 2) {
-                Some(place) => upper.insert(place, id),
-                None => block.insert(place, id),
-            }
-            self.blocks.insert(at + 1, upper);
+        // The usual case: the newest of all. One look at another slot, which is likely a wait for
+        // memory, is all it takes.
+        if self.newest().is_none_or(|newest| slots.age(newest) < age) {
+            return self.push(id);
         }
+        let at = self.block_of(age, slots);
+        let Some(block) = self.blocks.get_mut(at) else { return };
+        self.len += 1;
+        let place = place_from_end(block, age, slots);
+        if block.len() < BLOCK {
+            return block.insert(place, id);
+        }
+        let mut upper = block.split_off(BLOCK / 2);
+        match place.checked_sub(BLOCK / 2) {
+            Some(place) => upper.insert(place, id),
+            None => block.insert(place, id),
+        }
+        self.blocks.insert(at + 1, upper);
+    }
+
+    /// Adds a slot that is newer than all that are there.
+    pub fn push(&mut self, id: SlotId) {
+        self.len += 1;
+        match self.blocks.last_mut().filter(|block| block.len() < BLOCK) {
+            Some(block) => block.push(id),
+            None => self.blocks.push(vec![id]),
+        }
+    }
+
+    fn newest(&self) -> Option<SlotId> {
+        self.blocks.last().and_then(|block| block.last()).copied()
     }
 
     /// Takes a slot out, whose content is still there.
@@ -58,7 +68,7 @@ impl Sorted {
         let age = slots.age(id);
         let at = self.block_of(age, slots);
         let Some(block) = self.blocks.get_mut(at) else { return };
-        let place = block.partition_point(|other| slots.age(*other) < age);
+        let place = place_from_end(block, age, slots);
         if block.get(place) != Some(&id) {
             return;
         }
@@ -108,6 +118,22 @@ impl Sorted {
         let begins_before =
             |block: &Vec<SlotId>| block.first().is_some_and(|id| slots.age(*id) <= age);
         self.blocks.partition_point(begins_before).saturating_sub(1)
+    }
+}
+
+/// How many slots of a block are older: searched from its end in growing steps, since what comes
+/// late mostly comes a little late.
+fn place_from_end(block: &[SlotId], age: Age, slots: &Slots) -> usize {
+    let mut older = block.len();
+    let mut step = 1;
+    loop {
+        let from = older.saturating_sub(step);
+        let Some(window) = block.get(from..older) else { return older };
+        if from == 0 || window.first().is_some_and(|id| slots.age(*id) < age) {
+            return from + window.partition_point(|other| slots.age(*other) < age);
+        }
+        older = from;
+        step *= 2;
     }
 }
 
