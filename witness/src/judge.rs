@@ -531,6 +531,31 @@ mod tests {
         assert_eq!(world.verdict(&first), "counted");
     }
 
+    /// Seats of two charters do not add up; those of any one do.
+    #[test]
+    fn a_roster_is_decided_by_enough_seats_of_one_charter() {
+        let (mut world, cid, _) = council_of_three();
+        let first = world.add(FOUNDER, draft::roster(&roster(cid, &[21], 9)[0]));
+        let other = world.add(FOUNDER, draft::roster(&roster(cid, &[22], 9)[0]));
+        let next = world.add(FOUNDER, later(cid, cid, charter(&[13, 14])));
+        for who in [11, 12] {
+            world.add(who, adopt(cid, next, Instance::Charter, &[]));
+        }
+        for (who, roster) in [(11, first), (14, first), (13, other)] {
+            assert_eq!(world.says(who, adopt(cid, roster, Instance::Roster, &[])), "counted");
+        }
+        assert_eq!(world.verdict(&first), "waits for a decision");
+        world.add(13, adopt(cid, first, Instance::Roster, &[]));
+        assert_eq!(world.verdict(&first), "counted");
+        // A seal that counts already is enough for a charter that comes later.
+        let last = world.add(FOUNDER, later(cid, next, charter(&[13])));
+        assert_eq!(world.verdict(&other), "waits for a decision");
+        for who in [13, 14] {
+            world.add(who, adopt(cid, last, Instance::Charter, &[]));
+        }
+        assert_eq!(world.verdict(&other), "counted");
+    }
+
     #[test]
     fn not_the_proposer() {
         let (mut world, cid, subject) = council_of_three();

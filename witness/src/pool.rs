@@ -69,6 +69,9 @@ impl Pool {
         for who in [11, 12, 99] {
             self.event(who, adopt(cid, third, Instance::Charter, &[]));
         }
+        // One of the second version's three witnesses decides alone from the fourth on.
+        let fourth = self.event(FOUNDER, later(cid, third, charter(&[13])));
+        self.event(15, adopt(cid, fourth, Instance::Charter, &[]));
         self.event(STRANGER, later(cid, cid, charter(&[99])));
         self.event(FOUNDER, later(second, cid, charter(&[99])));
         let (unknown, _) = Chain::test([9; 32], 1, 1);
@@ -82,6 +85,8 @@ impl Pool {
         self.fact(Fact::Approved { act: whole, steward: key(4) });
         self.event(12, adopt(cid, whole, Instance::Roster, &[]));
         self.event(15, adopt(cid, whole, Instance::Roster, &[]));
+        let early = self.event(FOUNDER, draft::roster(&roster(cid, &[26], 1)[0]));
+        self.event(13, adopt(cid, early, Instance::Roster, &[]));
         let parts = roster(cid, &[21, 22, 23], 1);
         let ids: Vec<_> =
             parts.iter().map(|part| self.event(FOUNDER, draft::roster(part))).collect();
