@@ -32,7 +32,7 @@ use crate::session::{Answer, Errand, Farewell, Purpose, Question, Session, Work}
 use crate::statistics::{add, sub};
 
 /// Bytes read from a socket at a time. Kept by every connection, so it is small.
-const READ_BYTES: usize = 4_096;
+const READ_BYTES: usize = 2_048;
 /// Bytes that are gathered for one write.
 const WRITE_BYTES: usize = 65_536;
 /// Messages read before others get their turn.
@@ -112,14 +112,34 @@ struct Connection<B> {
     timer: Pin<Box<Sleep>>,
 }
 
+/// A conversation's mark in what all share, taken away however it ends.
+struct Presence<'a, B> {
+    shared: &'a Shared<B>,
+    line: &'a Line,
+}
+
+impl<'a, B> Presence<'a, B> {
+    fn begin(shared: &'a Shared<B>, line: &'a Line) -> Self {
+        add(&shared.counters.conversations, 1);
+        Self { shared, line }
+    }
+}
+
+impl<B> Drop for Presence<'_, B> {
+    fn drop(&mut self) {
+        self.shared.audience.forget(self.line);
+        sub(&self.shared.counters.conversations, 1);
+    }
+}
+
 /// Runs one conversation to its end. `first` is what was read behind the request head.
 pub async fn converse<B: Backend>(
     shared: Arc<Shared<B>>,
     line: Arc<Line>,
     stream: TcpStream,
     first: Vec<u8>,
-    challenge: String,
 ) {
+    let Some(challenge) = fresh_challenge() else { return };
     let limits = &shared.settings.limits;
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BYTES)
@@ -145,15 +165,14 @@ pub async fn converse<B: Backend>(
         began,
         timer,
     };
-    add(&shared.counters.conversations, 1);
+    let presence = Presence::begin(&shared, &line);
     let end = poll_fn(|context| connection.poll(context)).await;
-    sub(&shared.counters.conversations, 1);
-    shared.audience.forget(&line);
+    drop(presence);
     tracing::debug!(address = %line.address, ?end, "a conversation ended");
     if end == End::TooSlow {
         add(&shared.counters.too_slow, 1);
     }
-    connection.leave(end).await;
+    Box::pin(connection.leave(end)).await;
 }
 
 impl<B: Backend> Connection<B> {
@@ -409,12 +428,24 @@ impl<B: Backend> Connection<B> {
             stream.shutdown().await?;
             // What still comes is read away: closing over unread bytes would reset the connection
             // and take the close frame with it.
-            let mut sink = [0; 1_024];
+            let mut sink = vec![0; 1_024];
             while stream.read(&mut sink).await? > 0 {}
             io::Result::Ok(())
         };
         // Whether it was heard makes no difference to anyone here.
         let _ = tokio::time::timeout(LINGER, farewell).await;
+    }
+}
+
+/// Sixteen random bytes, as hex. Without randomness nobody could authenticate safely.
+fn fresh_challenge() -> Option<String> {
+    let mut bytes = [0; 16];
+    match getrandom::fill(&mut bytes) {
+        Ok(()) => Some(ayni_protocol::hex::encode(&bytes)),
+        Err(error) => {
+            tracing::error!(%error, "no randomness for a challenge");
+            None
+        }
     }
 }
 

@@ -83,7 +83,11 @@ impl<B: Backend> Relay<B> {
     /// What the relay has done so far.
     #[must_use]
     pub fn statistics(&self) -> Statistics {
-        let subscriptions = u64::try_from(self.0.audience.len()).unwrap_or(u64::MAX);
-        Statistics { subscriptions, ..self.0.counters.read() }
+        let count = |open: usize| u64::try_from(open).unwrap_or(u64::MAX);
+        Statistics {
+            connections: count(self.0.seats.taken()),
+            subscriptions: count(self.0.audience.len()),
+            ..self.0.counters.read()
+        }
     }
 }

@@ -5,7 +5,10 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::atomic::{AtomicUsize, Ordering::AcqRel};
+use std::sync::atomic::{
+    AtomicUsize,
+    Ordering::{AcqRel, Acquire},
+};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The counts.
@@ -31,6 +34,11 @@ impl Seats {
     pub fn take(self: &Arc<Self>, most: usize) -> Option<Seat> {
         let seat = Seat(Arc::clone(self));
         (self.taken.fetch_add(1, AcqRel) < most).then_some(seat)
+    }
+
+    /// How many places are taken now.
+    pub fn taken(&self) -> usize {
+        self.taken.load(Acquire)
     }
 
     /// A place among those of one address, if fewer than `most` are taken.

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use std::{collections::HashMap, io};
 
+use futures_util::future::BoxFuture;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
@@ -20,7 +21,8 @@ use crate::door::{HttpDoor, Replayed};
 use crate::head::{Head, HeadError};
 use crate::line::Line;
 use crate::relay::{Relay, Shared};
-use crate::statistics::{add, sub};
+use crate::seats::AddressSeat;
+use crate::statistics::add;
 
 /// How long conversations may take to end when the relay stops.
 const STOP_GRACE: Duration = Duration::from_secs(5);
@@ -40,6 +42,14 @@ struct Floor<B, D> {
     lines: Mutex<HashMap<u64, Arc<Line>>>,
     stopped: watch::Receiver<bool>,
     refusals: Arc<Semaphore>,
+}
+
+/// What a socket turned out to want.
+enum Guest {
+    /// A web page or a document.
+    Page(TcpStream, Head),
+    /// A conversation, which has begun with these bytes.
+    Talk(TcpStream, Arc<Line>, Vec<u8>),
 }
 
 impl<B: Backend> Relay<B> {
@@ -102,9 +112,7 @@ impl<B: Backend, D: HttpDoor> Floor<B, D> {
         };
         let floor = Arc::clone(self);
         tasks.spawn(async move {
-            add(&floor.shared.counters.connections, 1);
             floor.receive(stream, peer).await;
-            sub(&floor.shared.counters.connections, 1);
             drop(seat);
         });
     }
@@ -113,57 +121,76 @@ impl<B: Backend, D: HttpDoor> Floor<B, D> {
         add(&self.shared.counters.connections_refused, 1);
         if let Ok(permit) = Arc::clone(&self.refusals).try_acquire_owned() {
             tasks.spawn(async move {
-                turn_away(stream, status).await;
+                let mut stream = stream;
+                turn_away(&mut stream, status).await;
                 drop(permit);
             });
         }
     }
 
-    async fn receive(&self, mut stream: TcpStream, peer: SocketAddr) {
-        let settings = &self.shared.settings;
-        let trusted = settings.trusted_proxies.contains(&peer.ip().to_canonical());
-        let take_seat = |address: IpAddr| {
-            let most = settings.limits.connections_per_address;
-            let seat = self.shared.seats.take_address(address, most);
-            if seat.is_none() {
-                add(&self.shared.counters.connections_refused, 1);
+    /// Serves one socket to its end. The parts are boxed, so that a conversation, which lasts, does
+    /// not carry the room that a handshake or a page would need.
+    async fn receive(&self, stream: TcpStream, peer: SocketAddr) {
+        match Box::pin(self.admit(stream, peer)).await {
+            None => {}
+            Some((_seat, Guest::Page(stream, head))) => {
+                Box::pin(self.knock(stream, head, peer)).await;
             }
-            seat
-        };
-        let mut seat = None;
-        if !trusted {
-            seat = take_seat(peer.ip());
-            if seat.is_none() {
-                return turn_away(stream, "429 Too Many Requests").await;
+            Some((_seat, Guest::Talk(stream, line, first))) => {
+                let number = line.number;
+                Box::pin(converse(Arc::clone(&self.shared), line, stream, first)).await;
+                self.lines().remove(&number);
             }
         }
-        let deadline = Duration::from_secs(settings.limits.handshake_secs);
-        let mut stopped = self.stopped.clone();
-        let head = tokio::select! {
-            head = tokio::time::timeout(deadline, Head::read(&mut stream)) => head,
-            _ = stopped.wait_for(|stopped| *stopped) => return,
-        };
-        let head = match head {
-            Ok(Ok(head)) => head,
-            Ok(Err(HeadError::TooLong)) => {
-                return turn_away(stream, "431 Request Header Fields Too Large").await;
-            }
-            Ok(Err(HeadError::Socket(_))) | Err(_) => return,
-        };
+    }
+
+    /// Reads the request head and finds out what it wants, if there is room for its address.
+    async fn admit(&self, mut stream: TcpStream, peer: SocketAddr) -> Option<(AddressSeat, Guest)> {
+        let settings = &self.shared.settings;
         let mut address = peer.ip().to_canonical();
+        let trusted = settings.trusted_proxies.contains(&address);
+        let early_seat = if trusted { None } else { self.seat_of(address) };
+        if early_seat.is_none() && !trusted {
+            turn_away(&mut stream, "429 Too Many Requests").await;
+            return None;
+        }
+        let head = self.head(&mut stream).await?;
         if trusted {
             address = forwarded_for(&head).unwrap_or(address);
-            seat = take_seat(address);
-            if seat.is_none() {
-                return turn_away(stream, "429 Too Many Requests").await;
+        }
+        let Some(seat) = early_seat.or_else(|| self.seat_of(address)) else {
+            turn_away(&mut stream, "429 Too Many Requests").await;
+            return None;
+        };
+        if !head.is_upgrade() {
+            return Some((seat, Guest::Page(stream, head)));
+        }
+        let line = self.upgrade(&mut stream, &head, address).await?;
+        Some((seat, Guest::Talk(stream, line, head.tail().to_vec())))
+    }
+
+    fn seat_of(&self, address: IpAddr) -> Option<AddressSeat> {
+        let most = self.shared.settings.limits.connections_per_address;
+        let seat = self.shared.seats.take_address(address, most);
+        add(&self.shared.counters.connections_refused, usize::from(seat.is_none()));
+        seat
+    }
+
+    async fn head(&self, stream: &mut TcpStream) -> Option<Head> {
+        let deadline = Duration::from_secs(self.shared.settings.limits.handshake_secs);
+        let mut stopped = self.stopped.clone();
+        let read = tokio::select! {
+            read = tokio::time::timeout(deadline, Head::read(stream)) => read.ok()?,
+            _ = stopped.wait_for(|stopped| *stopped) => return None,
+        };
+        match read {
+            Ok(head) => Some(head),
+            Err(HeadError::Socket(_)) => None,
+            Err(HeadError::TooLong) => {
+                turn_away(stream, "431 Request Header Fields Too Large").await;
+                None
             }
         }
-        if head.is_upgrade() {
-            self.upgrade(stream, &head, address).await;
-        } else {
-            self.knock(stream, head, peer).await;
-        }
-        drop(seat);
     }
 
     async fn knock(&self, stream: TcpStream, head: Head, peer: SocketAddr) {
@@ -179,28 +206,32 @@ impl<B: Backend, D: HttpDoor> Floor<B, D> {
         }
     }
 
-    async fn upgrade(&self, mut stream: TcpStream, head: &Head, address: IpAddr) {
+    /// Answers the handshake and gives the new conversation's line.
+    async fn upgrade(
+        &self,
+        stream: &mut TcpStream,
+        head: &Head,
+        address: IpAddr,
+    ) -> Option<Arc<Line>> {
         let limits = &self.shared.settings.limits;
         if head.path() != "/" && head.path() != self.shared.settings.path {
-            return turn_away(stream, "404 Not Found").await;
+            turn_away(stream, "404 Not Found").await;
+            return None;
         }
         let Some(response) = handshake(head) else {
-            return turn_away(stream, "400 Bad Request").await;
+            turn_away(stream, "400 Bad Request").await;
+            return None;
         };
         let deadline = Duration::from_secs(limits.handshake_secs);
         let answered = tokio::time::timeout(deadline, stream.write_all(&response)).await;
-        let Some(challenge) = fresh_challenge().filter(|_| matches!(answered, Ok(Ok(())))) else {
-            return;
-        };
+        answered.ok()?.ok()?;
         let number = self.shared.next_line.fetch_add(1, Relaxed);
         let line = Arc::new(Line::new(number, address, limits.outbound_bytes));
         self.lines().insert(number, Arc::clone(&line));
         if *self.stopped.borrow() {
             line.stop();
         }
-        let shared = Arc::clone(&self.shared);
-        converse(shared, line, stream, head.tail().to_vec(), challenge).await;
-        self.lines().remove(&number);
+        Some(line)
     }
 
     fn lines(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Arc<Line>>> {
@@ -231,27 +262,19 @@ fn forwarded_for(head: &Head) -> Option<IpAddr> {
     Some(chain.rsplit(',').next()?.trim().parse::<IpAddr>().ok()?.to_canonical())
 }
 
-/// Sixteen random bytes, as hex. Without randomness nobody could authenticate safely.
-fn fresh_challenge() -> Option<String> {
-    let mut bytes = [0; 16];
-    match getrandom::fill(&mut bytes) {
-        Ok(()) => Some(ayni_protocol::hex::encode(&bytes)),
-        Err(error) => {
-            tracing::error!(%error, "no randomness for a challenge");
-            None
-        }
-    }
+/// Says why in HTTP, then closes. Boxed, so that who is welcome does not carry the room for it.
+fn turn_away<'a>(stream: &'a mut TcpStream, status: &'static str) -> BoxFuture<'a, ()> {
+    Box::pin(say_and_close(stream, status))
 }
 
-/// Says why in HTTP, then closes.
-async fn turn_away(mut stream: TcpStream, status: &str) {
+async fn say_and_close(stream: &mut TcpStream, status: &str) {
     let text = format!(
         "HTTP/1.1 {status}\r\nContent-Length: 0\r\nRetry-After: 30\r\nConnection: close\r\n\r\n"
     );
     let farewell = async {
         stream.write_all(text.as_bytes()).await?;
         stream.shutdown().await?;
-        let mut sink = [0; 1_024];
+        let mut sink = vec![0; 1_024];
         while stream.read(&mut sink).await? > 0 {}
         io::Result::Ok(())
     };

@@ -44,7 +44,8 @@ enum Stage {
 #[derive(Debug, Default)]
 pub struct Subscriptions {
     names: BTreeMap<String, u64>,
-    open: BTreeMap<u64, Subscription>,
+    /// Boxed, because a node of the map has room for eleven.
+    open: BTreeMap<u64, Box<Subscription>>,
     /// Which answers are being sent, in the order of their coming.
     streams: VecDeque<u64>,
     /// Bytes of live events that wait for an EOSE.
@@ -102,7 +103,8 @@ impl Subscriptions {
         let head = wire::event_head(name).into();
         let stage = Stage::Asked { held: Vec::new() };
         self.names.insert(name.to_owned(), key);
-        self.open.insert(key, Subscription { name: name.to_owned(), head, values, stage });
+        let subscription = Subscription { name: name.to_owned(), head, values, stage };
+        self.open.insert(key, Box::new(subscription));
         Ok(())
     }
 
