@@ -49,7 +49,12 @@ impl Ledger {
         }
     }
 
-    pub(crate) fn hear(&self, entry: &Entry, me: &PublicKey, now: Timestamp) -> Result<Verdict, Rejection> {
+    pub(crate) fn hear(
+        &self,
+        entry: &Entry,
+        me: &PublicKey,
+        now: Timestamp,
+    ) -> Result<Verdict, Rejection> {
         let Body::Order(order) = &entry.body else {
             return Err(Rejection::invalid("this is not a transfer order"));
         };

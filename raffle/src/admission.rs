@@ -329,7 +329,7 @@ mod tests {
             invalid: the tag prize must be there 1 to 100 times
             invalid: This is no raffle.
             restricted: This node does not know the charter the raffle names.
-            restricted: Raffles are switched off here for GB."#]]
+            restricted: Raffles are switched off here for GB. Once its law allows them, the operator says so in ayni.toml: [raffle.gates.GB] allowed = true"#]]
         .assert_eq(&answers.join("\n"));
     }
 

@@ -73,7 +73,10 @@ impl Gates {
             return refuse("Name the country whose law applies: raffles are off without one.");
         };
         let Some(gate) = self.of(country) else {
-            return refuse(format!("Raffles are switched off here for {country}."));
+            return refuse(format!(
+                "Raffles are switched off here for {country}. Once its law allows them, the \
+                 operator says so in ayni.toml: [raffle.gates.{country}] allowed = true"
+            ));
         };
         gate.admit_terms(spec)?;
         gate.admit_shares(spec)?;
@@ -188,7 +191,7 @@ mod tests {
     #[test]
     fn an_unknown_country_is_off() {
         let spec = priced();
-        let refused = "restricted: Raffles are switched off here for XX.";
+        let refused = "restricted: Raffles are switched off here for XX. Once its law allows them, the operator says so in ayni.toml: [raffle.gates.XX] allowed = true";
         assert_eq!(answer(&gate(""), &spec, Some("XX")), refused);
         assert_eq!(answer(&Gates::default(), &spec, Some("XX")), refused);
         assert_eq!(answer(&gate(""), &spec, Some("GB")), "ok");

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 /// Longest that anything may take before a test gives up.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The program, built once for the whole run.
+/// The program: the one that `AYNI_BIN` names, else built here, once for the whole run.
 ///
 /// # Panics
 /// Where it does not build.
@@ -21,6 +21,9 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 pub fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
+        if let Some(built) = std::env::var_os("AYNI_BIN") {
+            return built.into();
+        }
         let built = Command::new(env!("CARGO"))
             .args(["build", "--quiet", "--locked", "-p", "ayni-node", "--bin", "ayni"])
             .current_dir(root())

@@ -22,7 +22,7 @@ fn members_pay_and_the_books_sum_to_zero() {
 
 #[test]
 fn a_refused_order_says_why_and_changes_nothing() {
-    let village = Village::with_members(&["ana", "ben"]);
+    let village = Village::with_members(&["ana", "ben", "carla"]);
     let before = village.node.digest();
     let cases: [(&[&str], &str); 6] = [
         (&["pay", "ben", "20.01", "--key", "ana.key"], "limit:"),
@@ -30,7 +30,7 @@ fn a_refused_order_says_why_and_changes_nothing() {
         (&["pay", "ben", "1.00", "--seq", "7", "--key", "ana.key"], "missing:"),
         (&["pay", "ana", "1.00", "--key", "ana.key"], "yourself"),
         (&["pay", "nobody", "1.00", "--key", "ana.key"], "nobody"),
-        (&["pay", "ben", "1.00", "--from", "ben", "--key", "ana.key"], "policy:"),
+        (&["pay", "ben", "1.00", "--from", "carla", "--key", "ana.key"], "restricted:"),
     ];
     for (arguments, expected) in cases {
         let said = village.refusal(arguments);

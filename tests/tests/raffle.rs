@@ -62,7 +62,7 @@ fn tickets_are_paid_a_winner_is_drawn_and_anyone_can_check() {
 
 #[test]
 fn raffles_are_off_where_no_law_is_configured() {
-    let village = Village::with_members(&["ana"]);
+    let village = Village::with_members(&["ana", "roof"]);
     village.folder.write("ayni.toml", "[beacon]\ninsecure_test_chain = true\n");
     let Village { folder, node } = village;
     node.stop();
