@@ -211,6 +211,16 @@ fn damage_in_an_older_segment_takes_nothing_of_the_later_ones() {
 }
 
 #[test]
+fn a_frame_at_a_place_that_is_not_its_own_is_none() {
+    let (disk, starts, whole) = several_segments();
+    let mut bytes = disk.bytes(disk.last());
+    bytes.extend_from_within(starts[0]..starts[1]);
+    let (after, recovery) = reopened(&disk.with(disk.last(), bytes));
+    assert_eq!(after, whole);
+    assert_eq!(recovery.dropped_bytes, u64::try_from(starts[1] - starts[0]).unwrap());
+}
+
+#[test]
 fn zeros_at_the_end_are_passed_over() {
     let (disk, _, whole) = several_segments();
     let mut bytes = disk.bytes(disk.last());

@@ -25,10 +25,10 @@ use crate::journal::{HEAD, Head, Journal};
 use crate::recovery::{self, Mark, Recovery};
 use crate::{Fault, Outcome, Page, Position, State, Store, Stored};
 
-/// Candidates that a scan looks at before it lets others in.
-const SLICE: usize = 4_096;
+/// Candidates that a scan looks at before it lets others in. Few in tests, so that they pause.
+const SLICE: usize = if cfg!(test) { 3 } else { 4_096 };
 /// Frames that a walk through the journal looks at before it hands them on.
-const WALK: usize = 256;
+const WALK: usize = if cfg!(test) { 3 } else { 256 };
 
 /// How a store is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
