@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use ayni_lets::judge::Verdict as Judgement;
 use ayni_protocol::{
-    Draft, Kind, Limits, Prefix, PublicKey, Rejection, Timestamp, VerifiedEvent, kind,
+    Draft, Kind, Limits, Prefix, PublicKey, Rejection, Timestamp, VerifiedEvent, hex, kind,
 };
 
 use crate::book::Book;
@@ -98,14 +98,30 @@ impl Admission<'_> {
         Err(Rejection::new(Prefix::Restricted, sentence))
     }
 
-    /// An economy event from a client must come from somebody the community knows.
+    /// An economy event from a client must come from somebody the community knows; a round of a
+    /// beacon may come from anyone, but only one that is waited for: each costs a pairing.
     fn standing(&self, event: &VerifiedEvent) -> Result<(), Rejection> {
-        if event.kind == kind::BEACON || self.is_known(&event.pubkey) {
+        if self.is_known(&event.pubkey) {
             return Ok(());
+        }
+        if event.kind == kind::BEACON {
+            return self.awaited(event);
         }
         let sentence =
             "this key has no account in a community of this node; ask a steward to open one";
         Err(Rejection::new(Prefix::Restricted, sentence))
+    }
+
+    fn awaited(&self, event: &VerifiedEvent) -> Result<(), Rejection> {
+        let value = |name| event.tags.named(name).next().and_then(ayni_protocol::Tag::value);
+        let named = (value("chain"), value("round"));
+        let waits = self.book.awaited_rounds(self.now).into_iter().any(|(chain, round)| {
+            named == (Some(&hex::encode(&chain.hash)), Some(&round.to_string()))
+        });
+        if waits {
+            return Ok(());
+        }
+        Err(Rejection::new(Prefix::Restricted, "no vote and no raffle here waits for this round"))
     }
 
     /// Whether a key is a member's, a steward's, a witness's or a community's.

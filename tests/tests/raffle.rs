@@ -72,3 +72,46 @@ fn raffles_are_off_where_no_law_is_configured() {
     let said = village.refusal(&["raffle", "announce", "raffle.toml"]);
     assert!(said.contains("raffle.gates"), "{said}");
 }
+
+/// The node keeps no secret of the chain here, as none does of drand's: somebody types the round in.
+#[test]
+fn a_round_can_be_entered_by_hand() {
+    let folder = Folder::new();
+    let _ = folder.ayni(&["init", "--country", "PT", "--insecure-test-chain"]);
+    let config =
+        "[beacon]\ninsecure_test_chain = true\nsources = []\n\n[raffle.gates.PT]\nallowed = true\n";
+    folder.write("ayni.toml", config);
+    let secret = folder.data().join("keys/beacon.key");
+    std::fs::rename(&secret, folder.home.path().join("elsewhere.key")).unwrap();
+    let node = folder.start(&[]);
+    let village = Village { folder, node };
+    village.open("ana");
+    village.folder.write(
+        "raffle.toml",
+        "title = \"?\"\nprice = \"1.00\"\ncloses_in_secs = 2\n[[prize]]\ntext = \"The pot\"\n",
+    );
+    let announced = village.json(&["raffle", "announce", "raffle.toml"]);
+    let (id, round) = (announced["id"].as_str().unwrap(), announced["round"].as_u64().unwrap());
+    let _ = village.ayni(&["raffle", "buy", id, "--key", "ana.key"]);
+    let state = || {
+        village.node.get(&format!("/api/v1/raffles/{id}"))["state"]
+            .as_str()
+            .unwrap_or_default()
+            .to_owned()
+    };
+    wait_for("the list to be sealed", || (state() == "sealed").then_some(()));
+    let exported = village.ayni(&["key", "show", "elsewhere.key"]);
+    assert!(exported.starts_with("npub1"));
+    let line = village.ayni(&["key", "export", "own", "--hex", "--key", "elsewhere.key"]);
+    let seed = ayni_protocol::hex::decode::<32>(&line).unwrap();
+    let (_, beacon) = ayni_witness::beacon::Chain::test(seed, 0, 1);
+    let wrong = ayni_protocol::hex::encode(&beacon.sign(round + 1));
+    let said = village.refusal(&["raffle", "draw", id, "--signature", &wrong]);
+    assert!(said.contains("not the beacon's signature"), "{said}");
+    let signature = ayni_protocol::hex::encode(&beacon.sign(round));
+    wait_for("the round to be due and the draw to be paid", || {
+        let _ = village.folder.output(&["raffle", "draw", id, "--signature", &signature]);
+        ["paid", "finished"].contains(&state().as_str()).then_some(())
+    });
+    assert_eq!(village.balance("ana"), "0.00", "ana bought the only ticket and won the pot");
+}

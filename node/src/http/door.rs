@@ -5,8 +5,10 @@ use std::net::SocketAddr;
 
 use axum::Router;
 use ayni_relay::{HttpDoor, Replayed};
+use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use tower::ServiceExt as _;
 
 /// Serves a router on connections that the relay accepted.
 #[derive(Clone)]
@@ -14,7 +16,11 @@ pub struct Door(pub Router);
 
 impl HttpDoor for Door {
     async fn serve(&self, stream: Replayed, peer: SocketAddr) {
-        let service = TowerToHyperService::new(self.0.clone());
+        let router = self.0.clone().map_request(move |mut request: hyper::Request<Incoming>| {
+            request.extensions_mut().insert(peer);
+            request
+        });
+        let service = TowerToHyperService::new(router);
         let served = hyper::server::conn::http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(std::time::Duration::from_secs(30))

@@ -1,9 +1,14 @@
 //! Figures for Prometheus, in its text format; for this machine's own eyes only.
+//!
+//! A reverse proxy on the same machine also comes from loopback, but it says for whom it asks; so
+//! whoever is forwarded gets nothing.
 
 use std::fmt::Write as _;
+use std::net::SocketAddr;
 
+use axum::Extension;
 use axum::extract::State;
-use axum::http::header;
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use ayni_store::Store as _;
 
@@ -11,7 +16,15 @@ use super::Shared;
 use crate::clock;
 
 /// `/metrics`.
-pub async fn metrics(State(shared): State<Shared>) -> Response {
+pub async fn metrics(
+    State(shared): State<Shared>,
+    Extension(peer): Extension<SocketAddr>,
+    request: HeaderMap,
+) -> Response {
+    let forwarded = ["forwarded", "x-forwarded-for", "x-real-ip"];
+    if !peer.ip().is_loopback() || forwarded.iter().any(|name| request.contains_key(*name)) {
+        return StatusCode::NOT_FOUND.into_response();
+    }
     let statistics = shared.relay.statistics();
     let seen = shared.book.read().map_or(0, |book| book.seen().len());
     let figures = [
