@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use ayni_lets::{Body, Currency, Enforce, Memo, Rules};
-use ayni_protocol::{Address, Amount, EventId, Keys, Scale, VerifiedEvent, kind};
+use ayni_protocol::{Address, Amount, Draft, EventId, PublicKey, Scale, VerifiedEvent, kind};
 use ayni_store::{DiskStore, Store as _};
 use ayni_witness::beacon::{Chain, TestBeacon};
 use ayni_witness::entry::CharterText;
@@ -125,7 +125,9 @@ pub fn found(data: &Path, plan: &Plan) -> Result<Founded> {
     keys::write_new(&keys::folder(data).join("community.key"), &keys::nsec(&community)?)?;
     let chain = if plan.test_chain { test_chain(data)? } else { Chain::quicknet() };
     let timings = if plan.test_chain { seconds() } else { Timings::default() };
-    let events = events(plan, limit, &node, &community, chain, timings);
+    let seats = Seats { witness: node.public(), community: community.public() };
+    let mut sign = |draft: Draft| draft.sign(&community, clock::now(), clock::entropy());
+    let events = plan.events(limit, seats, chain, timings, &mut sign);
     let (store, _) = DiskStore::open(data).context("cannot open the store")?;
     store.append(&events.all, clock::now())?;
     Ok(Founded {
@@ -161,42 +163,80 @@ const fn seconds() -> Timings {
     Timings { min_notice: 0, seal_window: 3, margin: 1, beacon_deadline: 600 }
 }
 
-struct Events {
-    charter: EventId,
-    address: Address,
-    all: Vec<VerifiedEvent>,
+/// Who holds which office in a new community.
+#[derive(Debug, Clone, Copy)]
+pub struct Seats {
+    /// The one witness.
+    pub witness: PublicKey,
+    /// The community's own key, which signs what `sign` signs.
+    pub community: PublicKey,
 }
 
-fn events(
-    plan: &Plan,
-    limit: Amount,
-    node: &Keys,
-    community: &Keys,
-    chain: Chain,
-    timings: Timings,
-) -> Events {
-    let sign = |draft: ayni_protocol::Draft| draft.sign(community, clock::now(), clock::entropy());
-    let charter = sign(ayni_witness::draft::charter(&CharterText {
-        previous: None,
-        name: plan.name.clone(),
-        languages: plan.languages.clone(),
-        country: plan.country.clone(),
-        region: plan.region.clone(),
-        witnesses: vec![WitnessSeat { key: node.public(), url: String::new() }],
-        quorum: 1,
-        stewards: BTreeSet::new(),
-        approvals: 0,
-        beacon: Some(chain),
-        timings,
-        statutes: String::new(),
-    }));
-    let slug = plan.code.to_lowercase();
-    let address =
-        Address { kind: kind::CURRENCY, author: community.public(), identifier: slug.clone() };
-    let rules = Rules {
-        currency: address.clone(),
+/// The events that found a community.
+#[derive(Debug, Clone)]
+pub struct Events {
+    /// Id of the charter, and so of the community.
+    pub charter: EventId,
+    /// The currency.
+    pub address: Address,
+    /// Charter, rules and currency, in this order.
+    pub all: Vec<VerifiedEvent>,
+}
+
+impl Plan {
+    /// The events that found what is planned. Pure: keys, time and randomness are in `sign`.
+    pub fn events(
+        &self,
+        limit: Amount,
+        seats: Seats,
+        chain: Chain,
+        timings: Timings,
+        sign: &mut dyn FnMut(Draft) -> VerifiedEvent,
+    ) -> Events {
+        let charter =
+            sign(ayni_witness::draft::charter(&self.charter(seats.witness, chain, timings)));
+        let slug = self.code.to_lowercase();
+        let address =
+            Address { kind: kind::CURRENCY, author: seats.community, identifier: slug.clone() };
+        let rules = first_rules(address.clone(), charter.id, limit);
+        let rules = sign(Body::from(rules).draft(&charter.id));
+        let currency = Currency {
+            slug,
+            name: self.currency.clone(),
+            code: self.code.clone(),
+            symbol: String::new(),
+            scale: limit.scale,
+            rules: Some(rules.id),
+            about: String::new(),
+        };
+        let currency = sign(Body::from(currency).draft(&charter.id));
+        Events { charter: charter.id, address, all: vec![charter, rules, currency] }
+    }
+
+    fn charter(&self, witness: PublicKey, chain: Chain, timings: Timings) -> CharterText {
+        CharterText {
+            previous: None,
+            name: self.name.clone(),
+            languages: self.languages.clone(),
+            country: self.country.clone(),
+            region: self.region.clone(),
+            witnesses: vec![WitnessSeat { key: witness, url: String::new() }],
+            quorum: 1,
+            stewards: BTreeSet::new(),
+            approvals: 0,
+            beacon: Some(chain),
+            timings,
+            statutes: String::new(),
+        }
+    }
+}
+
+/// The plainest rules there are: a hard limit, no levies, memos that all can read.
+fn first_rules(currency: Address, charter: EventId, limit: Amount) -> Rules {
+    Rules {
+        currency,
         epoch: 0,
-        charter: charter.id,
+        charter,
         previous: None,
         scale: limit.scale,
         enforce: Enforce::Hard,
@@ -208,17 +248,5 @@ fn events(
         memo: Memo::Public,
         require: Vec::new(),
         about: String::new(),
-    };
-    let rules = sign(Body::from(rules).draft(&charter.id));
-    let currency = Currency {
-        slug,
-        name: plan.currency.clone(),
-        code: plan.code.clone(),
-        symbol: String::new(),
-        scale: limit.scale,
-        rules: Some(rules.id),
-        about: String::new(),
-    };
-    let currency = sign(Body::from(currency).draft(&charter.id));
-    Events { charter: charter.id, address, all: vec![charter, rules, currency] }
+    }
 }

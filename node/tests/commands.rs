@@ -1,5 +1,7 @@
 //! What a person meets first: the help, the exit codes, and errors that say what to do.
 
+#![expect(clippy::unwrap_used, reason = "a helper of tests fails by panicking, as a test does")]
+
 use std::process::{Command, Output};
 
 fn ayni(folder: &std::path::Path, arguments: &[&str]) -> Output {

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use ayni_protocol::{EventId, Prefix, Rejection};
+use ayni_protocol::{EventId, Rejection};
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, Stream as _};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
@@ -23,9 +23,9 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::{Message, Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error as SocketError, error::CapacityError};
 
+use crate::asking::{answer_aside, answers, clerk};
 use crate::backend::{Accepted, Backend, Viewer};
 use crate::frames::{self, CloseCode};
-use crate::inquiry::Clerk;
 use crate::line::{Checked, Line};
 use crate::relay::Shared;
 use crate::session::{Answer, Errand, Farewell, Purpose, Question, Session, Work};
@@ -459,43 +459,4 @@ fn verdict_on(error: &SocketError) -> End {
         SocketError::Protocol(_) => End::Ours(CloseCode::Protocol, "the WebSocket protocol"),
         _ => End::Theirs,
     }
-}
-
-fn clerk<'a, B: Backend>(shared: &'a Shared<B>, viewer: &'a Viewer) -> Clerk<'a, B> {
-    let limits = &shared.settings.limits;
-    Clerk { backend: &*shared.backend, limits, pool: &shared.pool, viewer }
-}
-
-fn answers<B: Backend>(
-    shared: &Shared<B>,
-    line: &Arc<Line>,
-    viewer: &Viewer,
-    questions: Vec<Question>,
-) -> Vec<Answer> {
-    let clerk = clerk(shared, viewer);
-    let watch = |key, filters: &_| shared.audience.watch(line, key, filters);
-    questions.into_iter().map(|question| clerk.answer(question, watch)).collect()
-}
-
-/// Answers on a blocking thread, once one is free for scans.
-async fn answer_aside<B: Backend>(
-    shared: Arc<Shared<B>>,
-    line: Arc<Line>,
-    viewer: Arc<Viewer>,
-    questions: Vec<Question>,
-) -> Vec<Answer> {
-    // If the backend panics, every question still gets its answer.
-    let refusals: Vec<Answer> =
-        questions.iter().map(|question| question.refuse(trouble())).collect();
-    let Ok(permit) = Arc::clone(&shared.scans).acquire_owned().await else { return refusals };
-    let scan = tokio::task::spawn_blocking(move || {
-        let answers = answers(&shared, &line, &viewer, questions);
-        drop(permit);
-        answers
-    });
-    scan.await.unwrap_or(refusals)
-}
-
-fn trouble() -> Rejection {
-    Rejection::new(Prefix::Error, "this relay could not answer; try again later")
 }

@@ -23,6 +23,7 @@
 //! Deliberately absent: storage, replaceable and deletion semantics, write policy, TLS (a reverse
 //! proxy's work) and compression of frames.
 
+mod asking;
 mod audience;
 mod backend;
 mod connection;

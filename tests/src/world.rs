@@ -7,17 +7,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ayni_lets::{Body, Currency, Enforce, Memo, Order, Policy, Rules};
+use ayni_lets::{Body, Order, Policy};
 use ayni_node::admission::Origin;
 use ayni_node::book::Book;
 use ayni_node::config::Config;
 use ayni_node::desk::{Desk, Moment};
+use ayni_node::founding::{Plan, Seats};
 use ayni_protocol::{
     Address, Amount, Draft, EventId, Keys, Rejection, Timestamp, VerifiedEvent, kind,
 };
+use ayni_witness::Timings;
 use ayni_witness::beacon::{Chain, Known};
-use ayni_witness::entry::CharterText;
-use ayni_witness::{Timings, WitnessSeat};
 
 /// Numbers from a seed: SplitMix64.
 #[derive(Debug, Clone)]
@@ -93,61 +93,23 @@ impl Town {
         at: Timestamp,
     ) -> Self {
         let key = keys(1_000);
-        let sign = |draft: Draft| draft.sign(&key, at, [7; 32]);
-        let charter = sign(ayni_witness::draft::charter(&CharterText {
-            previous: None,
+        let mut sign = |draft: Draft| draft.sign(&key, at, [7; 32]);
+        let plan = Plan {
             name: "Vale do Sol".into(),
             languages: vec!["pt".into()],
             country: Some("PT".into()),
-            region: None,
-            witnesses: vec![WitnessSeat { key: witness.public(), url: String::new() }],
-            quorum: 1,
-            stewards: BTreeSet::new(),
-            approvals: 0,
-            beacon: Some(chain),
-            timings,
-            statutes: String::new(),
-        }));
-        let currency =
-            Address { kind: kind::CURRENCY, author: key.public(), identifier: "hour".into() };
-        let limit = Amount::parse("20.00").expect("an amount");
-        let rules = sign(Body::from(rules(&currency, charter.id, limit)).draft(&charter.id));
-        let definition = Currency {
-            slug: "hour".into(),
-            name: "Hour".into(),
-            code: "HOUR".into(),
-            symbol: String::new(),
-            scale: limit.scale,
-            rules: Some(rules.id),
-            about: String::new(),
+            ..Plan::default()
         };
-        let definition = sign(Body::from(definition).draft(&charter.id));
+        let limit = Amount::parse(&plan.limit).expect("an amount");
+        let seats = Seats { witness: witness.public(), community: key.public() };
+        let founded = plan.events(limit, seats, chain, timings, &mut sign);
         let members: Vec<Keys> = (1..=members).map(keys).collect();
-        let mut founding = vec![charter.clone(), rules, definition];
+        let mut founding = founded.all;
         for member in &members {
-            let policy = Policy::open(currency.clone(), member.public());
-            founding.push(sign(Body::from(policy).draft(&charter.id)));
+            let policy = Policy::open(founded.address.clone(), member.public());
+            founding.push(sign(Body::from(policy).draft(&founded.charter)));
         }
-        Self { id: charter.id, key, currency, members, founding }
-    }
-}
-
-fn rules(currency: &Address, charter: EventId, limit: Amount) -> Rules {
-    Rules {
-        currency: currency.clone(),
-        epoch: 0,
-        charter,
-        previous: None,
-        scale: limit.scale,
-        enforce: Enforce::Hard,
-        limit: limit.minor,
-        formula: None,
-        max: None,
-        levies: Vec::new(),
-        treasury: None,
-        memo: Memo::Public,
-        require: Vec::new(),
-        about: String::new(),
+        Self { id: founded.charter, key, currency: founded.address, members, founding }
     }
 }
 

@@ -117,15 +117,15 @@ impl World {
         }
     }
 
+    /// What one node has and another lacks.
+    fn missing(&self, to: usize, from: usize) -> Vec<VerifiedEvent> {
+        let lacks = |event: &&VerifiedEvent| !self.nodes[to].holds(&event.id);
+        self.nodes[from].disk.iter().filter(lacks).cloned().collect()
+    }
+
     /// One node asks another what it lacks.
     fn reconcile(&mut self, to: usize, from: usize) {
-        let missing: Vec<_> = self.nodes[from]
-            .disk
-            .iter()
-            .filter(|event| !self.nodes[to].holds(&event.id))
-            .cloned()
-            .collect();
-        for event in missing {
+        for event in self.missing(to, from) {
             self.submit(to, &event, Origin::Peer);
         }
     }
@@ -265,13 +265,7 @@ impl World {
     }
 
     fn heal_pair(&mut self, to: usize, from: usize, now: Timestamp) {
-        let missing: Vec<_> = self.nodes[from]
-            .disk
-            .iter()
-            .filter(|event| !self.nodes[to].holds(&event.id))
-            .cloned()
-            .collect();
-        for event in missing {
+        for event in self.missing(to, from) {
             assert!(self.nodes[to].take(&event, Origin::Peer, now, None).is_ok());
         }
     }
