@@ -26,7 +26,7 @@ fn a_refused_order_says_why_and_changes_nothing() {
     let before = village.node.digest();
     let cases: [(&[&str], &str); 6] = [
         (&["pay", "ben", "20.01", "--key", "ana.key"], "limit:"),
-        (&["pay", "ben", "1.5", "--key", "ana.key"], "amount:"),
+        (&["pay", "ben", "1.5", "--key", "ana.key"], "did you mean 1.50?"),
         (&["pay", "ben", "1.00", "--seq", "7", "--key", "ana.key"], "missing:"),
         (&["pay", "ana", "1.00", "--key", "ana.key"], "yourself"),
         (&["pay", "nobody", "1.00", "--key", "ana.key"], "nobody"),

@@ -4,6 +4,7 @@ use anyhow::{Context as _, Result, bail};
 use ayni_lets::{AccountType, Body, Ledger, Memo, Order, Policy, Rules, Status, Terms};
 use ayni_protocol::{Amount, Keys, Part as _, PublicKey, Scale};
 use clap::{Args, Subcommand};
+use rust_decimal::Decimal;
 use serde_json::Value;
 
 use super::place::Place;
@@ -101,7 +102,7 @@ impl Pay {
         }
         let order = order(&place, &self, payer, payee, &keys)?;
         let draft = Body::from(order).draft(&place.community.id);
-        let (event, _) = place.publish(draft, &keys)?;
+        let (event, _) = place.publish(draft, &keys).map_err(|error| self.hinted(&place, error))?;
         let state: Value = place.client.get(&format!("/api/v1/orders/{}", event.id))?;
         let state = state.get("state").and_then(Value::as_str).unwrap_or("unknown").to_owned();
         if common.json {
@@ -109,6 +110,26 @@ impl Pay {
         }
         show::line(format!("Paid {} to {} ({state}).", self.amount, self.who))
     }
+}
+
+impl Pay {
+    /// A refusal of the amount's spelling, with the spelling that was probably meant.
+    fn hinted(&self, place: &Place, error: anyhow::Error) -> anyhow::Error {
+        let in_force = place.rules().ok();
+        let meant = in_force.and_then(|known| spelt(&self.amount, known.rules.scale));
+        match meant.filter(|_| error.to_string().starts_with("amount:")) {
+            Some(meant) => anyhow::anyhow!("{error}; did you mean {meant}?"),
+            None => error,
+        }
+    }
+}
+
+/// A decimal number as a currency writes it; nothing where it has more decimals than that.
+fn spelt(text: &str, scale: Scale) -> Option<String> {
+    let mut number = Decimal::from_str_exact(text).ok()?;
+    let exact = number;
+    number.rescale(scale.decimals().into());
+    (number == exact && number.is_sign_positive()).then(|| number.to_string())
 }
 
 /// The order that pays, written from the account's place and the rules in force.
@@ -316,4 +337,20 @@ fn list(common: &Common, place: &Place) -> Result<()> {
         })
         .collect();
     show::table(["name", "type", "status", "balance", "limit"], &rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_amount_is_spelt_as_the_currency_spells_it() {
+        let two = Scale::new(2).unwrap();
+        assert_eq!(spelt("1.5", two).as_deref(), Some("1.50"));
+        assert_eq!(spelt("7", two).as_deref(), Some("7.00"));
+        assert_eq!(spelt("1.500", two).as_deref(), Some("1.50"));
+        for unclear in ["1.555", "-1", "a", ""] {
+            assert_eq!(spelt(unclear, two), None, "{unclear}");
+        }
+    }
 }

@@ -1,8 +1,10 @@
 //! A way in and a way out for scripts behind HTTP only: events as JSON lines, by the same door.
 
-use axum::body::Bytes;
+use std::convert::Infallible;
+
+use axum::body::{Body, Bytes};
 use axum::extract::{Query, State};
-use axum::http::{HeaderMap, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use ayni_protocol::{Event, Filter, Rejection};
 use ayni_relay::{Backend as _, Viewer};
@@ -70,7 +72,7 @@ pub struct Selection {
     filter: Option<String>,
 }
 
-/// The stored events that anyone may see, one a line, in the order they were accepted.
+/// The stored events that anyone may see, one a line, oldest first.
 #[utoipa::path(get, path = "/api/v1/export", params(("filter" = Option<String>, Query, description = "a NIP-01 filter")),
     responses((status = 200, content_type = "application/jsonl", body = String)))]
 pub async fn export(State(shared): State<Shared>, Query(selection): Query<Selection>) -> Response {
@@ -78,22 +80,25 @@ pub async fn export(State(shared): State<Shared>, Query(selection): Query<Select
         Ok(filter) => filter.unwrap_or_default(),
         Err(rejection) => return Problem::bad_request(rejection.to_string()).into_response(),
     };
-    let collected = tokio::task::spawn_blocking(move || lines(&shared, &filter)).await;
-    let body = collected.unwrap_or_default();
-    ([(header::CONTENT_TYPE, "application/jsonl")], body).into_response()
-}
-
-fn lines(shared: &Shared, filter: &Filter) -> String {
-    let (viewer, now) = (Viewer::default(), clock::now());
-    let mut items = shared.backend.items(filter, usize::MAX - 1, &viewer);
-    items.dedup();
-    let store = shared.backend.store();
-    let mut stored: Vec<_> = items.iter().filter_map(|(_, id)| store.get(id, now)).collect();
-    stored.sort_by_key(|stored| stored.position.0);
-    let mut body = String::new();
-    for event in stored {
-        body.push_str(&String::from_utf8_lossy(&event.json));
-        body.push('\n');
+    let cap = shared.config.limits.reconciliation_events;
+    let backend = shared.backend.clone();
+    let found =
+        tokio::task::spawn_blocking(move || backend.items(&filter, cap, &Viewer::default()));
+    let Ok(items) = found.await else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    if items.len() > cap {
+        let sentence =
+            format!("more than {cap} events match; narrow the filter, for example by since");
+        return Problem::bad_request(sentence).into_response();
     }
-    body
+    // Ids are listed at once, events are read as the client takes them.
+    let store = std::sync::Arc::clone(shared.backend.store());
+    let lines = items.into_iter().filter_map(move |(_, id)| {
+        let mut line = store.get(&id, clock::now())?.json.to_vec();
+        line.push(b'\n');
+        Some(Ok::<_, Infallible>(Bytes::from(line)))
+    });
+    let body = Body::from_stream(futures_util::stream::iter(lines));
+    ([(header::CONTENT_TYPE, "application/jsonl")], body).into_response()
 }
