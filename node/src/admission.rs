@@ -67,6 +67,7 @@ impl Admission<'_> {
         match origin {
             Origin::Client => {
                 self.standing(event)?;
+                founding(event)?;
                 self.judged(event)
             }
             Origin::Peer => Ok(self.judged(event).unwrap_or(Admitted::Alone)),
@@ -151,6 +152,16 @@ impl Admission<'_> {
             _ => Ok(Admitted::Alone),
         }
     }
+}
+
+/// A community is founded by whoever runs a node, in its folder. If members could found them here,
+/// anyone could make this node witness what they like.
+fn founding(event: &VerifiedEvent) -> Result<(), Rejection> {
+    if event.kind != kind::CHARTER || event.tags.named("h").next().is_some() {
+        return Ok(());
+    }
+    let sentence = "communities are founded with `ayni init` on a node of their own";
+    Err(Rejection::new(Prefix::Restricted, sentence))
 }
 
 /// What holds for an event of any age from anywhere: sizes, and the shape its kind needs.

@@ -7,7 +7,7 @@
 //!
 //! Pure: no clock, no files. The same book is in the node, in the simulator and in `ayni verify`.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 
 use ayni_governance::Assembly;
 use ayni_lets::Ledger;
@@ -50,7 +50,8 @@ macro_rules! parts {
             chains: Known,
             malformed: BTreeMap<EventId, Malformed>,
             seen: Vec<Seen>,
-            known: BTreeSet<EventId>,
+            /// Where in `seen` each event stands.
+            places: BTreeMap<EventId, usize>,
         }
 
         impl Book {
@@ -62,7 +63,7 @@ macro_rules! parts {
                     chains: known,
                     malformed: BTreeMap::new(),
                     seen: Vec::new(),
-                    known: BTreeSet::new(),
+                    places: BTreeMap::new(),
                 }
             }
 
@@ -133,9 +134,10 @@ parts! {
 impl Book {
     /// Folds one event in. A second time changes nothing.
     pub fn apply(&mut self, event: &VerifiedEvent) {
-        if !Self::reads(event.kind) || !self.known.insert(event.id) {
+        if !Self::reads(event.kind) || self.has(&event.id) {
             return;
         }
+        self.places.insert(event.id, self.seen.len());
         self.seen.push(Seen {
             id: event.id,
             kind: event.kind,
@@ -161,7 +163,14 @@ impl Book {
     /// Whether the event was folded in.
     #[must_use]
     pub fn has(&self, id: &EventId) -> bool {
-        self.known.contains(id)
+        self.places.contains_key(id)
+    }
+
+    /// How many events it had seen before this one. Depends on the order of arrival, so it may
+    /// decide what is shown first, and nothing else.
+    #[must_use]
+    pub fn place(&self, id: &EventId) -> Option<usize> {
+        self.places.get(id).copied()
     }
 
     /// What became of an event; nothing if the book never saw it.
@@ -191,6 +200,15 @@ impl Book {
             Verdict::Void(word, sentence) => Some((*seen, word, sentence)),
             _ => None,
         })
+    }
+
+    /// The communities of this book, the one this node heard of first in front: its own, if it
+    /// founded one. Others come and go with peers; which is shown first must not.
+    #[must_use]
+    pub fn communities(&self) -> Vec<EventId> {
+        let mut communities: Vec<EventId> = self.council.communities().collect();
+        communities.sort_by_key(|id| self.place(id));
+        communities
     }
 
     /// Rounds that something waits for and whose time has come, with their chains.

@@ -9,8 +9,8 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result, bail};
 
-use crate::cli;
 use crate::config::Config;
+use crate::console::{interrupted, welcome};
 use crate::founding::{self, Plan};
 use crate::running::{self, Options};
 
@@ -98,18 +98,18 @@ pub async fn run(mut config: Config) -> Result<()> {
     config.raffle.gates = demonstration_gates()?;
     let local_beacon = founding::local_beacon(&data)?;
     let node = running::start(Options { config, data: data.clone(), local_beacon }).await?;
-    cli::welcome(node.address, &data);
+    welcome(node.address, &data);
     let (lived, url) = (folder.clone(), format!("ws://{}", node.address));
     let life = tokio::task::spawn_blocking(move || live(&lived, &url));
     let failed = node.failed();
     let ended = tokio::select! {
-        () = cli::interrupted() => Ok(()),
+        () = interrupted() => Ok(()),
         () = failed => Ok(()),
         lived = life => {
             match lived? {
                 Ok(()) => {
                     eprintln!("The community is alive: look at http://{}/ and watch the vote and the raffle end.\nKeys of its members are in {}. Ctrl-C ends the demonstration.", node.address, folder.display());
-                    cli::interrupted().await;
+                    interrupted().await;
                     Ok(())
                 }
                 Err(error) => Err(error.context("the demonstration's members could not act")),

@@ -11,6 +11,7 @@ pub mod book;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod console;
 pub mod demo;
 pub mod desk;
 pub mod drand;

@@ -31,7 +31,7 @@ use crate::founding::LocalBeacon;
 use crate::http::{Door, Shared};
 use crate::local::LocalNode;
 use crate::peers::Peers;
-use crate::writer::{Audience, Command, Writer};
+use crate::writer::{Audience, Command, Writer, fold};
 use crate::{clock, drand, federate, http, keys};
 
 /// How many stored economy events a peer's task may lag behind before it looks for itself.
@@ -78,14 +78,6 @@ impl Audience for Hearers {
             let _ = self.outbox.send(event.id);
         }
     }
-}
-
-/// Folds a store from its beginning.
-#[must_use]
-pub fn fold(store: &DiskStore, known: Known) -> Book {
-    let mut book = Book::new(known);
-    store.replay(Book::reads, |event| book.apply(event));
-    book
 }
 
 /// Starts a node.
@@ -194,7 +186,7 @@ impl Running {
 
 fn settings(config: &Config, book: &RwLock<Book>, keys: &Keys, address: SocketAddr) -> Settings {
     let book = book.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-    let community = book.council.communities().next();
+    let community = book.communities().first().copied();
     let charter = community.and_then(|community| book.council.charter_in_force(community));
     let community = charter.map(|charter| charter.name.clone());
     let name = match (&config.relay.name, community) {

@@ -12,13 +12,13 @@ use std::sync::{Arc, PoisonError, RwLock};
 use ayni_protocol::{Prefix, Rejection, Timestamp, VerifiedEvent};
 use ayni_relay::Accepted;
 use ayni_store::{DiskStore, Fault, Outcome, Position, Store as _};
+use ayni_witness::beacon::Known;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::admission::Origin;
 use crate::book::Book;
 use crate::clock;
 use crate::desk::{Desk, Moment};
-use crate::running::fold;
 
 /// How many events one sync may cover.
 const BATCH_MAX: usize = 1_024;
@@ -65,6 +65,14 @@ type Answer = oneshot::Sender<Result<Accepted, Rejection>>;
 struct Written {
     event: VerifiedEvent,
     answer: Option<Answer>,
+}
+
+/// Folds a store from its beginning.
+#[must_use]
+pub fn fold(store: &DiskStore, known: Known) -> Book {
+    let mut book = Book::new(known);
+    store.replay(Book::reads, |event| book.apply(event));
+    book
 }
 
 fn moment(entropy: &mut dyn FnMut() -> [u8; 32]) -> Moment<'_> {

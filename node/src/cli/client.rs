@@ -116,6 +116,16 @@ impl Client {
     }
 }
 
+/// Percent-encodes everything but letters and digits.
+#[must_use]
+pub fn encoded(text: &str) -> String {
+    let byte = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => char::from(byte).to_string(),
+        other => format!("%{other:02X}"),
+    };
+    text.bytes().map(byte).collect()
+}
+
 /// The sentence of a problem document, or the body as it is.
 fn problem(body: &str) -> String {
     let document: Option<serde_json::Value> = serde_json::from_str(body).ok();

@@ -21,7 +21,6 @@ mod raffle;
 mod show;
 
 use client::Client;
-pub use operate::{interrupted, welcome};
 
 /// A community's relay, books, votes and raffles in one program.
 #[derive(Parser)]

@@ -9,8 +9,10 @@ use ayni_protocol::Filter;
 use ayni_store::{DiskStore, Fault, Store as _};
 use clap::{Args, Subcommand};
 
+use super::client::encoded;
 use super::{Common, show};
 use crate::config::Config;
+use crate::console::{interrupted, welcome};
 use crate::founding::{self, Plan};
 use crate::peers::Peers;
 use crate::running::{self, Options};
@@ -150,21 +152,6 @@ async fn until_stopped(options: Options) -> Result<()> {
     node.stop().await
 }
 
-/// Tells whoever started a node what to open and what to try.
-pub fn welcome(address: std::net::SocketAddr, data: &Path) {
-    eprintln!(
-        "\nAyni is running.\n\n  \
-         Page     http://{address}/\n  \
-         Relay    ws://{address}/\n  \
-         Folder   {}\n\n\
-         Try next, in a second terminal:\n  \
-         ayni key new ana.key\n  \
-         ayni member add \"$(ayni key show ana.key)\" --name ana\n  \
-         ayni balance ana\n",
-        data.display()
-    );
-}
-
 fn announce(founded: &founding::Founded) {
     eprintln!(
         "A new community was founded: {} with the currency {}.\n\
@@ -173,24 +160,6 @@ fn announce(founded: &founding::Founded) {
         founded.currency,
         founded.keys.display()
     );
-}
-
-/// Resolves on Ctrl-C or SIGTERM.
-pub async fn interrupted() {
-    let terminated = async {
-        #[cfg(unix)]
-        if let Ok(mut signal) =
-            tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
-        {
-            signal.recv().await;
-            return;
-        }
-        std::future::pending::<()>().await;
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        () = terminated => {}
-    }
 }
 
 pub fn runtime() -> Result<tokio::runtime::Runtime> {
@@ -297,15 +266,6 @@ impl Export {
         let text = common.client()?.text(&path, "application/jsonl")?;
         Ok(std::io::stdout().write_all(text.as_bytes())?)
     }
-}
-
-/// Percent-encodes everything but letters and digits.
-pub fn encoded(text: &str) -> String {
-    let byte = |byte: u8| match byte {
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' => char::from(byte).to_string(),
-        other => format!("%{other:02X}"),
-    };
-    text.bytes().map(byte).collect()
 }
 
 impl Peer {

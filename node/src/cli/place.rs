@@ -10,8 +10,7 @@ use ayni_witness::{Charter, Council};
 use serde::Deserialize;
 
 use super::Common;
-use super::client::{Client, Receipt};
-use super::operate::encoded;
+use super::client::{Client, Receipt, encoded};
 use crate::{clock, keys};
 
 /// A community, as its node describes it.

@@ -18,7 +18,8 @@ use crate::http::answer::{self, Problem};
 #[utoipa::path(get, path = "/api/v1/communities", responses((status = 200, description = "id, name, country, region, languages, charter, currencies")))]
 pub async fn list(State(shared): State<Shared>, request: HeaderMap) -> Response {
     let book = shared.reading();
-    let charters = book.council.communities().filter_map(|id| book.council.charter_in_force(id));
+    let charters =
+        book.communities().into_iter().filter_map(|id| book.council.charter_in_force(id));
     let views: Vec<Value> = charters.map(|charter| summary(&book, charter)).collect();
     answer::json(&request, &views)
 }
@@ -113,8 +114,7 @@ fn details(book: &Book, charter: &Charter) -> Map<String, Value> {
 
 /// The decided roster that this node heard of last.
 fn roster(book: &Book, community: EventId) -> Option<Value> {
-    let position = |id: &EventId| book.seen().iter().position(|seen| seen.id == *id);
-    let newest = book.council.rosters(community).max_by_key(|roster| position(&roster.id))?;
+    let newest = book.council.rosters(community).max_by_key(|roster| book.place(&roster.id))?;
     Some(json!({"id": newest.id, "keys": newest.rows.keys().collect::<Vec<_>>()}))
 }
 

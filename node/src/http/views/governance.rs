@@ -14,7 +14,7 @@ use crate::http::answer::{self, Problem};
 pub async fn list(State(shared): State<Shared>, request: HeaderMap) -> Response {
     let book = shared.reading();
     let now = clock::now();
-    let communities = book.council.communities();
+    let communities = book.communities().into_iter();
     let mut proposals: Vec<_> =
         communities.flat_map(|community| book.assembly.proposals(&community, now)).collect();
     proposals.sort_by_key(|proposal| (std::cmp::Reverse(proposal.created_at), proposal.id));

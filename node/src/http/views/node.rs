@@ -20,7 +20,7 @@ const VOID_MAX: usize = 1_000;
 #[utoipa::path(get, path = "/api/v1/node", responses((status = 200, description = "version, pubkey, region, community, digest, events, peers")))]
 pub async fn node(State(shared): State<Shared>, request: HeaderMap) -> Response {
     let book = shared.reading();
-    let community = book.council.communities().next();
+    let community = book.communities().first().copied();
     let charter = community.and_then(|community| book.council.charter_in_force(community));
     let peers: Vec<Value> = shared
         .peers
@@ -122,7 +122,8 @@ pub async fn nostr_json(
     request: HeaderMap,
 ) -> Response {
     let book = shared.reading();
-    let members = book.council.communities().flat_map(|community| book.ledger.members(community));
+    let members =
+        book.communities().into_iter().flat_map(|community| book.ledger.members(community));
     let names: BTreeMap<String, String> = members
         .filter(|member| !member.code.is_empty())
         .filter(|member| named.name.as_ref().is_none_or(|name| *name == member.code))

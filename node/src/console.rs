@@ -1,0 +1,36 @@
+//! What a node says to the terminal it was started from, and what it hears from it.
+
+use std::path::Path;
+
+/// Tells whoever started a node what to open and what to try.
+pub fn welcome(address: std::net::SocketAddr, data: &Path) {
+    eprintln!(
+        "\nAyni is running.\n\n  \
+         Page     http://{address}/\n  \
+         Relay    ws://{address}/\n  \
+         Folder   {}\n\n\
+         Try next, in a second terminal:\n  \
+         ayni key new ana.key\n  \
+         ayni member add \"$(ayni key show ana.key)\" --name ana\n  \
+         ayni balance ana\n",
+        data.display()
+    );
+}
+
+/// Resolves on Ctrl-C or SIGTERM.
+pub async fn interrupted() {
+    let terminated = async {
+        #[cfg(unix)]
+        if let Ok(mut signal) =
+            tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
+        {
+            signal.recv().await;
+            return;
+        }
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        () = terminated => {}
+    }
+}

@@ -1,0 +1,124 @@
+//! The one door, from outside: what is refused, with which word, and that nothing changes by it.
+
+use ayni_protocol::{Draft, Keys, VerifiedEvent, kind};
+use ayni_tests::Village;
+use serde_json::Value;
+
+fn now() -> u64 {
+    std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs()
+}
+
+fn post(village: &Village, json: &str) -> Value {
+    let config = ureq::Agent::config_builder().http_status_as_error(false).build();
+    let agent: ureq::Agent = config.into();
+    let mut answer =
+        agent.post(format!("http://{}/api/v1/events", village.node.address)).send(json).unwrap();
+    serde_json::from_str(&answer.body_mut().read_to_string().unwrap()).unwrap()
+}
+
+/// The OK message of one event, and whether it was accepted.
+fn verdict(village: &Village, json: &str) -> (bool, String) {
+    let receipt = post(village, json)[0].clone();
+    (receipt["accepted"] == true, receipt["message"].as_str().unwrap().to_owned())
+}
+
+fn keys_of(village: &Village, name: &str) -> Keys {
+    let hex = village.ayni(&["key", "export", "own", "--hex", "--key", &format!("{name}.key")]);
+    Keys::from_secret(ayni_protocol::hex::decode(&hex).unwrap()).unwrap()
+}
+
+/// The order that ana signed last, as it is stored.
+fn stored_order(village: &Village) -> String {
+    village.ayni(&["export", "--node", &village.node.ws(), "--filter", r#"{"kinds":[4752]}"#])
+}
+
+/// The same tags and content, signed by somebody else or at another time.
+fn again(json: &str, keys: &Keys, at: u64, extra: &[&[&str]]) -> VerifiedEvent {
+    let event = ayni_protocol::Event::parse(json).unwrap();
+    let mut draft = Draft { kind: event.kind, tags: event.tags.clone(), content: event.content };
+    draft = extra.iter().fold(draft, |draft, tag| draft.tag(*tag));
+    draft.sign(keys, at, [1; 32])
+}
+
+#[test]
+fn every_refusal_has_its_word_and_changes_nothing() {
+    let village = Village::with_members(&["ana", "ben"]);
+    let _ = village.ayni(&["pay", "ben", "1.00", "--key", "ana.key"]);
+    let (ana, ben) = (keys_of(&village, "ana"), keys_of(&village, "ben"));
+    let order = stored_order(&village);
+    let before = village.node.digest();
+    let stranger = Keys::from_secret([9; 32]).unwrap();
+    let charter = Draft::new(kind::CHARTER)
+        .tag(["name", "Mine"])
+        .tag(["w", &ben.public().to_string(), ""])
+        .tag(["wq", "1"]);
+    let cases = [
+        ("a forged amount", order.replace("1.00", "9.00"), "invalid: the id"),
+        ("a flipped signature", flipped(&order), "invalid: the signature"),
+        ("a stranger's order", again(&order, &stranger, now(), &[]).json().into(), "restricted:"),
+        ("somebody else's order", again(&order, &ben, now(), &[]).json().into(), "invalid:"),
+        ("the same number again", again(&order, &ana, now() - 1, &[]).json().into(), "seq:"),
+        (
+            "a stale order",
+            again(&order, &ana, now() - 1_000, &[]).json().into(),
+            "invalid: created_at",
+        ),
+        (
+            "an order that expires",
+            again(&order, &ana, now(), &[&["expiration", "1"]]).json().into(),
+            "invalid: an economy event",
+        ),
+        (
+            "a community of one's own",
+            charter.sign(&ana, now(), [0; 32]).json().into(),
+            "restricted: communities",
+        ),
+        ("no event", "{}".into(), "invalid: the event has no id"),
+    ];
+    for (what, json, expected) in cases {
+        let (accepted, message) = verdict(&village, &json);
+        assert!(!accepted && message.starts_with(expected), "{what}: {accepted} {message}");
+    }
+    assert_eq!(village.node.digest(), before);
+    assert_eq!(village.balance("ben"), "1.00");
+}
+
+fn flipped(json: &str) -> String {
+    let at = json.rfind("\"sig\":\"").unwrap() + 10;
+    let mut bytes = json.as_bytes().to_vec();
+    bytes[at] = if bytes[at] == b'0' { b'1' } else { b'0' };
+    String::from_utf8(bytes).unwrap()
+}
+
+#[test]
+fn a_repeated_order_is_a_duplicate_and_a_deletion_has_no_effect() {
+    let village = Village::with_members(&["ana", "ben"]);
+    let _ = village.ayni(&["pay", "ben", "1.00", "--key", "ana.key"]);
+    let order = stored_order(&village);
+    let before = village.node.digest();
+    let (accepted, message) = verdict(&village, &order);
+    assert!(accepted && message.starts_with("duplicate:"), "{message}");
+    let id = ayni_protocol::Event::parse(&order).unwrap().id.to_string();
+    let deletion =
+        Draft::new(kind::DELETION).tag(["e", &id]).sign(&keys_of(&village, "ana"), now(), [0; 32]);
+    assert_eq!(verdict(&village, deletion.json()), (true, String::new()));
+    assert_eq!(stored_order(&village), order);
+    assert_eq!(village.node.digest(), before);
+}
+
+#[test]
+fn members_only_means_members_only() {
+    let village = Village::with_members(&["ana"]);
+    village.folder.write(
+        "ayni.toml",
+        "[relay]\nwrite = \"members\"\n\n[beacon]\ninsecure_test_chain = true\n",
+    );
+    let Village { folder, node } = village;
+    node.stop();
+    let node = folder.start(&[]);
+    let village = Village { folder, node };
+    let note = |keys: &Keys| Draft::new(kind::NOTE).content("hello").sign(keys, now(), [0; 32]);
+    let (accepted, message) = verdict(&village, note(&Keys::from_secret([9; 32]).unwrap()).json());
+    assert!(!accepted && message.starts_with("restricted:"), "{message}");
+    assert!(verdict(&village, note(&keys_of(&village, "ana")).json()).0);
+}
