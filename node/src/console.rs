@@ -4,15 +4,17 @@ use std::path::Path;
 
 /// Tells whoever started a node what to open and what to try.
 pub fn welcome(address: std::net::SocketAddr, data: &Path) {
+    // As this program was called, so that the lines below can be typed as they stand.
+    let ayni = std::env::args().next().unwrap_or_else(|| "ayni".into());
     eprintln!(
         "\nAyni is running.\n\n  \
          Page     http://{address}/\n  \
          Relay    ws://{address}/\n  \
          Folder   {}\n\n\
          Try next, in a second terminal:\n  \
-         ayni key new ana.key\n  \
-         ayni member add \"$(ayni key show ana.key)\" --name ana\n  \
-         ayni balance ana\n",
+         {ayni} key new ana.key\n  \
+         {ayni} member add \"$({ayni} key show ana.key)\" --name ana\n  \
+         {ayni} balance ana\n",
         data.display()
     );
 }

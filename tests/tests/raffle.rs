@@ -6,7 +6,7 @@ const RAFFLE: &str = r#"
 title = "For the school roof"
 price = "2.00"
 max_per_person = 5
-closes_in_secs = 5
+closes_in_secs = 7
 
 [[to]]
 who = "roof"
@@ -88,7 +88,7 @@ fn a_round_can_be_entered_by_hand() {
     village.open("ana");
     village.folder.write(
         "raffle.toml",
-        "title = \"?\"\nprice = \"1.00\"\ncloses_in_secs = 2\n[[prize]]\ntext = \"The pot\"\n",
+        "title = \"?\"\nprice = \"1.00\"\ncloses_in_secs = 5\n[[prize]]\ntext = \"The pot\"\n",
     );
     let announced = village.json(&["raffle", "announce", "raffle.toml"]);
     let (id, round) = (announced["id"].as_str().unwrap(), announced["round"].as_u64().unwrap());

@@ -8,7 +8,7 @@ method = "quadratic"
 min = -10
 max = 10
 quorum = 2000
-closes_in_secs = 4
+closes_in_secs = 7
 
 [[option]]
 id = "well"
