@@ -1,10 +1,47 @@
-//! The list of peers: `DATA/peers.toml`, so that a person can read and mend it.
+//! The list of peers: `DATA/peers.toml`, so that a person can read and mend it; and, in sled, when
+//! each was last in step, so that an operator knows it across restarts.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
+use ayni_protocol::Timestamp;
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+
+use crate::backend::Backend;
+use crate::clock;
+use crate::federate::{PeerState, PeerStatus};
+
+/// The tree of sled that holds it.
+const TREE: &str = "peers";
+/// Seconds between two notes of the same peer; it is for people, and a write costs.
+const NOTE_SECS: u64 = 60;
+
+/// Notes when a peer is in step, until its task ends.
+pub async fn remember(backend: Backend, url: String, mut status: watch::Receiver<PeerStatus>) {
+    let mut noted: Option<Timestamp> = None;
+    while status.changed().await.is_ok() {
+        let in_step = status.borrow_and_update().state == PeerState::InStep;
+        let now = clock::now();
+        if !in_step || noted.is_some_and(|at| now < at.saturating_add(NOTE_SECS)) {
+            continue;
+        }
+        noted = Some(now);
+        if let Some(state) = backend.store().state()
+            && let Err(fault) = state.put(TREE, url.as_bytes(), &now.to_be_bytes())
+        {
+            tracing::warn!(url, %fault, "when this peer was in step could not be noted");
+        }
+    }
+}
+
+/// When a peer was last noted in step, in unix seconds.
+#[must_use]
+pub fn last_in_step(backend: &Backend, url: &str) -> Option<Timestamp> {
+    let noted = backend.store().state()?.get(TREE, url.as_bytes()).ok()??;
+    Some(Timestamp::from_be_bytes(noted.try_into().ok()?))
+}
 
 /// The nodes this one keeps in step with.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -32,7 +32,7 @@ use crate::http::{Door, Shared};
 use crate::local::LocalNode;
 use crate::peers::Peers;
 use crate::writer::{Audience, Command, Writer, fold};
-use crate::{clock, drand, federate, http, keys};
+use crate::{clock, drand, federate, http, keys, peers};
 
 /// How many stored economy events a peer's task may lag behind before it looks for itself.
 const OUTBOX: usize = 4_096;
@@ -110,7 +110,7 @@ pub async fn start(options: Options) -> Result<Running> {
 
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     let local = LocalNode::new(backend.clone(), Arc::clone(&book), node_keys.clone(), outbox);
-    let peers = follow_peers(Peers::load(&data)?, local, &tasks, &stop);
+    let peers = follow_peers(Peers::load(&data)?, local, &backend, &tasks, &stop);
     let shared = Shared {
         book: Arc::clone(&book),
         backend: backend.clone(),
@@ -142,6 +142,7 @@ async fn listen(config: &Config, data: &Path) -> Result<(TcpListener, SocketAddr
 fn follow_peers(
     peers: Peers,
     local: LocalNode,
+    backend: &Backend,
     tasks: &TaskTracker,
     stop: &CancellationToken,
 ) -> Vec<(String, watch::Receiver<PeerStatus>)> {
@@ -150,6 +151,7 @@ fn follow_peers(
         let (status, watched) = watch::channel(PeerStatus::default());
         let stopped = stop.clone().cancelled_owned();
         tasks.spawn(federate::run_peer(Arc::clone(&local), url.clone(), status, stopped));
+        tasks.spawn(peers::remember(backend.clone(), url.clone(), watched.clone()));
         (url, watched)
     };
     peers.urls.into_iter().map(follow).collect()

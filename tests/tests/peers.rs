@@ -30,8 +30,15 @@ fn a_second_node_keeps_the_same_books() {
         (village.balance("ben") == "3.75").then_some(())
     });
     in_step(&village.node, &node);
-    let peers = node.get("/api/v1/node")["peers"].clone();
+    wait_for("the peer to be noted in step", || {
+        node.get("/api/v1/node")["peers"][0]["last_in_step"].as_u64()
+    });
+    // The note outlives the node, and the peer's being away.
+    node.stop();
+    village.node.stop();
+    let peers = second.start(&[]).get("/api/v1/node")["peers"].clone();
     assert_eq!(peers.as_array().map(Vec::len), Some(1), "{peers}");
+    assert!(peers[0]["last_in_step"].is_u64(), "{peers}");
 }
 
 #[test]

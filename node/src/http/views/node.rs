@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::http::Shared;
 use crate::http::answer;
+use crate::peers;
 
 /// How many void events are listed at most.
 const VOID_MAX: usize = 1_000;
@@ -32,6 +33,7 @@ pub async fn node(State(shared): State<Shared>, request: HeaderMap) -> Response 
                 "state": status.state.as_str(),
                 "lag_secs": status.lag_secs,
                 "missing": status.missing,
+                "last_in_step": peers::last_in_step(&shared.backend, url),
                 "error": status.last_error,
             })
         })
