@@ -14,7 +14,8 @@ use crate::ledger::Ledger;
 use crate::order::Terms;
 use crate::{Charge, Order, Rules};
 
-/// Orders that are judged again each time; those beyond wait until some of these are settled.
+/// Orders that are judged again at a time. Where there are more, each second looks at others, so
+/// that orders which can only be refused do not stand before the rest for ever.
 const ORDERS_AT_ONCE: usize = 1_000;
 
 impl Ledger {
@@ -30,7 +31,10 @@ impl Ledger {
     /// A crash may fall between an order and its attestation, and an order may come from a peer
     /// before the account it pays to: such an order is attested as soon as it may be.
     fn next_order(&self, me: &PublicKey, now: Timestamp) -> Option<Draft> {
-        self.unattested.iter().take(ORDERS_AT_ONCE).find_map(|id| {
+        let pages = self.unattested.len().div_ceil(ORDERS_AT_ONCE).max(1);
+        let page = u64::try_from(pages).ok().and_then(|pages| now.checked_rem(pages))?;
+        let before = usize::try_from(page).ok()?.saturating_mul(ORDERS_AT_ONCE);
+        self.unattested.iter().skip(before).take(ORDERS_AT_ONCE).find_map(|id| {
             match self.hear(self.entries.get(id)?, me, now) {
                 Ok(Verdict::Attest(draft)) => Some(draft),
                 _ => None,

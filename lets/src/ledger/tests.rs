@@ -332,6 +332,21 @@ fn an_order_waits_for_accounts_that_are_not_open() {
     assert_eq!(world.balance("eve"), 300);
 }
 
+/// A cut between an order and its attestation, or an order that came from a peer.
+#[test]
+fn an_order_without_its_attestation_is_attested_as_a_duty() {
+    let mut world = World::of(&["ana", "ben"]);
+    let fair = world.sign("ana", world.order("ana", "ben", 300));
+    let beyond = world.sign("ben", world.order("ben", "ana", 999_999));
+    let (fair, beyond) = (world.put(fair), world.put(beyond));
+    assert_eq!(world.ruling(fair), Ruling::Waiting(Premise::Attestations));
+    world.duties(NODE);
+    assert_eq!(world.ruling(fair), Ruling::Counted);
+    assert_eq!(world.ruling(beyond), Ruling::Waiting(Premise::Attestations));
+    assert_eq!(world.balance("ben"), 300);
+    assert_eq!(world.ledger.next_duty(&key(NODE), 0), None, "each order is attested once");
+}
+
 #[test]
 fn a_witness_cannot_pay_from_an_account_that_did_not_sign() {
     let mut world = World::of(&["ana", "ben"]);
