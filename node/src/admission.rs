@@ -3,11 +3,9 @@
 //! Shape and signature were checked before. These rules are this node's own, so they may look at
 //! its clock and its configuration; what an event *means* is the book's business alone.
 
-use std::collections::BTreeSet;
-
 use ayni_lets::judge::Verdict as Judgement;
 use ayni_protocol::{
-    Draft, Kind, Limits, Prefix, PublicKey, Rejection, Timestamp, VerifiedEvent, hex, kind,
+    Draft, Limits, Prefix, PublicKey, Rejection, Timestamp, VerifiedEvent, hex, kind,
 };
 
 use crate::book::Book;
@@ -63,7 +61,7 @@ impl Admission<'_> {
             let sentence = format!("events of kind {} are not understood here yet", event.kind);
             return Err(Rejection::invalid(sentence));
         }
-        Book::check_shape(event).map_err(|malformed| Rejection::invalid(malformed.to_string()))?;
+        shape(event)?;
         match origin {
             Origin::Client => {
                 self.standing(event)?;
@@ -170,6 +168,10 @@ fn founding(event: &VerifiedEvent) -> Result<(), Rejection> {
 /// The refusal.
 pub fn lasting(event: &VerifiedEvent, limits: &Limits) -> Result<(), Rejection> {
     sizes(event, limits)?;
+    shape(event)
+}
+
+fn shape(event: &VerifiedEvent) -> Result<(), Rejection> {
     Book::check_shape(event).map_err(|malformed| Rejection::invalid(malformed.to_string()))
 }
 
@@ -188,11 +190,4 @@ fn sizes(event: &VerifiedEvent, limits: &Limits) -> Result<(), Rejection> {
         }
     }
     Ok(())
-}
-
-/// Kinds that a peer is asked for: the economy, and the causes it pays to.
-#[must_use]
-pub fn federated_kinds() -> BTreeSet<Kind> {
-    let economy = (0..=u16::MAX).map(Kind).filter(|kind| kind.is_economy());
-    economy.chain([kind::CAUSE]).collect()
 }

@@ -99,7 +99,7 @@ macro_rules! parts {
                 $(self.$field.learn(fact, facts);)*
             }
 
-            /// What the parts say of an event: the first void reason, else what it waits for.
+            /// What each part that read an event says of it.
             fn rulings(&self, id: &EventId) -> Vec<Verdict> {
                 let mut all = Vec::new();
                 $(if let Some(ruling) = self.$field.ruling(id) {

@@ -15,6 +15,7 @@ use indicatif::ProgressBar;
 use crate::admission;
 use crate::clock;
 use crate::config::Config;
+use crate::verify;
 
 /// Lines verified and stored with one sync.
 const BATCH: usize = 4_096;
@@ -60,8 +61,7 @@ pub fn import(lines: impl BufRead, store: &DiskStore, config: &Config) -> Result
 }
 
 fn check(line: &str, config: &Config) -> Result<VerifiedEvent, String> {
-    let event = Event::parse(line).map_err(|error| error.to_string())?;
-    let event = event.verify().map_err(|error| error.to_string())?;
+    let event = verify::believed(line)?;
     admission::lasting(&event, &config.limits).map_err(|rejection| rejection.to_string())?;
     Ok(event)
 }

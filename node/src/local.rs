@@ -1,7 +1,5 @@
 //! What the tasks that keep peers in step ask of this node.
 
-use std::sync::{Arc, RwLock};
-
 use ayni_protocol::{
     Draft, Event, EventId, Filter, Keys, Rejection, Timestamp, VerifiedEvent, kind,
 };
@@ -10,14 +8,12 @@ use tokio::sync::broadcast;
 
 use crate::admission::Origin;
 use crate::backend::Backend;
-use crate::book::Book;
 use crate::clock;
 use crate::federate::Local;
 
 /// This node, as its peers' tasks see it.
 pub struct LocalNode {
     backend: Backend,
-    book: Arc<RwLock<Book>>,
     keys: Keys,
     outbox: broadcast::Sender<EventId>,
 }
@@ -25,13 +21,8 @@ pub struct LocalNode {
 impl LocalNode {
     /// This node.
     #[must_use]
-    pub const fn new(
-        backend: Backend,
-        book: Arc<RwLock<Book>>,
-        keys: Keys,
-        outbox: broadcast::Sender<EventId>,
-    ) -> Self {
-        Self { backend, book, keys, outbox }
+    pub const fn new(backend: Backend, keys: Keys, outbox: broadcast::Sender<EventId>) -> Self {
+        Self { backend, keys, outbox }
     }
 }
 
@@ -80,12 +71,5 @@ impl Local for LocalNode {
 
     fn entropy(&self) -> u64 {
         u64::from_le_bytes(clock::entropy())
-    }
-}
-
-impl std::fmt::Debug for LocalNode {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let seen = self.book.read().map_or(0, |book| book.seen().len());
-        write!(f, "LocalNode({} with {seen} economy events)", self.keys.public())
     }
 }

@@ -55,10 +55,7 @@ pub struct Options {
 pub struct Running {
     /// Where it listens.
     pub address: SocketAddr,
-    /// The way in for events of the node's own process.
-    pub backend: Backend,
-    /// The state.
-    pub book: Arc<RwLock<Book>>,
+    backend: Backend,
     stop: CancellationToken,
     tasks: TaskTracker,
     writer: JoinHandle<Result<(), ayni_store::Fault>>,
@@ -109,10 +106,10 @@ pub async fn start(options: Options) -> Result<Running> {
         std::thread::Builder::new().name("writer".into()).spawn(move || writer.run(commands))?;
 
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-    let local = LocalNode::new(backend.clone(), Arc::clone(&book), node_keys.clone(), outbox);
+    let local = LocalNode::new(backend.clone(), node_keys.clone(), outbox);
     let peers = follow_peers(Peers::load(&data)?, local, &backend, &tasks, &stop);
     let shared = Shared {
-        book: Arc::clone(&book),
+        book,
         backend: backend.clone(),
         relay: relay.clone(),
         config: Arc::new(config),
@@ -124,7 +121,7 @@ pub async fn start(options: Options) -> Result<Running> {
     tasks.spawn(follow_beacons(shared.clone(), node_keys, stop.clone()));
     tasks.spawn(serve(relay, listener, Door(http::router(shared)), stop.clone()));
     tasks.close();
-    Ok(Running { address, backend, book, stop, tasks, writer })
+    Ok(Running { address, backend, stop, tasks, writer })
 }
 
 /// Binds the address, and notes it in the folder for commands to find.

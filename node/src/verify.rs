@@ -58,7 +58,11 @@ pub fn audit(lines: impl BufRead, insecure_test_chains: bool) -> Result<Report> 
     Ok(Report::of(&book, forged))
 }
 
-fn believed(line: &str) -> Result<VerifiedEvent, String> {
+/// A line as an event that is believed.
+///
+/// # Errors
+/// Why it is none, as a sentence.
+pub fn believed(line: &str) -> Result<VerifiedEvent, String> {
     let event = Event::parse(line).map_err(|error| error.to_string())?;
     event.verify().map_err(|error| error.to_string())
 }

@@ -62,8 +62,6 @@ pub struct Limits {
     pub reconciliation_bytes: u64,
     /// Events waiting for the writer before more are refused.
     pub writer_queue: usize,
-    /// Economy events that may wait for a premise that has not come.
-    pub waiting_events: usize,
 }
 
 impl Default for Limits {
@@ -95,7 +93,6 @@ impl Default for Limits {
             reconciliation_events: 1_000_000,
             reconciliation_bytes: 60_000,
             writer_queue: 8_192,
-            waiting_events: 100_000,
         }
     }
 }
