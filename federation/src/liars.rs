@@ -210,11 +210,11 @@ impl Lie {
             Self::Babble => victim.hear("[\"EVENT\",\"live\",{\"id\":1}]"),
             Self::Flood => victim.hear(&relay::notice(&"x".repeat(20_000))),
             Self::NonsenseNegentropy => {
-                victim.hear(&relay::eose("live"));
+                victim.hear(&relay::eose("live", relay::Rest::Unknown));
                 victim.hear(&relay::neg_msg("sync", &[0x61, 0, 0, 9]));
             }
             Self::EndlessNegentropy => {
-                victim.hear(&relay::eose("live"));
+                victim.hear(&relay::eose("live", relay::Rest::Unknown));
                 let differs = [[0x61, 0, 0, 1].as_slice(), &[0; 16]].concat();
                 victim.hear(&relay::neg_msg("sync", &differs));
             }
@@ -232,11 +232,11 @@ impl Lie {
                 victim.answer(Err(None));
             }
             Self::EmptyPromises => {
-                victim.hear(&relay::eose("live"));
+                victim.hear(&relay::eose("live", relay::Rest::Unknown));
                 victim.hear(&claims((0..30).map(made_up)));
                 for _ in 0..10 {
                     for name in victim.batches() {
-                        victim.hear(&relay::eose(&name));
+                        victim.hear(&relay::eose(&name, relay::Rest::Unknown));
                     }
                 }
             }
@@ -250,7 +250,7 @@ impl Lie {
                 victim.answer(Err(Some(Prefix::Restricted)));
             }
             Self::OverlongPages => {
-                victim.hear(&relay::eose("live"));
+                victim.hear(&relay::eose("live", relay::Rest::Unknown));
                 let blocked = Rejection::new(Prefix::Blocked, "no negentropy");
                 victim.hear(&relay::neg_err("sync", &blocked));
                 victim.hear(&event("page", some.json()));
@@ -318,7 +318,7 @@ fn refusal(at: usize) -> Rejection {
 fn perform(victim: &mut Victim, deed: Deed) {
     match deed {
         Deed::Event(to, at) => victim.hear(&event(&name(to), pool()[at].json())),
-        Deed::Eose(to) => victim.hear(&relay::eose(&name(to))),
+        Deed::Eose(to) => victim.hear(&relay::eose(&name(to), relay::Rest::Unknown)),
         Deed::Closed(to, why) => victim.hear(&relay::closed(&name(to), &refusal(why))),
         Deed::Ok(at, yes, why) => {
             victim.hear(&relay::ok(&pool()[at].id, yes, &refusal(why).to_string()));
@@ -400,7 +400,7 @@ proptest! {
             let status = victim.peer.status(victim.now);
             prop_assert_eq!(status.state, PeerState::Disconnected);
             prop_assert_eq!(status.last_error.as_deref(), Some(lie.reason()));
-            victim.hear(&relay::eose("live"));
+            victim.hear(&relay::eose("live", relay::Rest::Unknown));
             prop_assert_eq!(&victim.said, &vec![], "nothing is said any more");
             waits.push(victim.peer.poll_timeout(victim.now).unwrap() - victim.now);
             victim.waiting.clear();

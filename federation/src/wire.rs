@@ -191,7 +191,7 @@ mod tests {
         assert_eq!(read(&text), RelayMessage::Event("s\"".into(), boxed));
         let ok = RelayMessage::Ok(event.id, false, "error: y".into());
         assert_eq!(read(&relay::ok(&event.id, false, "error: y")), ok);
-        assert_eq!(read(&relay::eose("s")), RelayMessage::Eose("s".into()));
+        assert_eq!(read(&relay::eose("s", relay::Rest::Unknown)), RelayMessage::Eose("s".into()));
         let closed = RelayMessage::Closed("s".into(), "invalid: x".into());
         assert_eq!(read(&relay::closed("s", &why)), closed);
         assert_eq!(read(&relay::notice("n")), RelayMessage::Notice("n".into()));
@@ -200,7 +200,7 @@ mod tests {
         assert_eq!(read(&relay::neg_msg("s", &[0x61, 0xff])), message);
         let error = RelayMessage::NegError("s".into(), "invalid: x".into());
         assert_eq!(read(&relay::neg_err("s", &why)), error);
-        assert_eq!(read(&relay::count("s", 3)), RelayMessage::Unknown("COUNT".into()));
+        assert_eq!(read(&relay::count("s", 3, None)), RelayMessage::Unknown("COUNT".into()));
     }
 
     #[test]

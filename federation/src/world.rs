@@ -320,7 +320,7 @@ impl World {
                     let head = relay::event_head(&name);
                     down.push_back(format!("{head}{}]", event.json()));
                 }
-                down.push_back(relay::eose(&name));
+                down.push_back(relay::eose(&name, relay::Rest::Unknown));
                 connection.subscriptions.insert(name, filters);
             }
             ClientMessage::Close(name) => _ = connection.subscriptions.remove(&name),

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use ayni_protocol::{Event, EventId, Filter, Prefix, Rejection, Timestamp, VerifiedEvent};
+use ayni_protocol::{
+    Event, EventId, Filter, Prefix, PublicKey, Rejection, Timestamp, VerifiedEvent,
+};
 use ayni_relay::{Accepted, Page, Source, Stored, Viewer};
 use ayni_store::{DiskStore, Store as _};
 use tokio::sync::{mpsc, oneshot};
@@ -74,6 +76,10 @@ impl ayni_relay::Backend for Backend {
 
     fn count(&self, filter: &Filter, viewer: &Viewer) -> usize {
         self.store.count(filter, clock::now(), &|event| viewer.may_see(event))
+    }
+
+    fn authors(&self, filter: &Filter, viewer: &Viewer, each: &mut dyn FnMut(&PublicKey)) {
+        self.store.authors(filter, clock::now(), &|event| viewer.may_see(event), each);
     }
 
     fn items(&self, filter: &Filter, cap: usize, viewer: &Viewer) -> Vec<(Timestamp, EventId)> {

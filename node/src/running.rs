@@ -68,12 +68,13 @@ struct Hearers {
 }
 
 impl Audience for Hearers {
-    fn hear(&self, event: &VerifiedEvent, position: Option<u64>) {
-        self.relay.publish(event, position);
+    fn hear(&self, event: &VerifiedEvent, position: Option<u64>) -> usize {
+        let heard = self.relay.publish(event, position);
         if event.kind.is_economy() {
             // Nobody listening is not an error: there may be no peers.
             let _ = self.outbox.send(event.id);
         }
+        heard
     }
 }
 

@@ -43,8 +43,8 @@ pub enum Command {
 
 /// Who hears of what was stored.
 pub trait Audience: Send + 'static {
-    /// An event was stored, or is ephemeral and has no position.
-    fn hear(&self, event: &VerifiedEvent, position: Option<u64>);
+    /// An event was stored, or is ephemeral and has no position. Tells how many heard it.
+    fn hear(&self, event: &VerifiedEvent, position: Option<u64>) -> usize;
 }
 
 /// What the writer owns.
@@ -190,12 +190,15 @@ impl<A: Audience> Writer<A> {
             Outcome::Deleted => (None, Err("its author deleted this event")),
             Outcome::Expired => (None, Err("this event has expired")),
         };
-        let live = matches!(outcome, Outcome::Stored(_) | Outcome::Ephemeral);
-        if live {
-            self.audience.hear(&written.event, position);
+        let mut verdict = verdict.map_err(Rejection::invalid);
+        if matches!(outcome, Outcome::Stored(_) | Outcome::Ephemeral) {
+            let heard = self.audience.hear(&written.event, position);
+            if heard == 0 && outcome == Outcome::Ephemeral {
+                verdict = Err(Accepted::unheard());
+            }
         }
         if let Some(answer) = written.answer {
-            let _ = answer.send(verdict.map_err(Rejection::invalid));
+            let _ = answer.send(verdict);
         }
     }
 }

@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::hex::{EventId, PublicKey};
+use crate::hyperloglog::Offset;
 use crate::json::{self, Cursor, JsonError};
 use crate::limits::Limits;
 use crate::rejection::{Prefix, Rejection};
@@ -21,8 +22,11 @@ pub struct Filter {
     pub authors: Option<BTreeSet<PublicKey>>,
     /// Kinds.
     pub kinds: Option<BTreeSet<Kind>>,
-    /// Values by tag letter, in the order of the text (NIP-45 needs the first).
+    /// Values by tag letter.
     pub tags: Vec<(u8, BTreeSet<String>)>,
+    /// Where the first value of the first tag attribute, in the order of the text, has HyperLogLog
+    /// look (NIP-45). Nothing for a filter that names none.
+    pub offset: Option<Offset>,
     /// Earliest `created_at`, inclusive.
     pub since: Option<Timestamp>,
     /// Latest `created_at`, inclusive.
@@ -83,7 +87,11 @@ impl Filter {
             }
             _ => match key.as_bytes() {
                 [b'#', letter] if letter.is_ascii_alphabetic() => {
-                    self.tags.push((*letter, text_list(cursor)?));
+                    let (first, values) = text_list(cursor)?;
+                    if self.tags.is_empty() {
+                        self.offset = first;
+                    }
+                    self.tags.push((*letter, values));
                 }
                 _ => {
                     let sentence =
@@ -108,6 +116,13 @@ impl Filter {
     #[must_use]
     pub fn limit_within(&self, limits: &Limits) -> usize {
         self.limit.unwrap_or(limits.default_limit).min(limits.max_limit)
+    }
+
+    /// Whether it can match nothing but private events.
+    #[must_use]
+    pub fn asks_privately(&self) -> bool {
+        let only_private = |kinds: &BTreeSet<Kind>| kinds.iter().all(|kind| kind.is_private());
+        self.kinds.as_ref().is_some_and(|kinds| !kinds.is_empty() && only_private(kinds))
     }
 
     /// Whether no event at all can match.
@@ -209,13 +224,17 @@ fn hex_list<T: std::str::FromStr + Ord>(
     Ok(values)
 }
 
-fn text_list(cursor: &mut Cursor<'_>) -> Result<BTreeSet<String>, Rejection> {
+/// The values, and the place that the first of them gives.
+fn text_list(cursor: &mut Cursor<'_>) -> Result<(Option<Offset>, BTreeSet<String>), Rejection> {
+    let mut first = None;
     let mut values = BTreeSet::new();
     cursor.list(|cursor| {
-        values.insert(cursor.string()?.into_owned());
+        let value = cursor.string()?.into_owned();
+        first.get_or_insert_with(|| Offset::of(&value));
+        values.insert(value);
         Ok::<_, Rejection>(())
     })?;
-    Ok(values)
+    Ok((first, values))
 }
 
 /// Kinds no event can have are left out; if only such are named, the list is empty.
@@ -289,6 +308,28 @@ mod tests {
         assert!(says(r#"{"since":1.5}"#).starts_with("invalid: since"));
         assert!(says(r#"{"kinds":["1"]}"#).starts_with("invalid: kinds"));
         assert!(says(r#"{"limit":1,"limit":2}"#).contains("repeated"));
+    }
+
+    #[test]
+    fn only_what_can_match_nothing_else_asks_privately() {
+        let asks = |text: &str| Filter::parse(text).unwrap().asks_privately();
+        assert!(asks(r#"{"kinds":[4]}"#) && asks(r##"{"kinds":[4,1059,21059],"#p":["x"]}"##));
+        for no in [r#"{"kinds":[1,4]}"#, r#"{"kinds":[]}"#, "{}", r#"{"ids":[]}"#] {
+            assert!(!asks(no), "{no}");
+        }
+    }
+
+    #[test]
+    fn the_first_value_of_the_first_tag_counts_in_the_order_of_the_text() {
+        let offset = |text: &str| Filter::parse(text).unwrap().offset;
+        let of = |value| Some(Offset::of(value));
+        let distinct: BTreeSet<_> = ["a", "b", "c"].map(|v| format!("{:?}", of(v))).into();
+        assert_eq!(distinct.len(), 3, "values that can be told apart");
+        assert_eq!(offset(r##"{"#t":["b","a"],"#e":["c"]}"##), of("b"));
+        assert_eq!(offset(r##"{"#t":["a","b"],"#e":["c"]}"##), of("a"));
+        assert_eq!(offset(r##"{"kinds":[7],"#e":["c"],"#t":["a"]}"##), of("c"));
+        assert_eq!(offset(r##"{"#e":[],"#t":["a"]}"##), None);
+        assert_eq!(offset(r#"{"kinds":[7]}"#), None);
     }
 
     #[test]

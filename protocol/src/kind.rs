@@ -33,6 +33,14 @@ impl Kind {
         }
     }
 
+    /// Whether events of this kind are shown only to those whom they concern: direct messages to
+    /// their author and the keys in their `p` tags (NIP-04), gift wraps to the keys in their `p`
+    /// tags, since their author is a key used once (NIP-17, NIP-59).
+    #[must_use]
+    pub const fn is_private(self) -> bool {
+        matches!(self, DIRECT_MESSAGE | GIFT_WRAP | EPHEMERAL_WRAP)
+    }
+
     /// Whether this kind belongs to the economy (protocol section 1): such events are never
     /// deleted, never expire and must carry a community.
     #[must_use]
@@ -64,6 +72,8 @@ kinds! {
     PROFILE = 0;
     /// Short text note (NIP-10).
     NOTE = 1;
+    /// Direct message between two keys (NIP-04).
+    DIRECT_MESSAGE = 4;
     /// Deletion request (NIP-09).
     DELETION = 5;
     /// Repost (NIP-18).
@@ -72,6 +82,8 @@ kinds! {
     GENERIC_REPOST = 16;
     /// Direct message kept by a recipient (NIP-17).
     GIFT_WRAP = 1059;
+    /// Gift wrap that is handed on and never kept (NIP-59).
+    EPHEMERAL_WRAP = 21_059;
     /// Client authentication (NIP-42).
     AUTH = 22_242;
     /// HTTP authentication (NIP-98).

@@ -32,15 +32,24 @@ pub const BOUNDED_WORK: Law = Law {
     why: "or one message could stop the relay",
 };
 
+/// Estimates of several relays are one estimate.
+pub const REGISTERS_MERGE: Law = Law {
+    name: "RegistersMerge",
+    sentence: "The greatest of each HyperLogLog register of two relays are the registers of one \
+               relay that has the events of both, in any order and however often",
+    why: "or a client that asks several relays would count people twice",
+};
+
 /// Every law of this crate.
-pub const ALL: &[Law] = &[SIGNED_OR_ABSENT, ONE_SPELLING, BOUNDED_WORK];
+pub const ALL: &[Law] = &[SIGNED_OR_ABSENT, ONE_SPELLING, BOUNDED_WORK, REGISTERS_MERGE];
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
+    use crate::hyperloglog::{Offset, Registers};
     use crate::wire::ClientMessage;
-    use crate::{Draft, Event, Filter, Keys, Kind};
+    use crate::{Draft, Event, Filter, Keys, Kind, PublicKey};
 
     fn drafts() -> impl Strategy<Value = Draft> {
         let tags = prop::collection::vec(prop::collection::vec(".{0,12}", 0..4), 0..6);
@@ -76,6 +85,27 @@ mod tests {
                 .and_then(|event| event.verify().ok());
             // A changed spelling of the same event is no forgery.
             prop_assert!(believed.is_none_or(|event| *event == *signed));
+        }
+
+        /// RegistersMerge.
+        #[test]
+        fn registers_merge(
+            place in "[0-9a-f]{64}",
+            one in prop::collection::vec(any::<[u8; 32]>(), 0..20),
+            other in prop::collection::vec(any::<[u8; 32]>(), 0..20),
+        ) {
+            let registers = |keys: &[[u8; 32]]| {
+                let mut registers = Registers::new(Offset::of(&place));
+                keys.iter().for_each(|key| registers.see(&PublicKey(*key)));
+                crate::hex::decode::<256>(&registers.to_hex()).unwrap()
+            };
+            let mut both = [other.as_slice(), &one, &other].concat();
+            both.reverse();
+            let mut merged = registers(&one);
+            for (mine, theirs) in merged.iter_mut().zip(registers(&other)) {
+                *mine = theirs.max(*mine);
+            }
+            prop_assert_eq!(merged, registers(&both));
         }
 
         /// BoundedWork.

@@ -10,6 +10,7 @@ pub mod amount;
 pub mod event;
 pub mod filter;
 pub mod hex;
+pub mod hyperloglog;
 pub mod json;
 pub mod kind;
 pub mod laws;

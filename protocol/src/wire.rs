@@ -3,6 +3,7 @@
 //! Reading gives a closed enum or a [`Complaint`] that says whom to answer and how; writing is one
 //! function a verb, and an event that is sent goes out as the bytes it was stored as.
 
+use crate::hyperloglog::Registers;
 use crate::json::{self, Cursor, JsonError};
 use crate::{Event, EventId, Filter, Rejection};
 
@@ -183,10 +184,26 @@ pub fn ok(id: &EventId, accepted: bool, message: &str) -> String {
     format!("[\"OK\",\"{id}\",{accepted},{}]", quoted(message))
 }
 
-/// `["EOSE",sub]`.
+/// What an EOSE says of the stored events that were not sent (NIP-67).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rest {
+    /// There are none: the client need not ask for more.
+    Finish,
+    /// There are some.
+    More,
+    /// Nobody looked, or it cannot be told cheaply. Then nothing is said.
+    Unknown,
+}
+
+/// `["EOSE",sub]`, `["EOSE",sub,["finish"]]` or `["EOSE",sub,["more"]]`.
 #[must_use]
-pub fn eose(subscription: &str) -> String {
-    format!("[\"EOSE\",{}]", quoted(subscription))
+pub fn eose(subscription: &str, rest: Rest) -> String {
+    let hint = match rest {
+        Rest::Finish => ",[\"finish\"]",
+        Rest::More => ",[\"more\"]",
+        Rest::Unknown => "",
+    };
+    format!("[\"EOSE\",{}{hint}]", quoted(subscription))
 }
 
 /// `["CLOSED",sub,"prefix: sentence"]`.
@@ -207,10 +224,12 @@ pub fn auth(challenge: &str) -> String {
     format!("[\"AUTH\",{}]", quoted(challenge))
 }
 
-/// `["COUNT",sub,{"count":n}]`.
+/// `["COUNT",sub,{"count":n}]`, with `"hll"` where there are registers (NIP-45).
 #[must_use]
-pub fn count(subscription: &str, count: usize) -> String {
-    format!("[\"COUNT\",{},{{\"count\":{count}}}]", quoted(subscription))
+pub fn count(subscription: &str, count: usize, registers: Option<&Registers>) -> String {
+    let hll = registers.map(|registers| format!(",\"hll\":\"{}\"", registers.to_hex()));
+    let hll = hll.unwrap_or_default();
+    format!("[\"COUNT\",{},{{\"count\":{count}{hll}}}]", quoted(subscription))
 }
 
 /// `["NEG-MSG",sub,hex]`.
@@ -228,6 +247,7 @@ pub fn neg_err(subscription: &str, why: &Rejection) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hyperloglog::Offset;
 
     #[test]
     fn every_verb_is_read() {
@@ -272,10 +292,12 @@ mod tests {
     fn answers_are_valid_json_whatever_the_subscription() {
         let odd = "\u{1}\"\\\u{7f}é";
         let texts = [
-            eose(odd),
+            eose(odd, Rest::Unknown),
+            eose(odd, Rest::More),
             notice(odd),
             auth(odd),
-            count(odd, 3),
+            count(odd, 3, None),
+            count(odd, 3, Some(&Registers::new(Offset::of("x")))),
             neg_msg(odd, &[1, 2]),
             closed(odd, &Rejection::invalid("x")),
             format!("{}{{}}]", event_head(odd)),

@@ -9,12 +9,9 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use ayni_protocol::{
-    Event, EventId, Filter, Kind, PublicKey, Rejection, Tag, Timestamp, VerifiedEvent, kind,
+    Event, EventId, Filter, Prefix, PublicKey, Rejection, Tag, Timestamp, VerifiedEvent, kind,
 };
 use bytes::Bytes;
-
-/// The ephemeral gift wrap of NIP-59, as private as the one that is stored.
-const EPHEMERAL_WRAP: Kind = Kind(21_059);
 
 /// The keeper of events.
 ///
@@ -48,6 +45,11 @@ pub trait Backend: Send + Sync + 'static {
 
     /// How many events match and may be seen by `viewer`, whatever the filter's own limit.
     fn count(&self, filter: &Filter, viewer: &Viewer) -> usize;
+
+    /// Hands on the author of every event that matches and may be seen by `viewer`, once for each
+    /// event, whatever the filter's own limit. For HyperLogLog (NIP-45), which looks at thousands:
+    /// a backend that keeps authors in an index should not read the events.
+    fn authors(&self, filter: &Filter, viewer: &Viewer, each: &mut dyn FnMut(&PublicKey));
 
     /// Time and id of at most `cap` matching events that `viewer` may see, ascending by time and
     /// then id; where more match, any `cap` of them. For NIP-77 and for counting over filters.
@@ -102,6 +104,12 @@ impl Accepted {
         Self { message: String::new() }
     }
 
+    /// The refusal of an ephemeral event that was handed to nobody (NIP-01).
+    #[must_use]
+    pub fn unheard() -> Rejection {
+        Rejection::new(Prefix::Mute, "nobody was listening to this ephemeral event")
+    }
+
     /// Stored long ago (NIP-01: `true`, with the prefix `duplicate:`).
     #[must_use]
     pub fn duplicate() -> Self {
@@ -123,15 +131,30 @@ pub struct Viewer {
 }
 
 impl Viewer {
-    /// Whether this viewer may see `event`: gift wraps are for the parties they name in `p` tags
-    /// (NIP-17, NIP-59), everything else is for all.
+    /// Whether this viewer may see `event`: private kinds are for the parties they name in `p`
+    /// tags, direct messages for their author too, everything else is for all
+    /// ([`ayni_protocol::Kind::is_private`]).
     #[must_use]
     pub fn may_see(&self, event: &Event) -> bool {
-        if event.kind != kind::GIFT_WRAP && event.kind != EPHEMERAL_WRAP {
+        if !event.kind.is_private() {
             return true;
         }
         let party = |value: &str| value.parse().is_ok_and(|key| self.keys.contains(&key));
-        event.tags.named("p").filter_map(Tag::value).any(party)
+        event.kind == kind::DIRECT_MESSAGE && self.keys.contains(&event.pubkey)
+            || event.tags.named("p").filter_map(Tag::value).any(party)
+    }
+
+    /// Whether this viewer may ask for this. A stranger who asks for private events alone would be
+    /// shown none of them, and should rather hear that it is AUTH that is lacking.
+    ///
+    /// # Errors
+    /// `auth-required:`, for CLOSED or NEG-ERR.
+    pub(crate) fn may_ask(&self, filters: &[Filter]) -> Result<(), Rejection> {
+        if self.keys.is_empty() && filters.iter().all(Filter::asks_privately) {
+            let sentence = "messages between people are shown to their parties alone";
+            return Err(Rejection::new(Prefix::AuthRequired, sentence));
+        }
+        Ok(())
     }
 }
 
@@ -146,7 +169,7 @@ pub struct Source {
 
 #[cfg(test)]
 mod tests {
-    use ayni_protocol::{Draft, Keys};
+    use ayni_protocol::{Draft, Keys, Kind};
 
     use super::*;
 
@@ -165,5 +188,16 @@ mod tests {
         }
         let note = Draft::new(kind::NOTE).sign(&ana, 1, [0; 32]);
         assert!(viewer(&[]).may_see(&note));
+    }
+
+    #[test]
+    fn a_direct_message_is_for_its_author_and_its_recipient() {
+        let [ana, ben, eve] = [1, 2, 3].map(|s| Keys::from_secret([s; 32]).unwrap());
+        let viewer = |keys: &[&Keys]| Viewer { keys: keys.iter().map(|k| k.public()).collect() };
+        let message = Draft::new(kind::DIRECT_MESSAGE)
+            .tag(["p", &ben.public().to_string()])
+            .sign(&ana, 1, [0; 32]);
+        assert!(viewer(&[&ana]).may_see(&message) && viewer(&[&eve, &ben]).may_see(&message));
+        assert!(!viewer(&[]).may_see(&message) && !viewer(&[&eve]).may_see(&message));
     }
 }

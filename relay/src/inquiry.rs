@@ -9,11 +9,13 @@ use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ayni_protocol::{Filter, Limits, Prefix, Rejection};
+use ayni_protocol::hyperloglog::Registers;
+use ayni_protocol::wire::Rest;
+use ayni_protocol::{Event, Filter, Limits, Prefix, Rejection, Timestamp};
 
-use crate::backend::{Backend, Viewer};
+use crate::backend::{Backend, Stored, Viewer};
 use crate::session::reconciliation::{Pool, Reconciliation};
-use crate::session::{Answer, Found, Question};
+use crate::session::{Answer, Counted, Found, Question};
 
 /// What answers questions, apart from threads.
 pub struct Clerk<'a, B> {
@@ -63,31 +65,80 @@ impl<B: Backend> Clerk<'_, B> {
 
     fn stored(&self, filters: &[Filter]) -> Found {
         let position = self.backend.last_position();
-        let mut seen = BTreeSet::new();
-        let mut events = Vec::new();
-        let several = filters.len() > 1;
-        for filter in filters {
-            let limit = filter.limit_within(self.limits);
-            if limit == 0 || filter.matches_nothing() {
-                continue;
-            }
-            let page = self.backend.query(filter, limit, self.viewer);
+        let mut sent = BTreeSet::new();
+        let (mut events, mut next) = (Vec::new(), Vec::new());
+        let (several, mut finished) = (filters.len() > 1, true);
+        for filter in filters.iter().filter(|filter| !filter.matches_nothing()) {
+            let part = self.part(filter);
             // What was stored after the position was noted comes live.
-            let known = page.events.into_iter().filter(|event| event.position <= position);
-            events.extend(
-                known
-                    .filter(|event| !several || seen.insert(event.position))
-                    .map(|event| event.json),
-            );
+            let known = part.events.into_iter().filter(|event| event.position <= position);
+            let fresh = known.filter(|event| !several || sent.insert(event.position));
+            events.extend(fresh.map(|event| event.json));
+            finished &= part.finished;
+            next.extend(part.next);
         }
-        Found { events, position }
+        // What one filter would have sent next, another may have sent.
+        let left = |event: &Stored| event.position <= position && !sent.contains(&event.position);
+        let rest = match finished {
+            true => Rest::Finish,
+            false if next.iter().any(left) => Rest::More,
+            false => Rest::Unknown,
+        };
+        Found { events, position, rest }
+    }
+
+    fn part(&self, filter: &Filter) -> Part {
+        let limit = filter.limit_within(self.limits);
+        if limit == 0 {
+            // Live events alone are wanted, and nobody looks for others.
+            return Part::default();
+        }
+        let mut part = self.cut(filter, limit);
+        // A client that named this limit counts on it. Where the relay cuts, a client goes on at
+        // the time of the last event, and would miss what is cut off of that second (NIP-67).
+        let by_relay = filter.limit.is_none_or(|wanted| wanted > limit);
+        if let (true, Some(last), Some(next)) = (by_relay, part.events.last(), &part.next)
+            && let Some(second) = time(last)
+            && time(next) == Some(second)
+        {
+            self.complete(filter, second, &mut part);
+        }
+        part
+    }
+
+    /// The newest `limit` matches, and the one that would come next.
+    fn cut(&self, filter: &Filter, limit: usize) -> Part {
+        let mut page = self.backend.query(filter, limit.saturating_add(1), self.viewer);
+        let next = if page.events.len() > limit { page.events.pop() } else { None };
+        let finished = page.exhausted && next.is_none();
+        Part { events: page.events, next, finished }
+    }
+
+    /// Adds what is left of one second, as far as that is no more than a largest answer.
+    fn complete(&self, filter: &Filter, second: Timestamp, part: &mut Part) {
+        let of_second =
+            Filter { since: Some(second), until: Some(second), limit: None, ..filter.clone() };
+        let same = self.cut(&of_second, self.limits.max_limit);
+        let sent: BTreeSet<u64> = part.events.iter().map(|event| event.position).collect();
+        let missing = same.events.into_iter().filter(|event| !sent.contains(&event.position));
+        part.events.extend(missing);
+        if !same.finished {
+            part.next = same.next;
+            return;
+        }
+        let Some(before) = second.checked_sub(1) else {
+            return (part.next, part.finished) = (None, true);
+        };
+        let older = Filter { since: filter.since, until: Some(before), ..of_second };
+        let older = self.cut(&older, 1);
+        part.finished = older.finished && older.events.is_empty();
+        part.next = older.events.into_iter().next();
     }
 
     /// Every event once, whichever filters it matches (NIP-45).
-    fn count(&self, filters: &[Filter]) -> Result<usize, Rejection> {
+    fn count(&self, filters: &[Filter]) -> Result<Counted, Rejection> {
         if let [filter] = filters {
-            let nothing = filter.matches_nothing();
-            return Ok(if nothing { 0 } else { self.backend.count(filter, self.viewer) });
+            return Ok(self.count_one(filter));
         }
         let most = self.limits.reconciliation_events;
         let mut ids = BTreeSet::new();
@@ -99,7 +150,22 @@ impl<B: Backend> Clerk<'_, B> {
                 return Err(Rejection::new(Prefix::Unsupported, sentence));
             }
         }
-        Ok(ids.len())
+        // Each filter has a place of its own, so registers of several would say nothing.
+        Ok(Counted { events: ids.len(), registers: None })
+    }
+
+    fn count_one(&self, filter: &Filter) -> Counted {
+        let mut registers = filter.offset.map(Registers::new);
+        let mut events = 0;
+        match &mut registers {
+            _ if filter.matches_nothing() => {}
+            None => events = self.backend.count(filter, self.viewer),
+            Some(registers) => self.backend.authors(filter, self.viewer, &mut |author| {
+                events += 1;
+                registers.see(author);
+            }),
+        }
+        Counted { events, registers }
     }
 
     fn open(
@@ -124,6 +190,20 @@ impl<B: Backend> Clerk<'_, B> {
         let reply = guarded(&mut session, message)?;
         Ok((session, reply))
     }
+}
+
+/// What one filter finds.
+#[derive(Default)]
+struct Part {
+    events: Vec<Stored>,
+    /// The newest that matches and was left out.
+    next: Option<Stored>,
+    /// Whether surely nothing was left out.
+    finished: bool,
+}
+
+fn time(event: &Stored) -> Option<Timestamp> {
+    Some(Event::parse(str::from_utf8(&event.json).ok()?).ok()?.created_at)
 }
 
 fn reconcile(session: &Mutex<Reconciliation>, message: &[u8]) -> Result<Vec<u8>, Rejection> {

@@ -32,10 +32,11 @@ pub const INDEX_EQUALS_FILTERS: Law = Law {
     why: "or live subscribers would miss events, or get what they did not ask for",
 };
 
-/// Gift wraps are for their parties.
-pub const WRAPS_STAY_PRIVATE: Law = Law {
-    name: "WrapsStayPrivate",
-    sentence: "Nobody is sent a gift wrap, or its id, who has not authenticated as its party",
+/// Messages between people are for their parties.
+pub const MESSAGES_STAY_PRIVATE: Law = Law {
+    name: "MessagesStayPrivate",
+    sentence: "Nobody is sent a gift wrap or a direct message, or its id, who has not \
+               authenticated as its party",
     why: "or who writes to whom and when would be open to all",
 };
 
@@ -53,7 +54,7 @@ pub const ALL: &[Law] = &[
     EVERY_QUESTION_ANSWERED,
     NOTHING_MISSED_NOTHING_REPEATED,
     INDEX_EQUALS_FILTERS,
-    WRAPS_STAY_PRIVATE,
+    MESSAGES_STAY_PRIVATE,
     NO_TEXT_BREAKS_A_SESSION,
 ];
 

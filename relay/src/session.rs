@@ -32,7 +32,7 @@ pub use self::frame::{Frame, Live};
 use self::reconciliation::Reconciliations;
 pub use self::subscriptions::Found;
 use self::subscriptions::Subscriptions;
-pub use self::work::{Answer, Errand, Farewell, Purpose, Question, Tally, Work};
+pub use self::work::{Answer, Counted, Errand, Farewell, Purpose, Question, Tally, Work};
 use crate::backend::{Accepted, Source, Viewer};
 use crate::settings::{AuthMode, Settings};
 
@@ -193,7 +193,9 @@ impl Session {
                 Answer::Count(name, outcome) => {
                     self.counts_waiting = self.counts_waiting.saturating_sub(1);
                     match outcome {
-                        Ok(count) => self.say(wire::count(&name, count)),
+                        Ok(Counted { events, registers }) => {
+                            self.say(wire::count(&name, events, registers.as_ref()));
+                        }
                         Err(rejection) => self.close_subscription(&name, &rejection),
                     }
                 }

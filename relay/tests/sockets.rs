@@ -26,7 +26,7 @@ async fn what_one_publishes_another_reads() {
     let house = House::open(Limits::default()).await;
     let (mut ana, mut ben) = (house.client().await, house.client().await);
     ben.say(r#"["REQ","s",{"kinds":[1]}]"#).await;
-    assert_eq!(ben.hear().await, json!(["EOSE", "s"]));
+    assert_eq!(ben.hear().await, json!(["EOSE", "s", ["finish"]]));
     let event = note(1, "hello");
     ana.publish(&event).await;
     assert_eq!(ana.hear().await, json!(["OK", event.id, true, ""]));
@@ -39,7 +39,7 @@ async fn what_one_publishes_another_reads() {
     assert!(again[3].as_str().unwrap().starts_with("duplicate: "));
     ana.say(r#"["REQ","mine",{"limit":1}]"#).await;
     assert_eq!(ana.hear().await[2]["content"], "hello");
-    assert_eq!(ana.hear().await, json!(["EOSE", "mine"]));
+    assert_eq!(ana.hear().await, json!(["EOSE", "mine", ["finish"]]));
     ana.say(r#"["COUNT","c",{}]"#).await;
     assert_eq!(ana.hear().await, json!(["COUNT", "c", {"count": 1}]));
     assert_eq!(house.relay.statistics().verified, 1, "the duplicate was not verified");
@@ -52,7 +52,7 @@ async fn a_request_replaces_the_one_of_its_name() {
     let mut client = house.client().await;
     for filter in [r#"{"kinds":[1]}"#, r#"{"kinds":[7]}"#] {
         client.say(format!("[\"REQ\",\"s\",{filter}]")).await;
-        assert_eq!(client.hear().await, json!(["EOSE", "s"]));
+        assert_eq!(client.hear().await, json!(["EOSE", "s", ["finish"]]));
     }
     house.store(&note(1, "not for the new one"));
     let like = Draft::new(ayni_protocol::Kind(7)).content("+").sign(&keys(1), NOW, [0; 32]);
@@ -198,7 +198,7 @@ async fn fragments_and_binary_frames_are_read_and_broken_ones_close_the_socket()
     }
     assert_eq!(client.hear().await, json!(["EOSE", "ä"]));
     client.socket.send(Message::binary(r#"["REQ","b",{"ids":[]}]"#)).await.unwrap();
-    assert_eq!(client.hear().await, json!(["EOSE", "b"]));
+    assert_eq!(client.hear().await, json!(["EOSE", "b", ["finish"]]));
     client.socket.send(Message::Ping("are you there".into())).await.unwrap();
     assert_eq!(client.hear_any().await, Some(Message::Pong("are you there".into())));
     client.socket.send(Message::binary(vec![0xff])).await.unwrap();

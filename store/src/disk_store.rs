@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use ayni_protocol::{Event, EventId, Filter, Timestamp, VerifiedEvent};
+use ayni_protocol::{Event, EventId, Filter, PublicKey, Timestamp, VerifiedEvent};
 use bytes::Bytes;
 
 use crate::disk::{Disk, RealDisk};
@@ -357,6 +357,19 @@ impl Store for DiskStore {
             true
         });
         count
+    }
+
+    fn authors(
+        &self,
+        filter: &Filter,
+        now: Timestamp,
+        visible: &dyn Fn(&Event) -> bool,
+        each: &mut dyn FnMut(&PublicKey),
+    ) {
+        self.scan_index(filter, now, visible, &mut |index, slot| {
+            index.author(slot).into_iter().for_each(&mut *each);
+            true
+        });
     }
 
     fn items(

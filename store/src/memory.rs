@@ -7,7 +7,7 @@ use std::cmp::Reverse;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use ayni_protocol::kind::{self, Class};
-use ayni_protocol::{Event, EventId, Filter, Timestamp, VerifiedEvent};
+use ayni_protocol::{Event, EventId, Filter, PublicKey, Timestamp, VerifiedEvent};
 use bytes::Bytes;
 
 use crate::query::is_restricted;
@@ -148,6 +148,16 @@ impl Store for MemoryStore {
 
     fn count(&self, filter: &Filter, now: Timestamp, visible: &dyn Fn(&Event) -> bool) -> usize {
         self.matches(filter, now, visible).len()
+    }
+
+    fn authors(
+        &self,
+        filter: &Filter,
+        now: Timestamp,
+        visible: &dyn Fn(&Event) -> bool,
+        each: &mut dyn FnMut(&PublicKey),
+    ) {
+        self.matches(filter, now, visible).iter().for_each(|(_, event)| each(&event.pubkey));
     }
 
     fn items(

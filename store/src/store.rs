@@ -3,7 +3,7 @@
 //! [`crate::DiskStore`] is the one that a node runs on; [`crate::MemoryStore`] is the plain
 //! reference that judges it. Both pass the same suite.
 
-use ayni_protocol::{Event, EventId, Filter, Timestamp, VerifiedEvent};
+use ayni_protocol::{Event, EventId, Filter, PublicKey, Timestamp, VerifiedEvent};
 use bytes::Bytes;
 
 use crate::Fault;
@@ -54,7 +54,7 @@ pub struct Page {
 /// costs a parse; all others are visible to everyone. It must not call the store.
 ///
 /// Events whose time is over (NIP-40) are not answered by [`Store::get`], [`Store::query`],
-/// [`Store::count`] and [`Store::items`]; the others see them until they are compacted away.
+/// [`Store::count`], [`Store::authors`] and [`Store::items`]; the others see them until they are compacted away.
 pub trait Store: Send + Sync {
     /// Keeps all of the batch with one sync; on return it is durable and queries see it. Duplicates
     /// inside the batch are told apart as if its events had come one after another.
@@ -81,6 +81,15 @@ pub trait Store: Send + Sync {
 
     /// How many events match.
     fn count(&self, filter: &Filter, now: Timestamp, visible: &dyn Fn(&Event) -> bool) -> usize;
+
+    /// Hands on the author of every match, once for each event, in no order.
+    fn authors(
+        &self,
+        filter: &Filter,
+        now: Timestamp,
+        visible: &dyn Fn(&Event) -> bool,
+        each: &mut dyn FnMut(&PublicKey),
+    );
 
     /// Time and id of every match, oldest first and lowest id first, for reconciliation (NIP-77).
     /// Where there are more than `cap`, the newest `cap + 1`, by which the caller knows.

@@ -269,18 +269,40 @@ fn every_condition_narrows() {
 }
 
 #[test]
-fn gift_wraps_are_shown_to_whom_they_concern_and_counted_for_nobody_else() {
+fn messages_are_shown_to_whom_they_concern_and_counted_for_nobody_else() {
+    for kind in [4, 1_059] {
+        on_every_store(|store| {
+            let to = |person| event(9, kind, 10, &format!("p={}", key(person)));
+            let (mine, theirs) = (to(1), to(2));
+            store.append(&[mine.clone(), theirs.clone(), event(1, 1, 5, "")], NOW).unwrap();
+            let by_id = format!("{{'ids':['{}','{}']}}", mine.id, theirs.id);
+            let by_kind = format!("{{'kinds':[{kind}]}}");
+            for (asked, seen) in [("{}", 2), (&by_kind, 1), (&by_id, 1)] {
+                let asked = filter(asked);
+                assert_eq!(store.query(&asked, 9, NOW, &addressed_to_one).events.len(), seen);
+                assert_eq!(store.count(&asked, NOW, &addressed_to_one), seen);
+                assert_eq!(store.items(&asked, 9, NOW, &addressed_to_one).len(), seen);
+                let mut authors = 0;
+                store.authors(&asked, NOW, &addressed_to_one, &mut |_| authors += 1);
+                assert_eq!(authors, seen);
+            }
+        });
+    }
+}
+
+#[test]
+fn authors_are_told_once_for_each_event() {
     on_every_store(|store| {
-        let wrap = |person| event(9, 1_059, 10, &format!("p={}", key(person)));
-        let (mine, theirs) = (wrap(1), wrap(2));
-        store.append(&[mine.clone(), theirs.clone(), event(1, 1, 5, "")], NOW).unwrap();
-        let by_id = format!("{{'ids':['{}','{}']}}", mine.id, theirs.id);
-        for (asked, seen) in [("{}", 2), ("{'kinds':[1059]}", 1), (&by_id, 1)] {
-            let asked = filter(asked);
-            assert_eq!(store.query(&asked, 9, NOW, &addressed_to_one).events.len(), seen);
-            assert_eq!(store.count(&asked, NOW, &addressed_to_one), seen);
-            assert_eq!(store.items(&asked, 9, NOW, &addressed_to_one).len(), seen);
-        }
+        let all = [(1, 1), (2, 2), (1, 3), (3, 4)].map(|(person, time)| event(person, 7, time, ""));
+        store.append(&all, NOW).unwrap();
+        let mut authors = Vec::new();
+        store.authors(&filter("{'kinds':[7],'until':3}"), NOW, &everyone, &mut |author| {
+            authors.push(*author);
+        });
+        authors.sort_unstable();
+        let mut expected = [key(1), key(1), key(2)];
+        expected.sort_unstable();
+        assert_eq!(authors, expected);
     });
 }
 

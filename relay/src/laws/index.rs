@@ -57,6 +57,7 @@ fn filters() -> impl Strategy<Value = Filter> {
             authors,
             kinds,
             tags: tags.into_iter().map(|(l, values)| (l, values.into_iter().collect())).collect(),
+            offset: None,
             since,
             until,
             limit: Some(usize::from(odd % 2)),

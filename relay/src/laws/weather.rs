@@ -1,5 +1,5 @@
 //! A session in all weathers: every delay that threads, disks and sockets can cause, drawn at
-//! random. OneVerdictEach, EveryQuestionAnswered, NothingMissedNothingRepeated, WrapsStayPrivate,
+//! random. OneVerdictEach, EveryQuestionAnswered, NothingMissedNothingRepeated, MessagesStayPrivate,
 //! NoTextBreaksASession.
 
 use std::cell::RefCell;
@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, LazyLock, Mutex};
 
 use ayni_protocol::{
-    Draft, EventId, Filter, Keys, Kind, Rejection, Timestamp, VerifiedEvent, hex, kind,
+    Draft, EventId, Filter, Keys, Kind, PublicKey, Rejection, Timestamp, VerifiedEvent, hex, kind,
 };
 use proptest::prelude::*;
 
@@ -159,6 +159,9 @@ impl Backend for Busy {
     }
     fn count(&self, filter: &Filter, viewer: &Viewer) -> usize {
         self.memory.count(filter, viewer)
+    }
+    fn authors(&self, filter: &Filter, viewer: &Viewer, each: &mut dyn FnMut(&PublicKey)) {
+        self.memory.authors(filter, viewer, each);
     }
     fn items(&self, filter: &Filter, cap: usize, viewer: &Viewer) -> Vec<(Timestamp, EventId)> {
         self.memory.items(filter, cap, viewer)
@@ -407,7 +410,7 @@ impl World {
         true
     }
 
-    /// WrapsStayPrivate.
+    /// MessagesStayPrivate.
     fn check_privacy(&self, text: &str) {
         if text.starts_with("[\"OK\"") {
             return;
@@ -459,7 +462,7 @@ impl World {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
-    /// OneVerdictEach, EveryQuestionAnswered, NothingMissedNothingRepeated, WrapsStayPrivate.
+    /// OneVerdictEach, EveryQuestionAnswered, NothingMissedNothingRepeated, MessagesStayPrivate.
     #[test]
     fn a_session_in_all_weathers(steps in steps()) {
         let mut world = World::new();

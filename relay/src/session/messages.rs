@@ -80,6 +80,7 @@ impl Session {
         let limits = &self.rules.limits;
         let opened = check_name(name, limits)
             .and_then(|()| check_filters(&filters, limits))
+            .and_then(|()| self.viewer.may_ask(&filters))
             .and_then(|()| self.subscriptions.open(name, key, &filters, limits));
         match opened {
             Ok(()) => self.questions.push_back(Question::Stored { key, filters: filters.into() }),
@@ -98,7 +99,9 @@ impl Session {
 
     fn count(&mut self, name: String, filters: Vec<Filter>) {
         let limits = &self.rules.limits;
-        let checked = check_name(&name, limits).and_then(|()| check_filters(&filters, limits));
+        let checked = check_name(&name, limits)
+            .and_then(|()| check_filters(&filters, limits))
+            .and_then(|()| self.viewer.may_ask(&filters));
         let checked = checked.and_then(|()| {
             if self.counts_waiting < limits.subscriptions {
                 return Ok(());
@@ -121,6 +124,7 @@ impl Session {
         let limits = &self.rules.limits;
         let begun = check_name(id, limits)
             .and_then(|()| check_filters(std::slice::from_ref(&*filter), limits))
+            .and_then(|()| self.viewer.may_ask(std::slice::from_ref(&*filter)))
             .and_then(|()| self.reconciliations.begin(id, key, clock_ms, limits));
         match begun {
             Ok(()) => self.questions.push_back(Question::Open { key, filter, message }),

@@ -8,7 +8,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use ayni_protocol::{Filter, Limits, Prefix, Rejection, wire};
+use ayni_protocol::wire::{self, Rest};
+use ayni_protocol::{Filter, Limits, Prefix, Rejection};
 use bytes::Bytes;
 
 use super::frame::{Frame, Live};
@@ -20,6 +21,8 @@ pub struct Found {
     pub events: Vec<Bytes>,
     /// Nothing above this position is among them.
     pub position: u64,
+    /// What is known of those that were not found.
+    pub rest: Rest,
 }
 
 #[derive(Debug)]
@@ -35,7 +38,7 @@ enum Stage {
     /// The query is not answered; what came meanwhile.
     Asked { held: Vec<Arc<Live>> },
     /// The answer is being sent.
-    Streaming { found: std::vec::IntoIter<Bytes>, position: u64, held: Vec<Arc<Live>> },
+    Streaming { found: std::vec::IntoIter<Bytes>, position: u64, rest: Rest, held: Vec<Arc<Live>> },
     /// EOSE was sent.
     Live { position: u64 },
 }
@@ -144,8 +147,8 @@ impl Subscriptions {
         let Some(subscription) = self.open.get_mut(&key) else { return false };
         let Stage::Asked { held } = &mut subscription.stage else { return true };
         let held = std::mem::take(held);
-        let Found { events, position } = found;
-        subscription.stage = Stage::Streaming { found: events.into_iter(), position, held };
+        let Found { events, position, rest } = found;
+        subscription.stage = Stage::Streaming { found: events.into_iter(), position, rest, held };
         self.streams.push_back(key);
         true
     }
@@ -170,20 +173,20 @@ impl Subscriptions {
     pub fn next_frame(&mut self) -> Option<(Frame, Vec<Frame>)> {
         let key = *self.streams.front()?;
         let subscription = self.open.get_mut(&key)?;
-        let Stage::Streaming { found, position, held } = &mut subscription.stage else {
+        let Stage::Streaming { found, position, rest, held } = &mut subscription.stage else {
             return None;
         };
         if let Some(json) = found.next() {
             return Some((Frame::Event { head: Arc::clone(&subscription.head), json }, Vec::new()));
         }
-        let position = *position;
+        let (position, rest) = (*position, *rest);
         let held = std::mem::take(held);
         self.held_bytes = self.held_bytes.saturating_sub(weight(&subscription.head, &held));
         subscription.stage = Stage::Live { position };
         self.streams.pop_front();
         let news = held.iter().filter(|live| is_new(live, position));
         let news = news.map(|live| event_frame(&subscription.head, live)).collect();
-        Some((Frame::Text(wire::eose(&subscription.name)), news))
+        Some((Frame::Text(wire::eose(&subscription.name, rest)), news))
     }
 }
 

@@ -132,12 +132,13 @@ impl Talk {
         self.session.receive(text, self.memory.now(), self.clock_ms);
     }
 
-    pub(super) fn publish(&mut self, event: &VerifiedEvent, position: Option<u64>) {
+    pub(super) fn publish(&mut self, event: &VerifiedEvent, position: Option<u64>) -> usize {
         let live = Arc::new(Live::new(event, position));
         let wanted: Vec<u64> = self.index.borrow().matches(event).into_iter().copied().collect();
-        for key in wanted {
-            self.session.live(key, &live, self.memory.now());
+        for key in &wanted {
+            self.session.live(*key, &live, self.memory.now());
         }
+        wanted.len()
     }
 
     pub(super) fn work(&mut self) {
@@ -154,8 +155,11 @@ impl Talk {
                 }
                 Work::Submit { event, weight, .. } => {
                     let position = self.memory.store(&event);
-                    self.publish(&event, position);
-                    self.session.settled(event.id, weight, Ok(Accepted::stored()));
+                    let told = self.publish(&event, position);
+                    let unheard = position.is_none() && told == 0;
+                    let verdict =
+                        if unheard { Err(Accepted::unheard()) } else { Ok(Accepted::stored()) };
+                    self.session.settled(event.id, weight, verdict);
                 }
                 Work::Unwatch(key) => {
                     if let Some(number) = self.numbers.borrow_mut().remove(&key) {

@@ -1,6 +1,8 @@
 //! Conversations, written down as they go over the wire.
 
+mod answers;
 mod limits;
+mod privacy;
 
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -37,7 +39,7 @@ fn stored_events_come_newest_first_then_eose_then_live_ones() {
             > ["REQ","s",{"kinds":[1]},{"authors":["ana.key"]}]
             < ["EVENT","s",<new>]
             < ["EVENT","s",<old>]
-            < ["EOSE","s"]
+            < ["EOSE","s",["finish"]]
             > ["EVENT",<live>]
             < ["EVENT","s",<live>]
             < ["OK","live.id",true,""]
@@ -64,9 +66,9 @@ fn a_request_replaces_the_one_of_its_name() {
         "#,
         &expect![[r#"
             > ["REQ","s",{"kinds":[1]}]
-            < ["EOSE","s"]
+            < ["EOSE","s",["finish"]]
             > ["REQ","s",{"kinds":[7]}]
-            < ["EOSE","s"]
+            < ["EOSE","s",["finish"]]
             > store note
             > store like
             < ["EVENT","s",<like>]
@@ -92,11 +94,11 @@ fn what_real_clients_send_while_idle() {
             > ["PING"]
             > ["LIMITS",{}]
             > ["REQ","ndk",{"kinds":[99999],"limit":0}]
-            < ["EOSE","ndk"]
+            < ["EOSE","ndk",["finish"]]
             > ["REQ","nostr-tools",{"ids":["aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"],"limit":0}]
             < ["EOSE","nostr-tools"]
             > ["REQ","e\"\\é",{"ids":[]}]
-            < ["EOSE","e\"\\é"]
+            < ["EOSE","e\"\\é",["finish"]]
             > ["COUNT","c",{"authors":[]}]
             < ["COUNT","c",{"count":0}]
         "#]],
@@ -148,7 +150,7 @@ fn limits_count_for_each_filter_alone() {
             < ["EVENT","s",<c>]
             < ["EVENT","s",<b>]
             < ["EVENT","s",<d>]
-            < ["EOSE","s"]
+            < ["EOSE","s",["more"]]
             > ["COUNT","n",{"authors":["ana.key"],"limit":1},{"kinds":[7]}]
             < ["COUNT","n",{"count":4}]
             > ["COUNT","n",{"kinds":[7]}]
@@ -242,9 +244,9 @@ fn several_keys_on_one_socket() {
             < ["AUTH","c0ffee"]
             < ["OK","mine.id",false,"auth-required: only its author may publish a protected event"]
             > ["REQ","s",{}]
-            < ["EOSE","s"]
+            < ["EOSE","s",["finish"]]
             > ["REQ","i",{"ids":["for-ben.id"]}]
-            < ["EOSE","i"]
+            < ["EOSE","i",["finish"]]
             > ["COUNT","c",{}]
             < ["COUNT","c",{"count":0}]
             > auth eve
@@ -262,7 +264,7 @@ fn several_keys_on_one_socket() {
             < ["COUNT","c",{"count":1}]
             > ["REQ","i",{"ids":["for-ben.id"]}]
             < ["EVENT","i",<for-ben>]
-            < ["EOSE","i"]
+            < ["EOSE","i",["finish"]]
             > store again
             < ["EVENT","s",<again>]
             > ["EVENT",<auth-ana>]
@@ -361,7 +363,7 @@ fn members_only_reading_asks_for_auth_first() {
         > auth ana
         < ["OK","auth-ana.id",true,""]
         > ["REQ","s",{}]
-        < ["EOSE","s"]
+        < ["EOSE","s",["finish"]]
     "#]]
     .assert_eq(&talk.transcript);
 }
@@ -405,7 +407,7 @@ fn expired_events_are_neither_taken_nor_shown() {
     talk.run("[\"REQ\",\"later\",{}]\nstore soon");
     expect![[r#"
         > ["REQ","s",{}]
-        < ["EOSE","s"]
+        < ["EOSE","s",["finish"]]
         > ["EVENT",<gone>]
         < ["OK","gone.id",false,"invalid: this event has expired"]
         > ["EVENT",<fleeting>]
@@ -415,7 +417,7 @@ fn expired_events_are_neither_taken_nor_shown() {
         < ["EVENT","s",<soon>]
         < ["OK","soon.id",true,""]
         > ["REQ","later",{}]
-        < ["EOSE","later"]
+        < ["EOSE","later",["finish"]]
         > store soon
     "#]]
     .assert_eq(&talk.transcript);
@@ -432,12 +434,12 @@ fn ephemeral_events_are_live_only() {
         "#,
         &expect![[r#"
             > ["REQ","s",{"kinds":[20001]}]
-            < ["EOSE","s"]
+            < ["EOSE","s",["finish"]]
             > ["EVENT",<blink>]
             < ["EVENT","s",<blink>]
             < ["OK","blink.id",true,""]
             > ["REQ","t",{"kinds":[20001]}]
-            < ["EOSE","t"]
+            < ["EOSE","t",["finish"]]
         "#]],
     );
 }
@@ -445,7 +447,7 @@ fn ephemeral_events_are_live_only() {
 #[test]
 fn a_hundred_requests_of_one_filter_each() {
     let mut talk = Talk::new(&settings());
-    for number in 0..100 {
+    for number in 100..200 {
         talk.send(&format!("[\"REQ\",\"REQ-{number}\",{{\"kinds\":[{number}]}}]"));
     }
     talk.work();
@@ -464,7 +466,7 @@ fn stopping_closes_what_is_open() {
         "#,
         &expect![[r#"
             > ["REQ","s",{}]
-            < ["EOSE","s"]
+            < ["EOSE","s",["finish"]]
             > ["NEG-OPEN","n",{},"6100000200"]
             < ["NEG-MSG","n","6100000200"]
             > stop
@@ -512,7 +514,8 @@ fn reconciliations_open_answer_and_close() {
             < ["NEG-ERR","n","closed: this reconciliation is not open; open it again"]
             > ["NEG-CLOSE","n"]
             > ["NEG-OPEN","n",{"kinds":[1059]},"6100000200"]
-            < ["NEG-MSG","n","6100000200"]
+            < ["AUTH","c0ffee"]
+            < ["NEG-ERR","n","auth-required: messages between people are shown to their parties alone"]
             > ["NEG-OPEN","m",{"limit":0},"6100000200"]
             < ["NEG-MSG","m","6100000200"]
             > ["NEG-OPEN","m",{"search":"x"},"6100000200"]

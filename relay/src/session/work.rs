@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use ayni_protocol::hyperloglog::Registers;
 use ayni_protocol::{Event, Filter, Rejection, VerifiedEvent};
 
 use super::reconciliation::Reconciliation;
@@ -78,13 +79,22 @@ impl Question {
     }
 }
 
+/// What a COUNT is answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Counted {
+    /// How many events.
+    pub events: usize,
+    /// What tells of how many authors, where the filter says where to look in their keys.
+    pub registers: Option<Registers>,
+}
+
 /// The answer to a [`Question`] of the same name.
 #[derive(Debug)]
 pub enum Answer {
     /// What is stored.
     Stored(u64, Result<Found, Rejection>),
     /// How many match.
-    Count(String, Result<usize, Rejection>),
+    Count(String, Result<Counted, Rejection>),
     /// An opened reconciliation and its first answer.
     Opened(u64, Result<(Reconciliation, Vec<u8>), Rejection>),
     /// A further answer.

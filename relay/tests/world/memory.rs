@@ -6,14 +6,14 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, OnceLock};
 
 use ayni_protocol::kind::{self, Class};
-use ayni_protocol::{EventId, Filter, Prefix, Rejection, Timestamp, VerifiedEvent};
+use ayni_protocol::{EventId, Filter, Prefix, PublicKey, Rejection, Timestamp, VerifiedEvent};
 use ayni_relay::{Accepted, Backend, Page, Source, Stored, Viewer};
 
 /// The time in tests, unless they set another.
 pub const NOW: Timestamp = 1_700_000_000;
 
-/// Hands an event and its position on.
-pub type Publisher = Box<dyn Fn(&VerifiedEvent, Option<u64>) + Send + Sync>;
+/// Hands an event and its position on, and tells to how many.
+pub type Publisher = Box<dyn Fn(&VerifiedEvent, Option<u64>) -> usize + Send + Sync>;
 
 /// Events in the order of storing.
 pub struct Memory {
@@ -95,8 +95,9 @@ impl Backend for Memory {
             return Ok(Accepted::duplicate());
         }
         let position = self.store(&event);
-        if let Some(publisher) = self.publisher.get() {
-            publisher(&event, position);
+        let told = self.publisher.get().map_or(0, |publisher| publisher(&event, position));
+        if position.is_none() && told == 0 {
+            return Err(Accepted::unheard());
         }
         Ok(Accepted::stored())
     }
@@ -114,6 +115,10 @@ impl Backend for Memory {
 
     fn count(&self, filter: &Filter, viewer: &Viewer) -> usize {
         self.matching(filter, viewer).len()
+    }
+
+    fn authors(&self, filter: &Filter, viewer: &Viewer, each: &mut dyn FnMut(&PublicKey)) {
+        self.matching(filter, viewer).iter().for_each(|(_, event)| each(&event.pubkey));
     }
 
     fn items(&self, filter: &Filter, cap: usize, viewer: &Viewer) -> Vec<(Timestamp, EventId)> {

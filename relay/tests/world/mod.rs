@@ -48,9 +48,7 @@ impl House {
         let memory = Arc::new(memory);
         let relay = Relay::new(Arc::clone(&memory), settings);
         let publisher = relay.clone();
-        let told: Publisher = Box::new(move |event, position| {
-            publisher.publish(event, position);
-        });
+        let told: Publisher = Box::new(move |event, position| publisher.publish(event, position));
         assert!(memory.publisher.set(told).is_ok());
         let door = InformationDoor::new(&relay.information());
         let (stop, stopped) = oneshot::channel();

@@ -292,6 +292,11 @@ impl Index {
                 })
     }
 
+    /// The author of a slot's event.
+    pub fn author(&self, slot: &Slot) -> Option<&PublicKey> {
+        self.authors.get(wide(slot.author))
+    }
+
     /// The event of a slot, parsed.
     pub fn event(&self, slot: &Slot) -> Option<Event> {
         Event::parse(self.frame(slot)?.text()?).ok()

@@ -210,6 +210,13 @@ pub fn assert_alike(one: &dyn Store, other: &dyn Store, filters: &[Filter], now:
             assert_eq!(texts(&one), texts(&other), "{} limit {limit}", filter.to_json());
             assert_eq!(one, other, "{} limit {limit}", filter.to_json());
         }
+        let authors = |store: &dyn Store| {
+            let mut authors = Vec::new();
+            store.authors(filter, now, &addressed_to_one, &mut |author| authors.push(*author));
+            authors.sort_unstable();
+            authors
+        };
+        assert_eq!(authors(one), authors(other), "{}", filter.to_json());
         assert_eq!(
             one.count(filter, now, &addressed_to_one),
             other.count(filter, now, &addressed_to_one)

@@ -90,14 +90,14 @@ fn subscriptions_and_their_ids() {
         "#,
         &expect![[r#"
             > ["REQ","äöü",{}]
-            < ["EOSE","äöü"]
+            < ["EOSE","äöü",["finish"]]
             > ["REQ","b",{}]
             < ["CLOSED","b","rate-limited: at most 1 subscriptions a connection; close one first"]
             > ["REQ","äöü",{}]
-            < ["EOSE","äöü"]
+            < ["EOSE","äöü",["finish"]]
             > ["CLOSE","äöü"]
             > ["REQ","b",{}]
-            < ["EOSE","b"]
+            < ["EOSE","b",["finish"]]
             > ["REQ","abcd",{}]
             < ["CLOSED","abcd","invalid: a subscription id has 1 to 3 characters"]
             > ["COUNT","abcd",{}]
@@ -123,7 +123,7 @@ fn filters_and_their_values() {
         "##,
         &expect![[r##"
             > ["REQ","a",{"kinds":[1,2,3]},{}]
-            < ["EOSE","a"]
+            < ["EOSE","a",["finish"]]
             > ["REQ","b",{},{},{}]
             < ["CLOSED","b","invalid: at most 2 filters a message"]
             > ["REQ","c",{"kinds":[1,2],"#t":["x","y"]}]
@@ -133,7 +133,7 @@ fn filters_and_their_values() {
             > ["NEG-OPEN","c",{"kinds":[1,2,3,4]},"61"]
             < ["NEG-ERR","c","invalid: at most 3 values in one filter"]
             > ["REQ","together",{"kinds":[1,2,3]}]
-            < ["EOSE","together"]
+            < ["EOSE","together",["finish"]]
             > ["REQ","together, one more",{"kinds":[1]}]
             < ["CLOSED","together, one more","rate-limited: the open subscriptions name too many values together; close one first"]
         "##]],
@@ -160,11 +160,11 @@ fn default_limit_and_max_limit() {
             > store c
             > ["REQ","default",{}]
             < ["EVENT","default",<c>]
-            < ["EOSE","default"]
+            < ["EOSE","default",["more"]]
             > ["REQ","max",{"limit":3}]
             < ["EVENT","max",<c>]
             < ["EVENT","max",<b>]
-            < ["EOSE","max"]
+            < ["EOSE","max",["more"]]
         "#]],
     );
 }
@@ -225,7 +225,7 @@ fn messages_per_minute() {
     talk.run("[\"EVENT\",<note>]\n[\"EVENT\",<note>]");
     expect![[r#"
         > ["REQ","s",{}]
-        < ["EOSE","s"]
+        < ["EOSE","s",["finish"]]
         > ["NEG-OPEN","n",{},"6100000200"]
         < ["NEG-MSG","n","6100000200"]
         > ["EVENT",<note>]
