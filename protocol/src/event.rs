@@ -123,6 +123,28 @@ impl Event {
     }
 }
 
+/// Whether text, such as a repost's content, carries an event with a tag `-` (NIP-70), be it
+/// unsigned or otherwise incomplete.
+#[must_use]
+pub fn embeds_protected(text: &str) -> bool {
+    let mut protected = false;
+    let mut tag = |cursor: &mut Cursor<'_>| {
+        let mut at = 0;
+        cursor.list(|cursor| {
+            let item = cursor.skip()?;
+            protected |= at == 0 && Cursor::new(item).string().is_ok_and(|name| name == "-");
+            at += 1;
+            Ok::<_, JsonError>(())
+        })
+    };
+    // Text that ends in nonsense may be read as an event by someone up to there.
+    let _: Result<(), JsonError> = Cursor::new(text).object(|cursor, key| match key {
+        "tags" => cursor.list(&mut tag),
+        _ => cursor.skip().map(drop),
+    });
+    protected
+}
+
 #[derive(Default)]
 struct Members {
     id: Option<EventId>,
@@ -368,6 +390,23 @@ mod tests {
         assert_eq!(event.tags.named("e").next().unwrap().get(4), None);
         assert_eq!(event.tags.indexed().collect::<Vec<_>>(), [(b'e', "1"), (b'p', "2")]);
         assert!(event.is_protected());
+    }
+
+    #[test]
+    fn an_embedded_event_is_found_to_be_protected_however_it_is_written() {
+        let whole = sample(r#"[["t","x"],["-"]]"#, "");
+        for yes in [
+            &*whole,
+            &whole[..whole.len() - 10],
+            r#" { "content" : {"a":[]}, "tags" : [ [ "\u002d", 1 ] ] } "#,
+            r#"{"tags":[[],[["-"]],["-","x"]]}"#,
+        ] {
+            assert!(embeds_protected(yes), "{yes}");
+        }
+        let open = sample(r#"[["t","-"],["p","-"]]"#, "");
+        for no in [&*open, "", "-", r#"{"tags":["-"]}"#, r#"{"tag":[["-"]]}"#, r#"["-"]"#] {
+            assert!(!embeds_protected(no), "{no}");
+        }
     }
 
     #[test]

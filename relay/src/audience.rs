@@ -56,9 +56,14 @@ impl Audience {
         }
     }
 
-    /// Brings an event to everyone who wants it and tells how many subscriptions that were.
+    /// Brings an event to everyone who wants it and may see it, and tells how many subscriptions
+    /// that were.
     pub fn publish(&self, event: &VerifiedEvent, position: Option<u64>) -> usize {
-        let targets: Vec<Target> = self.lock().index.matches(event).into_iter().cloned().collect();
+        let mut targets: Vec<Target> =
+            self.lock().index.matches(event).into_iter().cloned().collect();
+        if event.kind.is_private() {
+            targets.retain(|(line, _)| line.may_see(event));
+        }
         if targets.is_empty() {
             return 0;
         }

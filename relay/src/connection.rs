@@ -211,6 +211,9 @@ impl<B: Backend> Connection<B> {
         let moved = !arrivals.checked.is_empty() || !arrivals.live.is_empty();
         for Checked { id, purpose, weight, outcome } in arrivals.checked {
             self.session.verified(id, purpose, weight, outcome);
+            if purpose == Purpose::Authenticate {
+                self.line.recognise(self.session.viewer());
+            }
         }
         if !arrivals.live.is_empty() {
             let now = self.shared.backend.now();

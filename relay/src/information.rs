@@ -36,7 +36,7 @@ pub struct Information {
 
 impl Information {
     /// What this crate does by itself; NIPs 09 and 62 are the store's.
-    pub const OWN_NIPS: [u16; 8] = [1, 11, 40, 42, 45, 67, 70, 77];
+    pub const OWN_NIPS: [u16; 11] = [1, 4, 11, 17, 40, 42, 45, 59, 67, 70, 77];
 
     /// The document, as JSON.
     #[must_use]

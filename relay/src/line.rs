@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Waker};
 
-use ayni_protocol::{EventId, Rejection, VerifiedEvent};
+use ayni_protocol::{Event, EventId, Rejection, VerifiedEvent};
 use futures_util::task::AtomicWaker;
 
+use crate::backend::Viewer;
 use crate::session::{Live, Purpose};
 
 /// The outcome of a signature check.
@@ -35,6 +36,8 @@ pub struct Line {
     /// Whose it is.
     pub address: IpAddr,
     arrivals: Mutex<Arrivals>,
+    /// Who is on the connection, for whoever hands out private events.
+    viewer: Mutex<Arc<Viewer>>,
     overflowed: AtomicBool,
     stopping: AtomicBool,
     ended: AtomicBool,
@@ -48,12 +51,23 @@ impl Line {
             number,
             address,
             arrivals: Mutex::default(),
+            viewer: Mutex::default(),
             overflowed: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
             ended: AtomicBool::new(false),
             waker: AtomicWaker::new(),
             capacity_bytes,
         }
+    }
+
+    /// Notes who is on the connection now.
+    pub fn recognise(&self, viewer: &Arc<Viewer>) {
+        *self.viewer.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(viewer);
+    }
+
+    /// Whether those on the connection may see an event.
+    pub fn may_see(&self, event: &Event) -> bool {
+        self.viewer.lock().unwrap_or_else(PoisonError::into_inner).may_see(event)
     }
 
     /// Brings a live event for a subscription. Where too much lies there already, nothing more is

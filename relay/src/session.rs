@@ -322,6 +322,12 @@ impl Session {
         self.outbox_bytes + self.subscriptions.held_bytes()
     }
 
+    /// Who has authenticated.
+    #[must_use]
+    pub const fn viewer(&self) -> &Arc<Viewer> {
+        &self.viewer
+    }
+
     /// How many subscriptions are open.
     #[must_use]
     pub fn subscriptions(&self) -> usize {

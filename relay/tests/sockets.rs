@@ -116,6 +116,29 @@ async fn gift_wraps_reach_their_party_alone() {
 }
 
 #[tokio::test]
+async fn an_ephemeral_wrap_is_mute_unless_its_party_listens() {
+    let house = House::open(Limits::default()).await;
+    let (mut stranger, mut party) = (house.client().await, house.client().await);
+    for client in [&mut stranger, &mut party] {
+        client.say(r#"["REQ","s",{"limit":0}]"#).await;
+        assert_eq!(client.hear().await[0], "EOSE");
+    }
+    let wrap = |number: &str| {
+        let to = keys(2).public().to_string();
+        let draft = Draft::new(kind::EPHEMERAL_WRAP).tag(["p", &to]).content(number);
+        draft.sign(&keys(9), NOW, [0; 32])
+    };
+    stranger.publish(&wrap("1")).await;
+    let ok = stranger.hear().await;
+    assert_eq!(ok[2], false);
+    assert!(ok[3].as_str().unwrap().starts_with("mute: "), "{ok}");
+    party.auth(&keys(2), &house).await;
+    stranger.publish(&wrap("2")).await;
+    assert_eq!(stranger.hear().await[2], true);
+    assert_eq!(party.hear().await[2]["content"], "2");
+}
+
+#[tokio::test]
 async fn negentropy_finds_what_either_side_lacks() {
     let limits = Limits { reconciliation_bytes: 4_096, ..Limits::default() };
     let house = House::open(limits).await;

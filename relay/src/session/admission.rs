@@ -3,6 +3,7 @@
 //! Only what every relay must judge alike is here: sizes, clocks, and the NIPs that bind a relay.
 //! Who may write what is the backend's.
 
+use ayni_protocol::event::embeds_protected;
 use ayni_protocol::{Event, Limits, Prefix, Rejection, Timestamp, VerifiedEvent, kind};
 
 use crate::backend::Viewer;
@@ -70,7 +71,7 @@ fn protection(event: &Event, viewer: &Viewer) -> Result<(), Rejection> {
         });
     }
     let is_repost = event.kind == kind::REPOST || event.kind == kind::GENERIC_REPOST;
-    if is_repost && Event::parse(&event.content).is_ok_and(|inner| inner.is_protected()) {
+    if is_repost && embeds_protected(&event.content) {
         let sentence = "this repost carries a protected event; name it by its id instead";
         return Err(Rejection::new(Prefix::Restricted, sentence));
     }

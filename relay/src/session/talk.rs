@@ -138,7 +138,7 @@ impl Talk {
         for key in &wanted {
             self.session.live(*key, &live, self.memory.now());
         }
-        wanted.len()
+        if self.session.viewer().may_see(event) { wanted.len() } else { 0 }
     }
 
     pub(super) fn work(&mut self) {

@@ -377,7 +377,11 @@ fn reposts_may_not_carry_a_protected_event() {
         let event = Draft::new(Kind(kind)).content(content).sign(&keys("ben"), NOW, [0; 32]);
         talk.events.insert(name.into(), event);
     }
+    let unsigned = r#"{"kind":1,"tags":[["-"]],"content":"mine"}"#;
+    let event = Draft::new(Kind(6)).content(unsigned).sign(&keys("ben"), NOW, [0; 32]);
+    talk.events.insert("unsigned".into(), event);
     talk.run("[\"EVENT\",<six>]\n[\"EVENT\",<sixteen>]\n[\"EVENT\",<fine>]");
+    talk.run("[\"EVENT\",<unsigned>]");
     expect![[r#"
         > ["EVENT",<six>]
         < ["OK","six.id",false,"restricted: this repost carries a protected event; name it by its id instead"]
@@ -385,6 +389,8 @@ fn reposts_may_not_carry_a_protected_event() {
         < ["OK","sixteen.id",false,"restricted: this repost carries a protected event; name it by its id instead"]
         > ["EVENT",<fine>]
         < ["OK","fine.id",true,""]
+        > ["EVENT",<unsigned>]
+        < ["OK","unsigned.id",false,"restricted: this repost carries a protected event; name it by its id instead"]
     "#]].assert_eq(&talk.transcript);
 }
 

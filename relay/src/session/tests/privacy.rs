@@ -46,30 +46,30 @@ fn a_stranger_learns_of_the_note_alone() {
     hears(
         None,
         &expect![[r##"
-        > store direct
-        > store wrap
-        > store note
-        > ["REQ","all",{}]
-        < ["EVENT","all",<note>]
-        < ["EOSE","all",["finish"]]
-        > ["REQ","ids",{"ids":["direct.id","wrap.id"]}]
-        < ["EOSE","ids",["finish"]]
-        > ["REQ","tag",{"#p":["ben.key"],"kinds":[1,4,1059,21059]}]
-        < ["EVENT","tag",<note>]
-        < ["EOSE","tag",["finish"]]
-        > ["COUNT","all",{}]
-        < ["COUNT","all",{"count":1}]
-        > ["COUNT","ids",{"ids":["direct.id"]},{"ids":["wrap.id"]}]
-        < ["COUNT","ids",{"count":0}]
-        > ["NEG-OPEN","n",{},"6100000200"]
-        < ["NEG-MSG","n","6100000201note.id"]
-        > ["NEG-OPEN","n",{"ids":["direct.id","wrap.id"]},"6100000200"]
-        < ["NEG-MSG","n","6100000200"]
-        > store direct2
-        > store wrap2
-        > ["EVENT",<flash>]
-        < ["OK","flash.id",true,""]
-    "##]],
+            > store direct
+            > store wrap
+            > store note
+            > ["REQ","all",{}]
+            < ["EVENT","all",<note>]
+            < ["EOSE","all",["finish"]]
+            > ["REQ","ids",{"ids":["direct.id","wrap.id"]}]
+            < ["EOSE","ids",["finish"]]
+            > ["REQ","tag",{"#p":["ben.key"],"kinds":[1,4,1059,21059]}]
+            < ["EVENT","tag",<note>]
+            < ["EOSE","tag",["finish"]]
+            > ["COUNT","all",{}]
+            < ["COUNT","all",{"count":1}]
+            > ["COUNT","ids",{"ids":["direct.id"]},{"ids":["wrap.id"]}]
+            < ["COUNT","ids",{"count":0}]
+            > ["NEG-OPEN","n",{},"6100000200"]
+            < ["NEG-MSG","n","6100000201note.id"]
+            > ["NEG-OPEN","n",{"ids":["direct.id","wrap.id"]},"6100000200"]
+            < ["NEG-MSG","n","6100000200"]
+            > store direct2
+            > store wrap2
+            > ["EVENT",<flash>]
+            < ["OK","flash.id",false,"mute: nobody was listening to this ephemeral event"]
+        "##]],
     );
 }
 
@@ -78,30 +78,30 @@ fn a_third_party_learns_of_the_note_alone() {
     hears(
         Some("eve"),
         &expect![[r##"
-        > store direct
-        > store wrap
-        > store note
-        > ["REQ","all",{}]
-        < ["EVENT","all",<note>]
-        < ["EOSE","all",["finish"]]
-        > ["REQ","ids",{"ids":["direct.id","wrap.id"]}]
-        < ["EOSE","ids",["finish"]]
-        > ["REQ","tag",{"#p":["ben.key"],"kinds":[1,4,1059,21059]}]
-        < ["EVENT","tag",<note>]
-        < ["EOSE","tag",["finish"]]
-        > ["COUNT","all",{}]
-        < ["COUNT","all",{"count":1}]
-        > ["COUNT","ids",{"ids":["direct.id"]},{"ids":["wrap.id"]}]
-        < ["COUNT","ids",{"count":0}]
-        > ["NEG-OPEN","n",{},"6100000200"]
-        < ["NEG-MSG","n","6100000201note.id"]
-        > ["NEG-OPEN","n",{"ids":["direct.id","wrap.id"]},"6100000200"]
-        < ["NEG-MSG","n","6100000200"]
-        > store direct2
-        > store wrap2
-        > ["EVENT",<flash>]
-        < ["OK","flash.id",true,""]
-    "##]],
+            > store direct
+            > store wrap
+            > store note
+            > ["REQ","all",{}]
+            < ["EVENT","all",<note>]
+            < ["EOSE","all",["finish"]]
+            > ["REQ","ids",{"ids":["direct.id","wrap.id"]}]
+            < ["EOSE","ids",["finish"]]
+            > ["REQ","tag",{"#p":["ben.key"],"kinds":[1,4,1059,21059]}]
+            < ["EVENT","tag",<note>]
+            < ["EOSE","tag",["finish"]]
+            > ["COUNT","all",{}]
+            < ["COUNT","all",{"count":1}]
+            > ["COUNT","ids",{"ids":["direct.id"]},{"ids":["wrap.id"]}]
+            < ["COUNT","ids",{"count":0}]
+            > ["NEG-OPEN","n",{},"6100000200"]
+            < ["NEG-MSG","n","6100000201note.id"]
+            > ["NEG-OPEN","n",{"ids":["direct.id","wrap.id"]},"6100000200"]
+            < ["NEG-MSG","n","6100000200"]
+            > store direct2
+            > store wrap2
+            > ["EVENT",<flash>]
+            < ["OK","flash.id",false,"mute: nobody was listening to this ephemeral event"]
+        "##]],
     );
 }
 
@@ -110,35 +110,35 @@ fn the_author_of_a_direct_message_sees_it() {
     hears(
         Some("ana"),
         &expect![[r##"
-        > store direct
-        > store wrap
-        > store note
-        > ["REQ","all",{}]
-        < ["EVENT","all",<direct>]
-        < ["EVENT","all",<note>]
-        < ["EOSE","all",["finish"]]
-        > ["REQ","ids",{"ids":["direct.id","wrap.id"]}]
-        < ["EVENT","ids",<direct>]
-        < ["EOSE","ids",["finish"]]
-        > ["REQ","tag",{"#p":["ben.key"],"kinds":[1,4,1059,21059]}]
-        < ["EVENT","tag",<direct>]
-        < ["EVENT","tag",<note>]
-        < ["EOSE","tag",["finish"]]
-        > ["COUNT","all",{}]
-        < ["COUNT","all",{"count":2}]
-        > ["COUNT","ids",{"ids":["direct.id"]},{"ids":["wrap.id"]}]
-        < ["COUNT","ids",{"count":1}]
-        > ["NEG-OPEN","n",{},"6100000200"]
-        < ["NEG-MSG","n","6100000202note.iddirect.id"]
-        > ["NEG-OPEN","n",{"ids":["direct.id","wrap.id"]},"6100000200"]
-        < ["NEG-MSG","n","6100000201direct.id"]
-        > store direct2
-        < ["EVENT","all",<direct2>]
-        < ["EVENT","tag",<direct2>]
-        > store wrap2
-        > ["EVENT",<flash>]
-        < ["OK","flash.id",true,""]
-    "##]],
+            > store direct
+            > store wrap
+            > store note
+            > ["REQ","all",{}]
+            < ["EVENT","all",<direct>]
+            < ["EVENT","all",<note>]
+            < ["EOSE","all",["finish"]]
+            > ["REQ","ids",{"ids":["direct.id","wrap.id"]}]
+            < ["EVENT","ids",<direct>]
+            < ["EOSE","ids",["finish"]]
+            > ["REQ","tag",{"#p":["ben.key"],"kinds":[1,4,1059,21059]}]
+            < ["EVENT","tag",<direct>]
+            < ["EVENT","tag",<note>]
+            < ["EOSE","tag",["finish"]]
+            > ["COUNT","all",{}]
+            < ["COUNT","all",{"count":2}]
+            > ["COUNT","ids",{"ids":["direct.id"]},{"ids":["wrap.id"]}]
+            < ["COUNT","ids",{"count":1}]
+            > ["NEG-OPEN","n",{},"6100000200"]
+            < ["NEG-MSG","n","6100000202note.iddirect.id"]
+            > ["NEG-OPEN","n",{"ids":["direct.id","wrap.id"]},"6100000200"]
+            < ["NEG-MSG","n","6100000201direct.id"]
+            > store direct2
+            < ["EVENT","all",<direct2>]
+            < ["EVENT","tag",<direct2>]
+            > store wrap2
+            > ["EVENT",<flash>]
+            < ["OK","flash.id",false,"mute: nobody was listening to this ephemeral event"]
+        "##]],
     );
 }
 
