@@ -6,8 +6,7 @@
 
 use std::borrow::Cow;
 
-/// How deep an ignored value may nest.
-const DEPTH_MAX: usize = 8;
+use crate::limits::JSON_DEPTH;
 
 /// What is wrong with the text, as a sentence for whoever sent it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -246,7 +245,7 @@ impl<'a> Cursor<'a> {
     pub fn skip(&mut self) -> Result<&'a str, JsonError> {
         self.peek();
         let start = self.at;
-        self.skip_within(DEPTH_MAX)?;
+        self.skip_within(JSON_DEPTH)?;
         Ok(self.text.get(start..self.at).unwrap_or_default())
     }
 

@@ -5,6 +5,10 @@
 
 use serde::{Deserialize, Serialize};
 
+/// How deep a value may nest that nobody reads. The events and filters that are read nest three
+/// deep; this is checked while reading, before anything is built.
+pub const JSON_DEPTH: usize = 8;
+
 /// What protects a node from its clients and its peers. Every number can be configured.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -23,6 +27,8 @@ pub struct Limits {
     pub subscriptions: usize,
     /// Filters of one REQ or COUNT.
     pub filters: usize,
+    /// Tag attributes of one filter, such as `#p`. More than three are nobody's query.
+    pub filter_tags: usize,
     /// Values in all lists of one filter together. A feed names every followed author.
     pub filter_values: usize,
     /// Events a filter returns where it names no limit.
@@ -36,7 +42,8 @@ pub struct Limits {
     pub economy_window_secs: u64,
     /// Seconds a NIP-42 event's `created_at` may differ from this node's clock.
     pub auth_window_secs: u64,
-    /// AUTH events of one connection, right or wrong.
+    /// AUTH events of one connection, right or wrong; every further one is refused and counts as
+    /// junk.
     pub auth_attempts: u32,
     /// Keys one connection may authenticate.
     pub auth_keys: usize,
@@ -44,7 +51,9 @@ pub struct Limits {
     pub connections: usize,
     /// Connections of one address. Many people share one behind a carrier's NAT.
     pub connections_per_address: usize,
-    /// Seconds from accepting a socket to the end of its request head.
+    /// Seconds from accepting a socket to its first byte.
+    pub first_byte_secs: u64,
+    /// Seconds from there to the end of its request head, however slowly it comes.
     pub handshake_secs: u64,
     /// Seconds of silence after which a connection is pinged.
     pub ping_secs: u64,
@@ -52,15 +61,26 @@ pub struct Limits {
     pub idle_secs: u64,
     /// Bytes waiting to be sent to one connection before it is closed as too slow.
     pub outbound_bytes: usize,
-    /// Messages one connection may send a minute, before it is asked to slow down.
-    pub messages_per_minute: u32,
+    /// Bytes one connection may send a second, of which it may save up `inbound_burst_bytes`.
+    /// Beyond, its socket is not read for a while: nothing is refused, the sender waits. This much
+    /// lets a loader on the same machine be as fast as signatures can be checked; on an open
+    /// address 131072 with a burst of 4194304 is ample.
+    pub inbound_bytes_per_sec: u64,
+    /// Bytes one connection may send at once.
+    pub inbound_burst_bytes: u64,
+    /// What every message costs of these beside its own bytes, since reading one is work.
+    pub message_cost_bytes: u64,
+    /// What a message costs that is no message, or an event that its author did not sign.
+    pub junk_cost_bytes: u64,
     /// Negentropy sessions of one connection (NIP-77).
     pub reconciliations: usize,
     /// Events one negentropy session may cover.
     pub reconciliation_events: usize,
     /// Bytes of one negentropy message before hex.
     pub reconciliation_bytes: u64,
-    /// Events waiting for the writer before more are refused.
+    /// Events of all connections waiting for the check of their signature before more are refused.
+    pub verify_queue: usize,
+    /// Events waiting for the writer before their senders wait.
     pub writer_queue: usize,
 }
 
@@ -74,6 +94,7 @@ impl Default for Limits {
             subscription_id_chars: 64,
             subscriptions: 200,
             filters: 20,
+            filter_tags: 3,
             filter_values: 5_000,
             default_limit: 500,
             max_limit: 1_000,
@@ -84,14 +105,19 @@ impl Default for Limits {
             auth_keys: 8,
             connections: 4_096,
             connections_per_address: 256,
+            first_byte_secs: 3,
             handshake_secs: 5,
             ping_secs: 50,
             idle_secs: 180,
             outbound_bytes: 4 << 20,
-            messages_per_minute: 60_000,
+            inbound_bytes_per_sec: 64 << 20,
+            inbound_burst_bytes: 64 << 20,
+            message_cost_bytes: 256,
+            junk_cost_bytes: 65_536,
             reconciliations: 4,
             reconciliation_events: 1_000_000,
             reconciliation_bytes: 60_000,
+            verify_queue: 8_192,
             writer_queue: 8_192,
         }
     }

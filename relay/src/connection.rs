@@ -54,6 +54,8 @@ thread_local! {
 struct Duct {
     stream: TcpStream,
     control: Vec<u8>,
+    /// Bytes that were read since they were last asked about.
+    read_bytes: usize,
 }
 
 impl AsyncRead for Duct {
@@ -62,7 +64,10 @@ impl AsyncRead for Duct {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(context, buffer)
+        let before = buffer.filled().len();
+        let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
+        self.read_bytes += buffer.filled().len() - before;
+        polled
     }
 }
 
@@ -147,7 +152,7 @@ pub async fn converse<B: Backend>(
         .max_write_buffer_size(CONTROL_BYTES_MAX)
         .max_message_size(Some(limits.message_bytes))
         .max_frame_size(Some(limits.message_bytes));
-    let duct = Duct { stream, control: Vec::new() };
+    let duct = Duct { stream, control: Vec::new(), read_bytes: first.len() };
     let socket =
         WebSocketStream::from_partially_read(duct, first, Role::Server, Some(config)).await;
     let session = Session::new(Arc::clone(&shared.rules), line.address, challenge);
@@ -251,9 +256,9 @@ impl<B: Backend> Connection<B> {
             if !self.session.wants_input() || self.is_flooded() {
                 break;
             }
-            let Poll::Ready(message) = Pin::new(&mut self.socket).poll_next(context) else {
-                break;
-            };
+            let polled = Pin::new(&mut self.socket).poll_next(context);
+            self.count_read();
+            let Poll::Ready(message) = polled else { break };
             moved = true;
             match message {
                 None => return Err(End::Theirs),
@@ -263,6 +268,14 @@ impl<B: Backend> Connection<B> {
             self.work();
         }
         Ok(moved)
+    }
+
+    fn count_read(&mut self) {
+        let bytes = std::mem::take(&mut self.socket.get_mut().read_bytes);
+        if bytes > 0 {
+            let clock_ms = self.clock_ms();
+            self.session.spend(bytes, clock_ms);
+        }
     }
 
     fn hear(&mut self, message: &Message) -> Result<(), End> {
@@ -404,6 +417,11 @@ impl<B: Backend> Connection<B> {
     }
 
     fn poll_timer(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        // A connection that has sent too much waits for less long than a silent one.
+        let due = self.began + Duration::from_millis(self.session.deadline_ms());
+        if due < self.timer.deadline() {
+            self.timer.as_mut().reset(due);
+        }
         ready!(self.timer.as_mut().poll(context));
         let clock_ms = self.clock_ms();
         self.session.tick(clock_ms);
@@ -419,7 +437,7 @@ impl<B: Backend> Connection<B> {
     /// The last words, for as long as anyone may reasonably take to hear them.
     async fn leave(self, end: End) {
         let Self { socket, mut unsent, .. } = self;
-        let Duct { mut stream, mut control } = socket.into_inner();
+        let Duct { mut stream, mut control, .. } = socket.into_inner();
         unsent.append(&mut control);
         match end {
             End::TooSlow => return,

@@ -48,7 +48,7 @@ impl<B: Backend> Relay<B> {
         let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
         Self(Arc::new(Shared {
             rules: Arc::new(Rules::new(&settings)),
-            verifier: Verifier::new(settings.limits.writer_queue, Arc::clone(&counters)),
+            verifier: Verifier::new(settings.limits.verify_queue, Arc::clone(&counters)),
             backend,
             settings,
             audience: Audience::default(),

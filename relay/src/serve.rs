@@ -177,10 +177,16 @@ impl<B: Backend, D: HttpDoor> Floor<B, D> {
     }
 
     async fn head(&self, stream: &mut TcpStream) -> Option<Head> {
-        let deadline = Duration::from_secs(self.shared.settings.limits.handshake_secs);
+        let limits = &self.shared.settings.limits;
         let mut stopped = self.stopped.clone();
+        let read = async {
+            let first_byte = Duration::from_secs(limits.first_byte_secs);
+            tokio::time::timeout(first_byte, stream.readable()).await.ok()?.ok()?;
+            let deadline = Duration::from_secs(limits.handshake_secs);
+            tokio::time::timeout(deadline, Head::read(stream)).await.ok()
+        };
         let read = tokio::select! {
-            read = tokio::time::timeout(deadline, Head::read(stream)) => read.ok()?,
+            read = read => read?,
             _ = stopped.wait_for(|stopped| *stopped) => return None,
         };
         match read {

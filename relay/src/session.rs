@@ -116,7 +116,7 @@ impl Session {
     /// One text message. Gives the place of its verb in [`crate::VERBS`].
     pub fn receive(&mut self, text: &str, now: Timestamp, clock_ms: u64) -> usize {
         self.pulse.heard(clock_ms);
-        let allowed = self.allowance.take(clock_ms);
+        self.allowance.take(self.rules.limits.message_cost_bytes);
         let message = ClientMessage::parse(text);
         let verb = verb(&message);
         if self.farewell.is_some() {
@@ -124,7 +124,6 @@ impl Session {
         }
         match message {
             Err(complaint) => self.complain(complaint),
-            Ok(message) if !allowed => self.slow_down(message),
             Ok(message) => self.obey(message, text.len(), now, clock_ms),
         }
         verb
@@ -135,6 +134,12 @@ impl Session {
         self.pulse.heard(clock_ms);
     }
 
+    /// So many bytes were read from the socket, whatever they turn out to be.
+    pub fn spend(&mut self, bytes: usize, clock_ms: u64) {
+        self.allowance.fill(clock_ms);
+        self.allowance.take(u64::try_from(bytes).unwrap_or(u64::MAX));
+    }
+
     /// The signature check of an [`Errand`] is done.
     pub fn verified(
         &mut self,
@@ -143,6 +148,9 @@ impl Session {
         weight: usize,
         outcome: Result<VerifiedEvent, Rejection>,
     ) {
+        if outcome.as_ref().is_err_and(|why| why.prefix == Prefix::Invalid) {
+            self.mind_junk();
+        }
         match purpose {
             Purpose::Authenticate => self.authenticated(id, outcome),
             Purpose::Store => {
@@ -225,6 +233,7 @@ impl Session {
 
     /// Time has passed: call at [`Session::deadline_ms`].
     pub fn tick(&mut self, clock_ms: u64) {
+        self.allowance.fill(clock_ms);
         for text in self.reconciliations.expire(clock_ms, &self.rules.limits) {
             self.say(text);
         }
@@ -238,7 +247,8 @@ impl Session {
     /// When to [`tick`](Session::tick) next, in milliseconds since the connection began.
     #[must_use]
     pub fn deadline_ms(&self) -> u64 {
-        self.pulse.deadline_ms(&self.rules.limits)
+        let silence_ms = self.pulse.deadline_ms(&self.rules.limits);
+        self.allowance.overdrawn_until_ms().map_or(silence_ms, |ms| ms.min(silence_ms))
     }
 
     /// The relay stops: everything open is closed, what is under way is still answered.
@@ -281,6 +291,7 @@ impl Session {
         let limits = &self.rules.limits;
         self.farewell.is_none()
             && !self.auth.is_checking()
+            && self.allowance.overdrawn_until_ms().is_none()
             && self.in_flight.has_room(limits)
             && self.outbox_bytes <= limits.outbound_bytes / 4
     }
@@ -370,6 +381,11 @@ impl Session {
             let text = wire::auth(challenge);
             self.say(text);
         }
+    }
+
+    /// What nobody could use costs more than its bytes, so that sending it is soon slow.
+    fn mind_junk(&mut self) {
+        self.allowance.take(self.rules.limits.junk_cost_bytes);
     }
 
     fn say(&mut self, text: String) {

@@ -366,7 +366,7 @@ async fn a_trusted_proxy_is_counted_by_whom_it_speaks_for() {
 
 #[tokio::test]
 async fn one_event_too_many_to_check_is_refused() {
-    let house = House::open(Limits { writer_queue: 0, ..Limits::default() }).await;
+    let house = House::open(Limits { verify_queue: 0, ..Limits::default() }).await;
     let mut client = house.client().await;
     client.publish(&note(1, "one more than none")).await;
     let ok = client.hear().await;

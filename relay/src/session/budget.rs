@@ -4,38 +4,52 @@
 
 use ayni_protocol::Limits;
 
-/// Messages a minute, as a bucket that starts full and fills again evenly.
+/// Bytes that may be sent, as a bucket that starts full and fills again evenly.
+///
+/// Nothing is refused for its sake. Where more was taken than was there the socket is not read
+/// until it has filled again, so an honest sender waits in TCP and loses nothing.
 #[derive(Debug)]
 pub struct Allowance {
-    per_minute: u64,
-    /// Thousandths of 1/60 of a message, so that filling needs no fractions.
-    level: u64,
+    per_sec: i64,
+    /// Thousandths of a byte, so that filling needs no fractions; below 0 it is overdrawn.
+    level: i64,
+    full: i64,
     filled_at_ms: u64,
 }
-
-/// What one message costs, and what a bucket of one message a minute gains in a minute.
-const MESSAGE: u64 = 60_000;
 
 impl Allowance {
     /// A full bucket.
     #[must_use]
     pub fn new(limits: &Limits) -> Self {
-        let per_minute = u64::from(limits.messages_per_minute);
-        Self { per_minute, level: per_minute * MESSAGE, filled_at_ms: 0 }
+        let full = signed(limits.inbound_burst_bytes).saturating_mul(1_000);
+        let per_sec = signed(limits.inbound_bytes_per_sec).max(1);
+        Self { per_sec, level: full, full, filled_at_ms: 0 }
     }
 
-    /// Takes one message from the bucket, if there is one.
-    pub fn take(&mut self, clock_ms: u64) -> bool {
-        let passed_ms = clock_ms.saturating_sub(self.filled_at_ms).min(MESSAGE);
-        self.filled_at_ms = self.filled_at_ms.max(clock_ms);
-        let full = self.per_minute * MESSAGE;
-        self.level = (self.level + passed_ms * self.per_minute).min(full);
-        let enough = self.level >= MESSAGE;
-        if enough {
-            self.level -= MESSAGE;
-        }
-        enough
+    /// Takes bytes out, even where they are not there.
+    pub fn take(&mut self, bytes: u64) {
+        self.level = self.level.saturating_sub(signed(bytes).saturating_mul(1_000));
     }
+
+    /// Fills what time has given.
+    pub fn fill(&mut self, clock_ms: u64) {
+        let passed_ms = signed(clock_ms.saturating_sub(self.filled_at_ms));
+        self.filled_at_ms = self.filled_at_ms.max(clock_ms);
+        let given = passed_ms.saturating_mul(self.per_sec);
+        self.level = self.level.saturating_add(given).min(self.full);
+    }
+
+    /// When it will no longer be overdrawn; nothing if it is not.
+    #[must_use]
+    pub fn overdrawn_until_ms(&self) -> Option<u64> {
+        let missing = self.level.saturating_neg();
+        let ms = missing.saturating_add(self.per_sec - 1) / self.per_sec;
+        (missing > 0).then(|| self.filled_at_ms.saturating_add(ms.unsigned_abs()))
+    }
+}
+
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 /// Events that were taken in and have no OK yet, by their bytes.
@@ -124,13 +138,31 @@ mod tests {
 
     #[test]
     fn the_bucket_fills_again_evenly() {
-        let mut allowance = Allowance::new(&Limits { messages_per_minute: 3, ..Limits::default() });
-        assert_eq!([0, 0, 0, 0].map(|ms| allowance.take(ms)), [true, true, true, false]);
-        assert!(!allowance.take(19_999));
-        assert!(allowance.take(20_000));
-        assert!(!allowance.take(20_000));
-        assert_eq!([900_000; 4].map(|ms| allowance.take(ms)), [true, true, true, false]);
-        assert!(!allowance.take(1), "a clock that goes back gives nothing");
+        let limits =
+            Limits { inbound_bytes_per_sec: 10, inbound_burst_bytes: 100, ..Limits::default() };
+        let mut allowance = Allowance::new(&limits);
+        allowance.take(100);
+        assert_eq!(allowance.overdrawn_until_ms(), None, "what was saved up");
+        allowance.take(1);
+        assert_eq!(allowance.overdrawn_until_ms(), Some(100));
+        allowance.fill(99);
+        assert_eq!(allowance.overdrawn_until_ms(), Some(100));
+        allowance.fill(100);
+        assert_eq!(allowance.overdrawn_until_ms(), None);
+        allowance.fill(3_600_000);
+        allowance.fill(1);
+        allowance.take(101);
+        assert_eq!(allowance.overdrawn_until_ms(), Some(3_600_100), "no more than that is saved");
+    }
+
+    #[test]
+    fn a_bucket_that_gives_nothing_is_not_waited_for_in_vain() {
+        let limits =
+            Limits { inbound_bytes_per_sec: 0, inbound_burst_bytes: 0, ..Limits::default() };
+        let mut allowance = Allowance::new(&limits);
+        allowance.take(u64::MAX);
+        allowance.take(u64::MAX);
+        assert!(allowance.overdrawn_until_ms().is_some());
     }
 
     #[test]

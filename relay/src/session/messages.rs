@@ -51,7 +51,10 @@ impl Session {
                 let errand = Errand { event, purpose: Purpose::Authenticate, weight: 0 };
                 self.work.push_back(Work::Verify(errand));
             }
-            Err(rejection) => self.say(wire::ok(&event.id, false, &rejection.to_string())),
+            Err(rejection) => {
+                self.mind_junk();
+                self.say(wire::ok(&event.id, false, &rejection.to_string()));
+            }
         }
     }
 
@@ -166,6 +169,7 @@ impl Session {
     }
 
     pub(super) fn complain(&mut self, complaint: Complaint) {
+        self.mind_junk();
         match complaint {
             Complaint::Notice(rejection) => self.say(wire::notice(&rejection.to_string())),
             Complaint::Event(id, rejection) => self.refuse_event(&id, &rejection),
@@ -177,27 +181,6 @@ impl Session {
                 self.drop_reconciliation(&id);
                 self.refuse_reconciliation(&id, &rejection);
             }
-        }
-    }
-
-    /// Answers a message that came beyond the allowance. Closing things is always allowed.
-    pub(super) fn slow_down(&mut self, message: ClientMessage) {
-        let why = Rejection::new(Prefix::RateLimited, "too many messages; slow down");
-        match message {
-            ClientMessage::Event(event) => self.refuse_event(&event.id, &why),
-            ClientMessage::Auth(event) => self.say(wire::ok(&event.id, false, &why.to_string())),
-            ClientMessage::Req(name, _) => {
-                self.drop_subscription(&name);
-                self.close_subscription(&name, &why);
-            }
-            ClientMessage::Count(name, _) => self.close_subscription(&name, &why),
-            ClientMessage::NegOpen(id, ..) | ClientMessage::NegMessage(id, _) => {
-                self.drop_reconciliation(&id);
-                self.refuse_reconciliation(&id, &why);
-            }
-            ClientMessage::Close(name) => self.drop_subscription(&name),
-            ClientMessage::NegClose(id) => self.drop_reconciliation(&id),
-            ClientMessage::Unknown(_) => {}
         }
     }
 }
@@ -214,6 +197,10 @@ fn check_name(name: &str, limits: &Limits) -> Result<(), Rejection> {
 fn check_filters(filters: &[Filter], limits: &Limits) -> Result<(), Rejection> {
     if filters.len() > limits.filters {
         let sentence = format!("at most {} filters a message", limits.filters);
+        return Err(Rejection::invalid(sentence));
+    }
+    if filters.iter().any(|filter| filter.tags.len() > limits.filter_tags) {
+        let sentence = format!("at most {} tag attributes in one filter", limits.filter_tags);
         return Err(Rejection::invalid(sentence));
     }
     if filters.iter().any(|filter| filter.values() > limits.filter_values) {

@@ -109,13 +109,16 @@ fn subscriptions_and_their_ids() {
 }
 
 #[test]
-fn filters_and_their_values() {
+fn filters_their_tags_and_their_values() {
     check_limits(
-        Limits { filters: 2, filter_values: 3, ..Limits::default() },
+        Limits { filters: 2, filter_tags: 1, filter_values: 3, ..Limits::default() },
         r##"
         ["REQ","a",{"kinds":[1,2,3]},{}]
         ["REQ","b",{},{},{}]
         ["REQ","c",{"kinds":[1,2],"#t":["x","y"]}]
+        ["REQ","d",{"#t":[],"#e":[]}]
+        ["COUNT","d",{"#t":[],"#e":[]}]
+        ["NEG-OPEN","d",{"#t":[],"#e":[]},"61"]
         ["COUNT","c",{},{},{}]
         ["NEG-OPEN","c",{"kinds":[1,2,3,4]},"61"]
         ["REQ","together",{"kinds":[1,2,3]}]
@@ -128,6 +131,12 @@ fn filters_and_their_values() {
             < ["CLOSED","b","invalid: at most 2 filters a message"]
             > ["REQ","c",{"kinds":[1,2],"#t":["x","y"]}]
             < ["CLOSED","c","invalid: at most 3 values in one filter"]
+            > ["REQ","d",{"#t":[],"#e":[]}]
+            < ["CLOSED","d","invalid: at most 1 tag attributes in one filter"]
+            > ["COUNT","d",{"#t":[],"#e":[]}]
+            < ["CLOSED","d","invalid: at most 1 tag attributes in one filter"]
+            > ["NEG-OPEN","d",{"#t":[],"#e":[]},"61"]
+            < ["NEG-ERR","d","invalid: at most 1 tag attributes in one filter"]
             > ["COUNT","c",{},{},{}]
             < ["CLOSED","c","invalid: at most 2 filters a message"]
             > ["NEG-OPEN","c",{"kinds":[1,2,3,4]},"61"]
@@ -205,46 +214,68 @@ fn auth_attempts_and_auth_keys() {
     );
 }
 
+/// A talk with a budget of 10 bytes a second and 100 at once, and what is asked of it.
+fn thrifty(message_cost_bytes: u64, junk_cost_bytes: u64) -> Talk {
+    let (inbound_bytes_per_sec, inbound_burst_bytes) = (10, 100);
+    let limits = Limits {
+        inbound_bytes_per_sec,
+        inbound_burst_bytes,
+        message_cost_bytes,
+        junk_cost_bytes,
+        auth_attempts: 0,
+        ..Limits::default()
+    };
+    Talk::new(&Settings { limits, ..settings() })
+}
+
 #[test]
-fn messages_per_minute() {
-    let limits = Limits { messages_per_minute: 2, ..Limits::default() };
-    let script = r#"
-        def note ana 1 | x
-        ["REQ","s",{}]
-        ["NEG-OPEN","n",{},"6100000200"]
-        ["EVENT",<note>]
-        ["REQ","t",{}]
-        ["COUNT","t",{}]
-        ["NEG-MSG","n","6100000200"]
-        ["CLOSE","s"]
-        auth ana
-        "#;
-    let mut talk = Talk::new(&Settings { limits, ..settings() });
-    talk.run(script);
-    talk.clock_ms = 30_000;
-    talk.run("[\"EVENT\",<note>]\n[\"EVENT\",<note>]");
-    expect![[r#"
-        > ["REQ","s",{}]
-        < ["EOSE","s",["finish"]]
-        > ["NEG-OPEN","n",{},"6100000200"]
-        < ["NEG-MSG","n","6100000200"]
-        > ["EVENT",<note>]
-        < ["OK","note.id",false,"rate-limited: too many messages; slow down"]
-        > ["REQ","t",{}]
-        < ["CLOSED","t","rate-limited: too many messages; slow down"]
-        > ["COUNT","t",{}]
-        < ["CLOSED","t","rate-limited: too many messages; slow down"]
-        > ["NEG-MSG","n","6100000200"]
-        < ["NEG-ERR","n","rate-limited: too many messages; slow down"]
-        > ["CLOSE","s"]
-        > auth ana
-        < ["OK","auth-ana.id",false,"rate-limited: too many messages; slow down"]
-        > ["EVENT",<note>]
-        < ["OK","note.id",true,""]
-        > ["EVENT",<note>]
-        < ["OK","note.id",false,"rate-limited: too many messages; slow down"]
-    "#]]
-    .assert_eq(&talk.transcript);
+fn inbound_bytes_per_sec_and_inbound_burst_bytes() {
+    let mut talk = thrifty(0, 0);
+    let session = &mut talk.session;
+    session.spend(100, 0);
+    assert!(session.wants_input());
+    session.spend(1, 0);
+    assert!(!session.wants_input(), "one more than may be sent at once");
+    assert_eq!(session.deadline_ms(), 100, "and until then");
+    session.tick(99);
+    assert!(!session.wants_input());
+    session.tick(100);
+    assert!(session.wants_input() && session.deadline_ms() > 1_000);
+    talk.run(r#"["REQ","s",{}]"#);
+    assert!(talk.transcript.contains("EOSE"), "nothing was refused");
+}
+
+#[test]
+fn message_cost_bytes() {
+    let mut talk = thrifty(50, 0);
+    for rest in [true, true, false] {
+        talk.send(r#"["CLOSE","s"]"#);
+        assert_eq!(talk.session.wants_input(), rest);
+    }
+}
+
+#[test]
+fn junk_cost_bytes() {
+    let mut forged = note_text("ana");
+    forged = forged.replace("\"content\":\"x\"", "\"content\":\"y\"");
+    let auth = note_text("ana").replace("\"EVENT\"", "\"AUTH\"");
+    for junk in ["nonsense", r#"["REQ","s",{"limit":-1}]"#, r#"["EVENT",{}]"#, &forged, &auth] {
+        let mut talk = thrifty(0, 101);
+        talk.send(junk);
+        talk.work();
+        assert!(!talk.session.wants_input(), "{junk}");
+    }
+    for fine in [r#"["REQ","s",{}]"#, r#"["PING"]"#, &note_text("ana")] {
+        let mut talk = thrifty(0, 101);
+        talk.send(fine);
+        talk.work();
+        assert!(talk.session.wants_input(), "{fine}");
+    }
+}
+
+fn note_text(who: &str) -> String {
+    let note = Draft::new(kind::NOTE).content("x").sign(&keys(who), NOW, [0; 32]);
+    format!("[\"EVENT\",{}]", note.json())
 }
 
 #[test]
