@@ -90,7 +90,9 @@ impl Admission<'_> {
 
     fn ordinary(&self, event: &VerifiedEvent, origin: Origin) -> Result<(), Rejection> {
         let members_only = self.config.relay.write == Write::Members;
-        if origin != Origin::Client || !members_only || self.is_known(&event.pubkey) {
+        // Whoever asks to vanish is heard, member or not (NIP-62).
+        let heard = event.kind == kind::VANISH || self.is_known(&event.pubkey);
+        if origin != Origin::Client || !members_only || heard {
             return Ok(());
         }
         let sentence = "only members of this community may write here; ask for an account first";

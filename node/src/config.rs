@@ -32,7 +32,8 @@ pub struct Config {
 pub struct Node {
     /// Address and port to listen on.
     pub listen: String,
-    /// Addresses under which clients reach this node, for NIP-42, such as `wss://ayni.example`.
+    /// Addresses under which clients reach this node, for NIP-42 and NIP-62, such as
+    /// `wss://ayni.example`.
     /// The listening address always counts.
     pub public_urls: Vec<String>,
     /// What is logged: `error`, `warn`, `info`, `debug`, or a tracing filter.
@@ -162,6 +163,14 @@ impl Config {
         }
         check_names(&table)?;
         Ok(table.try_into()?)
+    }
+
+    /// How the store is kept; requests to vanish are heard under the node's addresses.
+    #[must_use]
+    pub fn store_options(&self) -> ayni_store::Options {
+        let mut urls = self.node.public_urls.clone();
+        urls.push(format!("ws://{}", self.node.listen));
+        ayni_store::Options { urls, ..ayni_store::Options::default() }
     }
 
     /// The whole configuration with its defaults, as TOML.

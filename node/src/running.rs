@@ -85,7 +85,9 @@ impl Audience for Hearers {
 pub async fn start(options: Options) -> Result<Running> {
     let Options { config, data, local_beacon } = options;
     let node_keys = keys::of_node(&data, "node")?;
-    let (store, recovery) = DiskStore::open(&data).context("cannot open the store")?;
+    let options = config.store_options();
+    let (store, recovery) =
+        DiskStore::open_with(&data, &options).context("cannot open the store")?;
     tracing::info!(%recovery, "the store is open");
     let store = Arc::new(store);
     let known = Known { insecure_test_chains: config.beacon.insecure_test_chain };

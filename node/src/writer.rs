@@ -9,7 +9,7 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use ayni_protocol::{Prefix, Rejection, Timestamp, VerifiedEvent};
+use ayni_protocol::{Prefix, Rejection, Timestamp, VerifiedEvent, kind};
 use ayni_relay::Accepted;
 use ayni_store::{DiskStore, Fault, Outcome, Position, Store as _};
 use ayni_witness::beacon::Known;
@@ -22,6 +22,13 @@ use crate::desk::{Desk, Moment};
 
 /// How many events one sync may cover.
 const BATCH_MAX: usize = 1_024;
+
+/// What is answered to a request to vanish.
+const VANISHED: &str = "everything you wrote until then is gone from here and will not be taken \
+                        again; what stands in the community's books stays, since others' balances \
+                        and votes rest on it";
+/// What is answered to whoever brings it back.
+const BARRED: &str = "whom this event belongs to asked this relay to forget all that is older";
 
 /// What the writer is asked to do.
 pub enum Command {
@@ -73,6 +80,10 @@ pub fn fold(store: &DiskStore, known: Known) -> Book {
     let mut book = Book::new(known);
     store.replay(Book::reads, |event| book.apply(event));
     book
+}
+
+fn refused(sentence: &'static str) -> Result<Accepted, Rejection> {
+    Err(Rejection::invalid(sentence))
 }
 
 fn moment(entropy: &mut dyn FnMut() -> [u8; 32]) -> Moment<'_> {
@@ -140,6 +151,12 @@ impl<A: Audience> Writer<A> {
             let _ = answer.send(Ok(Accepted::duplicate()));
             return;
         }
+        if event.kind == kind::VANISH && origin == Origin::Client && !self.store.heeds(event) {
+            let sentence = "this request names other relays and nothing goes here; \
+                            name this relay's address, or ALL_RELAYS, and sign again";
+            let _ = answer.send(Err(Rejection::invalid(sentence)));
+            return;
+        }
         match self.desk.take(book, event, origin, &mut moment(&mut clock::entropy)) {
             Ok(stored) => {
                 let mut answer = Some(answer);
@@ -183,12 +200,16 @@ impl<A: Audience> Writer<A> {
 
     fn tell(&self, written: Written, outcome: Outcome) {
         let (position, verdict) = match outcome {
+            Outcome::Stored(Position(position)) if self.store.heeds(&written.event) => {
+                (Some(position), Ok(Accepted::info(VANISHED)))
+            }
             Outcome::Stored(Position(position)) => (Some(position), Ok(Accepted::stored())),
             Outcome::Ephemeral => (None, Ok(Accepted::stored())),
             Outcome::Duplicate => (None, Ok(Accepted::duplicate())),
-            Outcome::Superseded => (None, Err("a newer version of this event is stored here")),
-            Outcome::Deleted => (None, Err("its author deleted this event")),
-            Outcome::Expired => (None, Err("this event has expired")),
+            Outcome::Superseded => (None, refused("a newer version of this event is stored here")),
+            Outcome::Deleted => (None, refused("its author deleted this event")),
+            Outcome::Vanished => (None, Err(Rejection::new(Prefix::Blocked, BARRED))),
+            Outcome::Expired => (None, refused("this event has expired")),
         };
         let mut verdict = verdict.map_err(Rejection::invalid);
         if matches!(outcome, Outcome::Stored(_) | Outcome::Ephemeral) {

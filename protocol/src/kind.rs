@@ -80,6 +80,8 @@ kinds! {
     REPOST = 6;
     /// Generic repost (NIP-18).
     GENERIC_REPOST = 16;
+    /// Request to vanish (NIP-62).
+    VANISH = 62;
     /// Direct message kept by a recipient (NIP-17).
     GIFT_WRAP = 1059;
     /// Gift wrap that is handed on and never kept (NIP-59).

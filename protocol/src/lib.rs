@@ -17,6 +17,7 @@ pub mod laws;
 pub mod limits;
 pub mod part;
 pub mod rejection;
+pub mod relay_url;
 pub mod shape;
 pub mod sign;
 pub mod verify;

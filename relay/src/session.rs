@@ -23,6 +23,7 @@ use std::collections::VecDeque;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use ayni_protocol::relay_url::normalised;
 use ayni_protocol::wire::{ClientMessage, Complaint};
 use ayni_protocol::{EventId, Limits, Prefix, Rejection, Timestamp, VerifiedEvent, wire};
 
@@ -53,7 +54,7 @@ impl Rules {
     /// The rules that settings give.
     #[must_use]
     pub fn new(settings: &Settings) -> Self {
-        let urls = settings.public_urls.iter().filter_map(|url| auth::normalised(url)).collect();
+        let urls = settings.public_urls.iter().filter_map(|url| normalised(url)).collect();
         Self { limits: settings.limits.clone(), urls, auth: settings.auth }
     }
 }

@@ -8,7 +8,7 @@ use expect_test::expect;
 use crate::frame::Frame;
 use crate::journal::HEAD;
 use crate::testing::ram::{RamDisk, Trouble};
-use crate::testing::{CROWD, NOW, event, journal};
+use crate::testing::{CROWD, NOW, event, ids, journal, reference, urls};
 use crate::{DiskStore, Fault, MemoryStore, Recovery, Store};
 
 const SEGMENT_BYTES: u64 = 3_000;
@@ -16,7 +16,8 @@ const SEGMENT_BYTES: u64 = 3_000;
 type Journal = Vec<(u64, String)>;
 
 fn open(disk: &RamDisk) -> Result<(DiskStore, Recovery), Fault> {
-    DiskStore::open_on(Arc::new(disk.clone()), SEGMENT_BYTES, None)
+    let (store, recovery) = DiskStore::open_on(Arc::new(disk.clone()), SEGMENT_BYTES, None)?;
+    Ok((store.answering_to(&urls()), recovery))
 }
 
 fn reopened(disk: &RamDisk) -> (Journal, Recovery) {
@@ -30,49 +31,76 @@ fn reopened(disk: &RamDisk) -> (Journal, Recovery) {
 }
 
 /// What a life of a store is made of.
+#[derive(Clone)]
 enum Act {
     Append(Vec<VerifiedEvent>),
+    /// Takes out every so manieth event that is there.
+    Remove(usize),
     Compact,
 }
 
-/// A life with several segments, deletions and two compactions.
+impl Act {
+    fn on(&self, store: &dyn Store) -> Result<(), Fault> {
+        match self {
+            Self::Append(batch) => store.append(batch, NOW).map(drop),
+            Self::Remove(every) => {
+                let named: Vec<_> = ids(store).into_iter().step_by(*every).collect();
+                store.remove(&named).map(drop)
+            }
+            Self::Compact => Ok(()),
+        }
+    }
+
+    /// What is left of it if it was not acknowledged: any first part.
+    fn parts(&self) -> Vec<Self> {
+        match self {
+            Self::Append(batch) => {
+                (0..=batch.len()).map(|some| Self::Append(batch[..some].to_vec())).collect()
+            }
+            whole => vec![Self::Compact, whole.clone()],
+        }
+    }
+}
+
+/// A life with several segments, deletions, removals, two who vanish and two compactions.
 fn life() -> Vec<Act> {
     let mut batches = CROWD.chunks(5).map(|batch| Act::Append(batch.to_vec()));
     let mut life: Vec<_> = batches.by_ref().take(5).collect();
     life.push(Act::Compact);
     life.extend(batches.by_ref().take(3));
+    life.push(Act::Remove(4));
     life.push(Act::Compact);
     life.extend(batches);
+    life.push(Act::Remove(7));
     life
 }
 
-/// Lives it on a disk with one trouble. Gives the store, and the events that were acknowledged and
-/// those of a batch that nobody knows of.
-fn live(
-    disk: &RamDisk,
-    call: usize,
-    trouble: Trouble,
-) -> (DiskStore, MemoryStore, Vec<VerifiedEvent>) {
+/// Lives it on a disk with one trouble. Gives the store, what was acknowledged, and the act that
+/// nobody knows the end of.
+fn live(disk: &RamDisk, call: usize, trouble: Trouble) -> (DiskStore, MemoryStore, Act) {
     let (store, _) = open(disk).unwrap();
-    let reference = MemoryStore::new();
-    let mut unknown = Vec::new();
+    let reference = reference();
+    let mut unknown = None;
     disk.fail_at(call, trouble);
     for act in life() {
-        match act {
-            Act::Compact => {
-                let _ = store.compact(NOW);
+        let was_poisoned = store.is_poisoned();
+        if matches!(act, Act::Compact) {
+            let _ = store.compact(NOW);
+            continue;
+        }
+        // What is removed is chosen by what is there, so the reference is asked first.
+        let before = reference.copy();
+        act.on(&before).unwrap();
+        match act.on(&store) {
+            Ok(()) => {
+                assert!(!was_poisoned || journal(&before) == journal(&reference));
+                act.on(&reference).unwrap();
             }
-            Act::Append(batch) => match store.append(&batch, NOW) {
-                Ok(outcomes) => {
-                    assert!(unknown.is_empty(), "nothing is accepted after what nobody knows");
-                    assert_eq!(outcomes, reference.append(&batch, NOW).unwrap());
-                }
-                Err(_) if store.is_poisoned() && unknown.is_empty() => unknown = batch,
-                Err(_) => {}
-            },
+            Err(_) if store.is_poisoned() && unknown.is_none() => unknown = Some(act),
+            Err(_) => {}
         }
     }
-    (store, reference, unknown)
+    (store, reference, unknown.unwrap_or(Act::Compact))
 }
 
 #[test]
@@ -93,13 +121,13 @@ fn every_call_fails_once_in_every_way() {
             drop(store);
             for kept in [0, 1, 100, 201, 254, 255] {
                 let (after, _) = reopened(&disk.after_cut(kept));
-                let possible = |some: usize| {
+                let possible = |part: &Act| {
                     let all = reference.copy();
-                    all.append(&unknown[..some], NOW).unwrap();
+                    part.on(&all).unwrap();
                     journal(&all) == after
                 };
                 assert!(
-                    (0..=unknown.len()).any(possible),
+                    unknown.parts().iter().any(possible),
                     "call {call}, {trouble:?}, {kept} of what was not synced"
                 );
             }

@@ -6,12 +6,13 @@
 //!
 //! Deliberately absent: threads. Whoever calls waits, and a server calls from where it may wait.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use ayni_protocol::{Event, EventId, Filter, PublicKey, Timestamp, VerifiedEvent};
+use ayni_protocol::{Event, EventId, Filter, PublicKey, Timestamp, VerifiedEvent, relay_url};
 use bytes::Bytes;
 
 use crate::disk::{Disk, RealDisk};
@@ -21,14 +22,20 @@ use crate::index::scan::{Question, Slice};
 use crate::index::slots::Slot;
 use crate::index::snapshot;
 use crate::intake::Intake;
-use crate::journal::{HEAD, Head, Journal};
+use crate::journal::{HEAD, Head, Journal, Placed};
 use crate::recovery::{self, Mark, Recovery};
+use crate::rules;
 use crate::{Fault, Outcome, Page, Position, State, Store, Stored};
 
 /// Candidates that a scan looks at before it lets others in. Few in tests, so that they pause.
 const SLICE: usize = if cfg!(test) { 3 } else { 4_096 };
 /// Frames that a walk through the journal looks at before it hands them on.
 const WALK: usize = if cfg!(test) { 3 } else { 256 };
+/// Events of somebody who vanished that are taken out before readers are let in again.
+const SWEEP: usize = if cfg!(test) { 3 } else { 512 };
+
+/// Events of one removal, with one sync.
+const REMOVED: usize = 512;
 
 /// How a store is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,11 +44,14 @@ pub struct Options {
     pub segment_bytes: u32,
     /// Whether to keep a snapshot of the index from one run to the next.
     pub snapshots: bool,
+    /// The relay's own addresses: a request to vanish that names one of them is heard (NIP-62). What
+    /// was heard stays so when they change.
+    pub urls: Vec<String>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { segment_bytes: 256 << 20, snapshots: true }
+        Self { segment_bytes: 256 << 20, snapshots: true, urls: Vec::new() }
     }
 }
 
@@ -54,6 +64,8 @@ pub struct DiskStore {
     /// The place of the last event that queries see.
     last: AtomicU64,
     state: Option<State>,
+    /// Our own addresses, normalised.
+    pub(crate) own: BTreeSet<String>,
     /// Held by a compaction, so that there is one at a time.
     pub(crate) compacting: Mutex<()>,
     /// Dropped last: nobody else may work here while this is open.
@@ -92,7 +104,13 @@ impl DiskStore {
             Self::open_on(Arc::new(disk), u64::from(options.segment_bytes), state)?;
         store.folder = folder;
         store._lock = Some(lock);
-        Ok((store, recovery))
+        Ok((store.answering_to(&options.urls), recovery))
+    }
+
+    /// The same store, under these addresses.
+    pub(crate) fn answering_to(mut self, urls: &[String]) -> Self {
+        self.own = urls.iter().filter_map(|url| relay_url::normalised(url)).collect();
+        self
     }
 
     /// The store on any disk.
@@ -134,6 +152,7 @@ impl DiskStore {
         } else {
             index.build(narrow(HEAD));
         }
+        index.sweep_all();
         let recovery = Recovery { events: index.len(), from_snapshot, ..opened.recovery };
         let next = opened.next.max(Position(mark.last.0 + 1));
         let writer = Writer { journal: opened.journal, next, changed: !from_snapshot };
@@ -144,6 +163,7 @@ impl DiskStore {
             index: RwLock::new(index),
             last: AtomicU64::new(next.0 - 1),
             state,
+            own: BTreeSet::new(),
             compacting: Mutex::new(()),
             _lock: None,
         };
@@ -189,6 +209,12 @@ impl DiskStore {
         snapshot::keep(state, &index, &mark)?;
         writer.changed = false;
         Ok(())
+    }
+
+    /// Whether this is a request to vanish from here (NIP-62), by the addresses in [`Options`].
+    #[must_use]
+    pub fn heeds(&self, event: &Event) -> bool {
+        rules::vanishes(event, &self.own)
     }
 
     /// Bytes of memory that the index takes, what was deleted aside.
@@ -261,6 +287,14 @@ impl DiskStore {
         }
     }
 
+    /// Lets queries see what was written.
+    fn show(&self, placed: Placed, next: Position) {
+        let mut index = self.change();
+        index.segments.publish(placed.segment, placed.view);
+        index.apply_all(placed.segment, placed.offset);
+        self.last.store(next.0 - 1, Ordering::Release);
+    }
+
     /// Runs a scan to its end, or until `each` wants no more.
     fn scan_index(
         &self,
@@ -277,15 +311,30 @@ impl DiskStore {
 
 impl Writer {
     /// Writes the accepted events of a batch; gives where they are.
-    fn append(&mut self, accepted: &[&VerifiedEvent]) -> Result<crate::journal::Placed, Fault> {
+    fn append(
+        &mut self,
+        accepted: &[&VerifiedEvent],
+        own: &BTreeSet<String>,
+    ) -> Result<Placed, Fault> {
         let mut frames = Vec::new();
         let key = self.journal.key();
-        let first = self.next;
-        for (event, position) in accepted.iter().zip(first.0..) {
-            frame::write(event, Position(position), &key, &mut frames);
+        for (event, position) in accepted.iter().zip(self.next.0..) {
+            let vanishes = rules::vanishes(event, own);
+            frame::write(event, Position(position), &key, vanishes, &mut frames);
         }
-        let placed = self.journal.append(&frames, first)?;
-        self.next = Position(first.0 + long(accepted.len()));
+        self.append_frames(&frames, accepted.len())
+    }
+
+    /// Writes that events are taken out.
+    fn remove(&mut self, ids: &[EventId]) -> Result<Placed, Fault> {
+        let mut frame = Vec::new();
+        frame::write_removal(ids, self.next, &mut frame);
+        self.append_frames(&frame, 1)
+    }
+
+    fn append_frames(&mut self, frames: &[u8], count: usize) -> Result<Placed, Fault> {
+        let placed = self.journal.append(frames, self.next)?;
+        self.next.0 += long(count);
         self.changed = true;
         Ok(placed)
     }
@@ -297,7 +346,7 @@ impl Store for DiskStore {
         let mut next = writer.next.0;
         let mut accepted = Vec::new();
         let index = self.read();
-        let mut intake = Intake::new(&index, now);
+        let mut intake = Intake::new(&index, now, &self.own);
         let mut outcomes = Vec::with_capacity(batch.len());
         for event in batch {
             outcomes.push(intake.refuse(event).unwrap_or_else(|| {
@@ -310,12 +359,29 @@ impl Store for DiskStore {
         if accepted.is_empty() {
             return Ok(outcomes);
         }
-        let placed = writer.append(&accepted)?;
-        let mut index = self.change();
-        index.segments.publish(placed.segment, placed.view);
-        index.apply_all(placed.segment, placed.offset);
-        self.last.store(writer.next.0 - 1, Ordering::Release);
+        let placed = writer.append(&accepted, &self.own)?;
+        self.show(placed, writer.next);
+        for vanish in accepted.iter().filter(|event| rules::vanishes(event, &self.own)) {
+            while self.change().sweep(&vanish.pubkey, vanish.created_at, SWEEP) {}
+        }
         Ok(outcomes)
+    }
+
+    fn remove(&self, ids: &[EventId]) -> Result<usize, Fault> {
+        let mut writer = self.write()?;
+        let index = self.read();
+        let goes = |id: &EventId| {
+            let slot = index.find(id).and_then(|slot| index.slot(slot));
+            slot.is_some_and(|slot| rules::is_deletable(slot.kind))
+        };
+        let named: BTreeSet<_> = ids.iter().copied().filter(goes).collect();
+        drop(index);
+        let named: Vec<_> = named.into_iter().collect();
+        for some in named.chunks(REMOVED) {
+            let placed = writer.remove(some)?;
+            self.show(placed, writer.next);
+        }
+        Ok(named.len())
     }
 
     fn contains(&self, id: &EventId) -> bool {
@@ -531,7 +597,7 @@ mod tests {
     #[test]
     fn a_backup_of_a_running_store_is_a_store() {
         let folder = tempfile::tempdir().unwrap();
-        let small = Options { segment_bytes: 5_000, snapshots: true };
+        let small = Options { segment_bytes: 5_000, snapshots: true, ..Options::default() };
         let (store, _) = DiskStore::open_with(folder.path(), &small).unwrap();
         store.append(&notes(0..20), NOW).unwrap();
         let to = folder.path().join("backup");
@@ -554,7 +620,7 @@ mod tests {
     #[test]
     fn readers_and_the_writer_work_at_once() {
         let folder = tempfile::tempdir().unwrap();
-        let small = Options { segment_bytes: 20_000, snapshots: false };
+        let small = Options { segment_bytes: 20_000, snapshots: false, ..Options::default() };
         let (store, _) = DiskStore::open_with(folder.path(), &small).unwrap();
         let filter = crate::testing::filter("{'#t':['1','2']}");
         let reads = std::sync::atomic::AtomicUsize::new(0);

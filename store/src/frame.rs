@@ -17,6 +17,11 @@
 //! The hashes are those of [`crate::keyed::HashKey::of_event`]; id and author are read from the
 //! JSON, where they have fixed places, because a second copy would cost a seventh of the disk.
 //!
+//! The flags say whether the first hash is that of an address, and whether the event is a request
+//! to vanish that named this relay when it came: that must not change with the relay's addresses.
+//! One more flag marks a frame that is no event but a removal: 32 bytes of id for each event that
+//! was taken out by the operator or by retention, in place of the JSON.
+//!
 //! Deliberately absent: padding, compression and the signature's place. Frames begin wherever the
 //! last one ended, so that every torn or flipped byte is noticed by the frame that holds it.
 
@@ -32,6 +37,10 @@ pub const HEAD: usize = 40;
 const LENGTH_AND_CHECKSUM: usize = 8;
 /// The first hash is that of an address.
 const HAS_ADDRESS: u16 = 1;
+/// The event is a request to vanish from here.
+const VANISHES: u16 = 2;
+/// There is no event but a list of ids.
+const REMOVES: u16 = 4;
 /// `expires_at` of what never expires.
 const NEVER: Timestamp = Timestamp::MAX;
 
@@ -48,6 +57,10 @@ pub struct Frame<'a> {
     pub kind: Kind,
     /// Whether the first hash is that of its address.
     pub has_address: bool,
+    /// Whether it is a request to vanish that named this relay.
+    pub vanishes: bool,
+    /// Whether it is no event, but takes out those it names: see [`Frame::removed`].
+    pub removes: bool,
     /// Hashes, 8 bytes each.
     hashes: &'a [u8],
     /// The canonical JSON.
@@ -65,21 +78,51 @@ pub enum Broken {
     Damaged,
 }
 
-/// Adds the frame of an event at the end of `out`.
-pub fn write(event: &VerifiedEvent, position: Position, key: &HashKey, out: &mut Vec<u8>) {
+/// Adds the frame of an event at the end of `out`; `vanishes` where it is a request to vanish that
+/// names this relay.
+pub fn write(
+    event: &VerifiedEvent,
+    position: Position,
+    key: &HashKey,
+    vanishes: bool,
+    out: &mut Vec<u8>,
+) {
     let (has_address, hashes) = key.of_event(event);
-    let start = out.len();
-    let body = HEAD - LENGTH_AND_CHECKSUM + hashes.len() * 8 + event.json().len();
-    out.extend(narrow(body).to_le_bytes());
-    out.extend([0; 4]);
-    out.extend(position.0.to_le_bytes());
+    let address_flag = if has_address { HAS_ADDRESS } else { 0 };
+    let start = begin(hashes.len() * 8 + event.json().len(), position, out);
     out.extend(event.created_at.to_le_bytes());
     out.extend(rules::expires_at(event).unwrap_or(NEVER).to_le_bytes());
     out.extend(event.kind.0.to_le_bytes());
-    out.extend(if has_address { HAS_ADDRESS } else { 0 }.to_le_bytes());
+    out.extend((address_flag | if vanishes { VANISHES } else { 0 }).to_le_bytes());
     out.extend(narrow(hashes.len()).to_le_bytes());
     hashes.iter().for_each(|hash| out.extend(hash.to_le_bytes()));
     out.extend(event.json().as_bytes());
+    seal(start, out);
+}
+
+/// Adds a frame that takes events out.
+pub fn write_removal(ids: &[EventId], position: Position, out: &mut Vec<u8>) {
+    let start = begin(size_of_val(ids), position, out);
+    out.extend([0; 8]);
+    out.extend(NEVER.to_le_bytes());
+    out.extend([0; 2]);
+    out.extend(REMOVES.to_le_bytes());
+    out.extend([0; 4]);
+    ids.iter().for_each(|id| out.extend(id.0));
+    seal(start, out);
+}
+
+/// Begins a frame whose head is followed by so many bytes; gives where.
+fn begin(after_head: usize, position: Position, out: &mut Vec<u8>) -> usize {
+    let start = out.len();
+    out.extend(narrow(HEAD - LENGTH_AND_CHECKSUM + after_head).to_le_bytes());
+    out.extend([0; 4]);
+    out.extend(position.0.to_le_bytes());
+    start
+}
+
+/// Writes the checksum of the frame that began at `start`.
+fn seal(start: usize, out: &mut [u8]) {
     let sum = checksum(out.get(start..).unwrap_or_default()).to_le_bytes();
     if let Some(place) = out.get_mut(start + 4..start + 8) {
         place.copy_from_slice(&sum);
@@ -99,7 +142,11 @@ impl<'a> Frame<'a> {
             return Err(Broken::Damaged);
         }
         let frame = Self::read(whole).ok_or(Broken::Damaged)?;
-        let sound = frame.id().is_some() && frame.author().is_some() && frame.text().is_some();
+        let sound = if frame.removes {
+            frame.json.as_chunks::<32>().1.is_empty()
+        } else {
+            frame.id().is_some() && frame.author().is_some() && frame.text().is_some()
+        };
         if sound { Ok(frame) } else { Err(Broken::Damaged) }
     }
 
@@ -116,6 +163,8 @@ impl<'a> Frame<'a> {
             expires_at: (expires_at != NEVER).then_some(expires_at),
             kind: Kind(u16_at(head, 32)),
             has_address: flags & HAS_ADDRESS != 0,
+            vanishes: flags & VANISHES != 0,
+            removes: flags & REMOVES != 0,
             hashes: bytes.get(HEAD..json_at)?,
             json: bytes.get(json_at..length)?,
             length,
@@ -125,6 +174,12 @@ impl<'a> Frame<'a> {
     /// The hashes, in their order.
     pub fn hashes(&self) -> impl Iterator<Item = u64> + use<'a> {
         self.hashes.as_chunks::<8>().0.iter().map(|bytes| u64::from_le_bytes(*bytes))
+    }
+
+    /// What it takes out, where it is a removal.
+    pub fn removed(&self) -> impl Iterator<Item = EventId> + use<'a> {
+        let ids = if self.removes { self.json } else { &[] };
+        ids.as_chunks::<32>().0.iter().map(|id| EventId(*id))
     }
 
     /// Where in the frame its JSON begins.
@@ -201,7 +256,7 @@ mod tests {
             .content("as new");
         let event = draft.sign(&keys, 1_000, [0; 32]);
         let mut bytes = Vec::new();
-        write(&event, Position(7), &HashKey([3; 16]), &mut bytes);
+        write(&event, Position(7), &HashKey([3; 16]), false, &mut bytes);
         (event, bytes)
     }
 
@@ -215,10 +270,22 @@ mod tests {
         assert_eq!(frame.id(), Some(event.id));
         assert_eq!(frame.author(), Some(event.pubkey));
         assert_eq!(frame.text(), Some(event.json()));
-        assert!(frame.has_address);
+        assert!(frame.has_address && !frame.vanishes && !frame.removes);
+        assert_eq!(frame.removed().count(), 0);
         assert_eq!(frame.hashes().count(), 3, "address, d and t");
         assert_eq!(frame.length, bytes.len());
         assert_eq!(&bytes[frame.json_at()..], event.json().as_bytes());
+    }
+
+    #[test]
+    fn a_removal_is_read_as_it_is_written() {
+        let ids = [EventId([1; 32]), EventId([2; 32])];
+        let mut bytes = Vec::new();
+        write_removal(&ids, Position(8), &mut bytes);
+        let frame = Frame::check(&bytes).unwrap();
+        assert!(frame.removes && frame.hashes().next().is_none() && frame.id().is_none());
+        assert_eq!((frame.position, frame.length), (Position(8), bytes.len()));
+        assert_eq!(frame.removed().collect::<Vec<_>>(), ids);
     }
 
     #[test]

@@ -23,18 +23,20 @@ pub struct Intake<'a> {
     /// The latest accepted version of every address, deleted since or not.
     heads: BTreeMap<Address, (Timestamp, EventId)>,
     tombstones: Tombstones,
+    /// Our own addresses, by which a request to vanish names us.
+    own: &'a BTreeSet<String>,
 }
 
 impl<'a> Intake<'a> {
     /// A batch that comes at `now`.
-    pub fn new(index: &'a Index, now: Timestamp) -> Self {
+    pub fn new(index: &'a Index, now: Timestamp, own: &'a BTreeSet<String>) -> Self {
         let (ids, heads) = (BTreeSet::new(), BTreeMap::new());
-        Self { index, now, ids, heads, tombstones: Tombstones::default() }
+        Self { index, now, ids, heads, tombstones: Tombstones::default(), own }
     }
 
     /// Why an event is not kept; nothing if it is.
     ///
-    /// A deletion or a newer version is asked for before a duplicate: an event that this very batch
+    /// What took an event out is asked for before a duplicate: an event that this very batch
     /// deleted still has its place in the index.
     pub fn refuse(&mut self, event: &Event) -> Option<Outcome> {
         if event.kind.class() == Class::Ephemeral {
@@ -43,7 +45,11 @@ impl<'a> Intake<'a> {
         if rules::expires_at(event).is_some_and(|expires_at| expires_at <= self.now) {
             return Some(Outcome::Expired);
         }
-        if self.tombstones.cover(event) || self.index.tombstones().cover(event) {
+        let (before, batch) = (self.index.tombstones(), &self.tombstones);
+        if before.bar(event) || batch.bar(event) {
+            return Some(Outcome::Vanished);
+        }
+        if before.cover(event, batch) || batch.cover(event, batch) {
             return Some(Outcome::Deleted);
         }
         match rules::address(event) {
@@ -66,6 +72,8 @@ impl<'a> Intake<'a> {
         }
         if event.kind == kind::DELETION {
             self.tombstones.bury(event);
+        } else if rules::vanishes(event, self.own) {
+            self.tombstones.vanish(event.pubkey, event.created_at);
         }
         None
     }

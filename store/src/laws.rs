@@ -44,6 +44,21 @@ pub const COMPACTION_CHANGES_NOTHING: Law = Law {
     why: "or keeping the disk small would cost events, or bring deleted ones back",
 };
 
+/// Who vanished stays gone.
+pub const VANISHED_STAYS_GONE: Law = Law {
+    name: "VanishedStaysGone",
+    sentence: "Of what somebody made before they vanished nothing is found again, whatever is sent, \
+               compacted or started anew; the economy's events stay",
+    why: "or the right to be forgotten would end with the next peer that has a copy",
+};
+
+/// Removal is as durable as storing.
+pub const REMOVED_MEANS_DURABLE: Law = Law {
+    name: "RemovedMeansDurable",
+    sentence: "What was removed is absent after a crash at any later call to the disk",
+    why: "or what an operator took down would be up again after a power cut",
+};
+
 /// Every law of this crate.
 pub const ALL: &[Law] = &[
     ACKNOWLEDGED_MEANS_DURABLE,
@@ -52,6 +67,8 @@ pub const ALL: &[Law] = &[
     INDEX_IS_DISPOSABLE,
     AS_THE_REFERENCE,
     COMPACTION_CHANGES_NOTHING,
+    VANISHED_STAYS_GONE,
+    REMOVED_MEANS_DURABLE,
 ];
 
 #[cfg(test)]
@@ -63,18 +80,21 @@ mod tests {
 
     use super::ALL;
     use crate::testing::ram::{RamDisk, Trouble};
-    use crate::testing::{NOW, assert_alike, batches, filters, journal};
-    use crate::{DiskStore, Fault, MemoryStore, Outcome, State, Store};
+    use crate::testing::{
+        self, NOW, VANISHING, assert_alike, batches, filters, ids, journal, picked, picks, urls,
+    };
+    use crate::{DiskStore, Fault, MemoryStore, Outcome, State, Store, rules};
 
     /// Small segments, so that batches meet their ends.
     const SEGMENT_BYTES: u64 = 4_000;
 
     fn open(disk: &RamDisk) -> DiskStore {
-        DiskStore::open_on(Arc::new(disk.clone()), SEGMENT_BYTES, None).unwrap().0
+        let store = DiskStore::open_on(Arc::new(disk.clone()), SEGMENT_BYTES, None).unwrap().0;
+        store.answering_to(&urls())
     }
 
     fn reference(batches: &[Vec<VerifiedEvent>]) -> MemoryStore {
-        let reference = MemoryStore::new();
+        let reference = testing::reference();
         for batch in batches {
             reference.append(batch, NOW).unwrap();
         }
@@ -111,13 +131,16 @@ mod tests {
         #[test]
         fn as_the_reference(
             batches in batches(),
+            picks in picks(),
             filters in prop::collection::vec(filters(), 6),
         ) {
             let disk = RamDisk::default();
-            let (store, reference) = (open(&disk), MemoryStore::new());
-            for batch in &batches {
+            let (store, reference) = (open(&disk), testing::reference());
+            for (batch, picks) in batches.iter().zip(&picks) {
                 let outcomes = store.append(batch, NOW).unwrap();
                 prop_assert_eq!(outcomes, reference.append(batch, NOW).unwrap());
+                let named = picked(&store, picks);
+                prop_assert_eq!(store.remove(&named).unwrap(), reference.remove(&named).unwrap());
             }
             assert_alike(&store, &reference, &filters, NOW);
             assert_alike(&store, &reference, &filters, NOW + 3);
@@ -174,15 +197,16 @@ mod tests {
             prop_assert_eq!((journal(&store), store.last_position(), store.journal_bytes()), before);
         }
 
-        /// CompactionChangesNothing.
+        /// CompactionChangesNothing, and RemovedMeansDurable where it is no crash.
         #[test]
         fn compaction_changes_nothing(
             batches in batches(),
+            picks in picks(),
             filters in prop::collection::vec(filters(), 4),
             at in 0_usize..5,
         ) {
             let disk = RamDisk::default();
-            let (store, reference) = (open(&disk), MemoryStore::new());
+            let (store, reference) = (open(&disk), testing::reference());
             for (number, batch) in batches.iter().enumerate() {
                 // Nothing has expired yet, so nothing but the dead may go.
                 if number == at {
@@ -190,6 +214,8 @@ mod tests {
                 }
                 let now = NOW;
                 prop_assert_eq!(store.append(batch, now).unwrap(), reference.append(batch, now).unwrap());
+                let named = picked(&store, &picks[number]);
+                prop_assert_eq!(store.remove(&named).unwrap(), reference.remove(&named).unwrap());
             }
             let before = store.journal_bytes();
             let done = store.compact(NOW).unwrap();
@@ -208,6 +234,55 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(1_000))]
+
+        /// VanishedStaysGone.
+        #[test]
+        fn vanished_stays_gone(
+            batches in batches(),
+            number in 0..VANISHING.len(),
+            after in 0_usize..6,
+            compact in any::<bool>(),
+        ) {
+            let disk = RamDisk::default();
+            let store = open(&disk);
+            let vanish = &VANISHING[number];
+            let own = store.own.clone();
+            let goes = |event: &VerifiedEvent| {
+                rules::vanishes(vanish, &own) && rules::takes_along(vanish, event)
+            };
+            let none_left = |store: &DiskStore| {
+                let all = journal(store);
+                all.iter().all(|(_, json)| !goes(&VerifiedEvent::from_own_journal(json).unwrap()))
+            };
+            for batch in batches.iter().take(after) {
+                store.append(batch, NOW).unwrap();
+            }
+            let economy: Vec<_> = journal(&store).into_iter()
+                .map(|(_, json)| VerifiedEvent::from_own_journal(&json).unwrap())
+                .filter(|event| event.kind.is_economy() && event.kind.0 < 30_000)
+                .map(|event| event.id)
+                .collect();
+            store.append(std::slice::from_ref(vanish), NOW).unwrap();
+            prop_assert!(none_left(&store));
+            if compact {
+                store.compact(NOW).unwrap();
+            }
+            drop(store);
+            let store = open(&disk);
+            prop_assert!(none_left(&store));
+            for batch in &batches {
+                store.append(batch, NOW).unwrap();
+                prop_assert!(none_left(&store));
+            }
+            let left = ids(&store);
+            prop_assert!(economy.iter().all(|id| left.contains(id)));
+            drop(store);
+            prop_assert!(none_left(&open(&disk)));
+        }
+    }
+
+    proptest! {
         // Sled and real files take their time.
         #![proptest_config(ProptestConfig::with_cases(1_000))]
 
@@ -215,20 +290,25 @@ mod tests {
         #[test]
         fn index_is_disposable(
             batches in batches(),
+            picks in picks(),
             filters in prop::collection::vec(filters(), 3),
             snapshot_after in 0_usize..6,
             compact_after in 0_usize..9,
         ) {
             let disk = RamDisk::default();
             let state = State::in_memory().unwrap();
-            let reference = MemoryStore::new();
+            let reference = testing::reference();
             let open = |state: Option<State>| {
-                DiskStore::open_on(Arc::new(disk.clone()), SEGMENT_BYTES, state).unwrap()
+                let disk = Arc::new(disk.clone());
+                let (store, recovery) = DiskStore::open_on(disk, SEGMENT_BYTES, state).unwrap();
+                (store.answering_to(&urls()), recovery)
             };
             let (store, _) = open(Some(state.clone()));
             for (number, batch) in batches.iter().enumerate() {
                 store.append(batch, NOW).unwrap();
                 reference.append(batch, NOW).unwrap();
+                let named = picked(&store, &picks[number]);
+                prop_assert_eq!(store.remove(&named).unwrap(), reference.remove(&named).unwrap());
                 if number == snapshot_after {
                     store.snapshot().unwrap();
                 }

@@ -4,10 +4,11 @@
 //! more likely to be the quick one. Useful besides where a test needs a store.
 
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 
 use ayni_protocol::kind::{self, Class};
-use ayni_protocol::{Event, EventId, Filter, PublicKey, Timestamp, VerifiedEvent};
+use ayni_protocol::{Event, EventId, Filter, PublicKey, Timestamp, VerifiedEvent, relay_url};
 use bytes::Bytes;
 
 use crate::query::is_restricted;
@@ -25,6 +26,8 @@ struct Kept {
     last: Position,
     /// In order of acceptance.
     events: Vec<(Position, VerifiedEvent)>,
+    /// Our own addresses, by which a request to vanish names us.
+    own: BTreeSet<String>,
 }
 
 impl MemoryStore {
@@ -34,11 +37,18 @@ impl MemoryStore {
         Self::default()
     }
 
+    /// An empty store of a relay with these addresses, by which requests to vanish name it.
+    #[must_use]
+    pub fn with_urls(urls: &[String]) -> Self {
+        let own = urls.iter().filter_map(|url| relay_url::normalised(url)).collect();
+        Self { kept: RwLock::new(Kept { own, ..Kept::default() }) }
+    }
+
     /// Another store with the same events.
     #[cfg(test)]
     pub(crate) fn copy(&self) -> Self {
-        let kept = self.read();
-        let kept = Kept { last: kept.last, events: kept.events.clone() };
+        let Kept { last, events, own } = &*self.read();
+        let kept = Kept { last: *last, events: events.clone(), own: own.clone() };
         Self { kept: RwLock::new(kept) }
     }
 
@@ -95,6 +105,11 @@ impl Kept {
         if self.events.iter().any(|(_, other)| other.id == event.id) {
             return Outcome::Duplicate;
         }
+        let bars =
+            |other: &Event| rules::vanishes(other, &self.own) && rules::takes_along(other, event);
+        if self.events.iter().any(|(_, other)| bars(other)) {
+            return Outcome::Vanished;
+        }
         if self.events.iter().any(|(_, other)| deletes(other, event)) {
             return Outcome::Deleted;
         }
@@ -105,7 +120,12 @@ impl Kept {
         if others.any(|(_, other)| !rules::supersedes(version(event), version(other))) {
             return Outcome::Superseded;
         }
-        self.events.retain(|(_, other)| !stands(other) && !deletes(event, other));
+        let vanishes = rules::vanishes(event, &self.own);
+        self.events.retain(|(_, other)| {
+            !stands(other)
+                && !deletes(event, other)
+                && !(vanishes && rules::takes_along(event, other))
+        });
         self.last.0 += 1;
         self.events.push((self.last, event.clone()));
         Outcome::Stored(self.last)
@@ -120,6 +140,17 @@ impl Store for MemoryStore {
     fn append(&self, batch: &[VerifiedEvent], now: Timestamp) -> Result<Vec<Outcome>, Fault> {
         let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
         Ok(batch.iter().map(|event| kept.add(event, now)).collect())
+    }
+
+    fn remove(&self, ids: &[EventId]) -> Result<usize, Fault> {
+        let mut kept = self.kept.write().unwrap_or_else(PoisonError::into_inner);
+        let before = kept.events.len();
+        let named = |event: &Event| ids.contains(&event.id) && rules::is_deletable(event.kind);
+        kept.events.retain(|(_, event)| !named(event));
+        let removed = before - kept.events.len();
+        // A removal takes a place in the order, as an event does.
+        kept.last.0 += u64::from(removed > 0);
+        Ok(removed)
     }
 
     fn contains(&self, id: &EventId) -> bool {

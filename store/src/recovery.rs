@@ -292,10 +292,19 @@ impl Opening {
         let mut first = None;
         while let Ok(frame) = Frame::check(bytes.get(at..).unwrap_or_default()) {
             let event = frame.text().and_then(VerifiedEvent::from_own_journal);
-            let Some(event) = event else { break };
+            match event {
+                _ if frame.removes => {
+                    let removed: Vec<_> = frame.removed().collect();
+                    frame::write_removal(&removed, frame.position, &mut frames);
+                }
+                Some(event) => {
+                    let (position, vanishes) = (frame.position, frame.vanishes);
+                    frame::write(&event, position, &self.key, vanishes, &mut frames);
+                }
+                None => break,
+            }
             first = first.or(Some(frame.position));
             self.next = self.next.max(Position(frame.position.0 + 1));
-            frame::write(&event, frame.position, &self.key, &mut frames);
             at += frame.length;
         }
         let head = Head { number, next: first.unwrap_or(self.next), key: self.key };

@@ -1,11 +1,17 @@
-//! What is kept and what goes: the rules of NIP-01, NIP-09, NIP-40 and NIP-59, as plain functions.
+//! What is kept and what goes: the rules of NIP-01, NIP-09, NIP-40, NIP-59 and NIP-62, as plain
+//! functions.
 //!
 //! Events of the economy are never deleted and never expire (protocol section 1): a balance must
-//! not change because a payer regrets. Deletions are kept for ever and cannot be deleted, or what
-//! they deleted could come back.
+//! not change because a payer regrets. Deletions cannot be deleted, or what they deleted could come
+//! back; they go only with all else of their author. Requests to vanish stay for ever.
+
+use std::collections::BTreeSet;
 
 use ayni_protocol::kind::{self, Class};
-use ayni_protocol::{Address, Event, EventId, Kind, PublicKey, Timestamp};
+use ayni_protocol::{Address, Event, EventId, Kind, PublicKey, Timestamp, relay_url};
+
+/// How a request to vanish names every relay (NIP-62).
+const ALL_RELAYS: &str = "ALL_RELAYS";
 
 /// When the event's time is over, where it ever is.
 pub fn expires_at(event: &Event) -> Option<Timestamp> {
@@ -14,7 +20,30 @@ pub fn expires_at(event: &Event) -> Option<Timestamp> {
 
 /// Whether an author may take back, or let expire, events of this kind.
 pub fn is_deletable(kind: Kind) -> bool {
-    kind != kind::DELETION && !kind.is_economy()
+    kind != kind::DELETION && is_vanishable(kind)
+}
+
+/// Whether events of this kind go when their author vanishes. The request itself stays, so that
+/// what it took does not come back.
+pub fn is_vanishable(kind: Kind) -> bool {
+    kind != kind::VANISH && !kind.is_economy()
+}
+
+/// Whether this is a request to vanish from here (NIP-62): one that names all relays, or one of our
+/// own addresses, which are [`relay_url::normalised`].
+pub fn vanishes(event: &Event, own: &BTreeSet<String>) -> bool {
+    event.kind == kind::VANISH
+        && event.tags.named("relay").filter_map(ayni_protocol::Tag::value).any(|url| {
+            url == ALL_RELAYS || relay_url::normalised(url).is_some_and(|url| own.contains(&url))
+        })
+}
+
+/// Whether this request to vanish takes the event along: everything of its author up to its time,
+/// and gift wraps for them.
+pub fn takes_along(vanish: &Event, event: &Event) -> bool {
+    is_vanishable(event.kind)
+        && event.created_at <= vanish.created_at
+        && deleters(event).any(|key| key == vanish.pubkey)
 }
 
 /// The address of which only the newest event is kept, where there is one.
@@ -83,6 +112,21 @@ mod tests {
         assert_eq!(expires_at(&expiring(kind::ORDER)), None);
         assert_eq!(expires_at(&expiring(kind::CURRENCY)), None);
         assert_eq!(expires_at(&expiring(kind::DELETION)), None);
+    }
+
+    #[test]
+    fn only_a_request_that_names_this_relay_is_one_to_vanish_from_here() {
+        let own = [relay_url::normalised("wss://ours.example").unwrap()].into();
+        let asked = |kind, urls: &[&str]| {
+            let draft = urls.iter().fold(Draft::new(kind), |draft, url| draft.tag(["relay", url]));
+            vanishes(&signed(draft, 1), &own)
+        };
+        assert!(asked(kind::VANISH, &["ALL_RELAYS"]));
+        assert!(asked(kind::VANISH, &["wss://other.example", "WSS://Ours.example/"]));
+        for urls in [&["wss://other.example"][..], &["all_relays"], &["ours.example"], &[]] {
+            assert!(!asked(kind::VANISH, urls), "{urls:?}");
+        }
+        assert!(!asked(kind::NOTE, &["ALL_RELAYS"]));
     }
 
     #[test]

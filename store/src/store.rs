@@ -32,6 +32,8 @@ pub enum Outcome {
     Superseded,
     /// Its author deleted it before (NIP-09), by id or by address.
     Deleted,
+    /// Its author, or the recipient of a gift wrap, asked to vanish later than it was made (NIP-62).
+    Vanished,
     /// Its time was over when it came (NIP-40).
     Expired,
     /// Its kind is never kept (NIP-01).
@@ -63,6 +65,15 @@ pub trait Store: Send + Sync {
     /// A [`Fault`], and then nothing of the batch is seen by queries. After [`Fault::Full`] the
     /// store works on; after any other the caller should stop.
     fn append(&self, batch: &[VerifiedEvent], now: Timestamp) -> Result<Vec<Outcome>, Fault>;
+
+    /// Takes events out for good, whoever wrote them: what an operator or a rule of retention no
+    /// longer keeps. Durable on return, and a start brings none of them back; but an event that is
+    /// sent again is taken in again. Events of the economy, deletions and requests to vanish stay.
+    /// Gives how many went.
+    ///
+    /// # Errors
+    /// As [`Store::append`].
+    fn remove(&self, ids: &[EventId]) -> Result<usize, Fault>;
 
     /// Whether the event is here.
     fn contains(&self, id: &EventId) -> bool;

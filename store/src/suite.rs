@@ -3,14 +3,16 @@
 use ayni_protocol::{Timestamp, VerifiedEvent};
 use expect_test::{Expect, expect};
 
-use crate::testing::{NOW, addressed_to_one, event, everyone, filter, ids, journal, key, texts};
-use crate::{DiskStore, MemoryStore, Options, Outcome, Position, Store};
+use crate::testing::{
+    NOW, addressed_to_one, event, everyone, filter, ids, journal, key, reference, texts, urls,
+};
+use crate::{DiskStore, Options, Outcome, Position, Store};
 
 /// Runs a test on every kind of store.
 fn on_every_store(test: impl Fn(&dyn Store)) {
-    test(&MemoryStore::new());
+    test(&reference());
     let folder = tempfile::tempdir().unwrap();
-    let small = Options { segment_bytes: 2_000, snapshots: false };
+    let small = Options { segment_bytes: 2_000, snapshots: false, urls: urls() };
     let (store, recovery) = DiskStore::open_with(folder.path(), &small).unwrap();
     assert_eq!((recovery.events, recovery.dropped_bytes), (0, 0));
     test(&store);
@@ -190,6 +192,77 @@ fn a_recipient_deletes_a_gift_wrap_and_a_stranger_does_not() {
         store.append(&[delete(1)], NOW).unwrap();
         assert!(!store.contains(&wrap.id));
         assert_eq!(store.append(std::slice::from_ref(&wrap), NOW).unwrap(), [Outcome::Deleted]);
+    });
+}
+
+#[test]
+fn who_vanishes_takes_everything_up_to_then_along() {
+    let wrap = |time| event(9, 1_059, time, &format!("p={}", key(1)));
+    let deletion = event(1, 5, 20, &format!("e={}", event(1, 1, 21, "").id));
+    let gone = [event(1, 1, 20, ""), event(1, 0, 5, ""), wrap(20), deletion];
+    let kept = [event(1, 1, 22, ""), wrap(21), event(2, 1, 20, ""), event(1, 4_752, 10, "")];
+    let vanish = event(1, 62, 20, "relay=wss://other.example,relay=wss://ours.example/");
+    on_every_store(|store| {
+        store.append(&gone, NOW).unwrap();
+        store.append(&kept, NOW).unwrap();
+        store.append(std::slice::from_ref(&vanish), NOW).unwrap();
+        let left: Vec<_> = kept.iter().chain([&vanish]).map(|event| event.id).collect();
+        assert_eq!(ids(store), left);
+        assert_eq!(store.count(&filter("{}"), NOW, &everyone), left.len());
+        assert_eq!(store.append(&gone, NOW).unwrap(), [Outcome::Vanished; 4]);
+        // Their deletion went with them, so what it named and is later may come.
+        store.append(&[event(1, 1, 21, "")], NOW).unwrap();
+        assert_eq!(store.len(), left.len() + 1);
+    });
+    let unseen = [&[vanish][..], &gone, &kept[..2]].concat();
+    check(
+        &unseen,
+        &expect!["stored 1, vanished, vanished, vanished, vanished, stored 2, stored 3"],
+    );
+}
+
+#[test]
+fn a_request_to_vanish_is_for_ever_and_for_whom_it_names() {
+    let everywhere = event(1, 62, 20, "relay=ALL_RELAYS");
+    let elsewhere = event(2, 62, 20, "relay=wss://other.example");
+    let undoing = |vanish: &VerifiedEvent| {
+        event(1, 5, 30, &format!("e={},a=62:{}:", vanish.id, vanish.pubkey))
+    };
+    check(
+        &[
+            everywhere.clone(),
+            elsewhere,
+            undoing(&everywhere),
+            event(1, 1, 20, ""),
+            event(2, 1, 20, ""),
+            event(1, 62, 30, "relay=ALL_RELAYS"),
+            event(1, 1, 25, ""),
+            everywhere,
+        ],
+        &expect!["stored 1, stored 2, stored 3, vanished, stored 4, stored 5, vanished, duplicate"],
+    );
+}
+
+#[test]
+fn what_is_removed_is_gone_until_it_is_sent_again() {
+    on_every_store(|store| {
+        let all = [
+            event(1, 1, 1, ""),
+            event(1, 0, 2, ""),
+            event(1, 4_752, 3, ""),
+            event(1, 5, 4, "e=x"),
+            event(1, 62, 0, "relay=ALL_RELAYS"),
+            event(2, 1, 5, ""),
+        ];
+        store.append(&all, NOW).unwrap();
+        let named: Vec<_> = all[..5].iter().chain([&all[0]]).map(|event| event.id).collect();
+        assert_eq!(store.remove(&named).unwrap(), 2);
+        assert_eq!(store.remove(&named).unwrap(), 0);
+        assert_eq!(ids(store), all[2..].iter().map(|event| event.id).collect::<Vec<_>>());
+        assert_eq!(answer(store, "{'kinds':[1]}", 9, NOW), "2 1 5 ");
+        let again = store.append(&all[..1], NOW).unwrap();
+        assert_eq!(again, [Outcome::Stored(store.last_position())]);
+        assert_eq!(store.last_position(), Position(8), "a removal has a place of its own");
     });
 }
 

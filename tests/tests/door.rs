@@ -107,6 +107,49 @@ fn a_repeated_order_is_a_duplicate_and_a_deletion_has_no_effect() {
 }
 
 #[test]
+fn who_vanishes_is_forgotten_but_for_the_books() {
+    let village = Village::with_members(&["ana", "ben"]);
+    village.folder.write(
+        "ayni.toml",
+        "[node]\npublic_urls = [\"wss://ours.example\"]\n\n[relay]\nwrite = \"members\"\n\n\
+         [beacon]\ninsecure_test_chain = true\n",
+    );
+    let Village { folder, node } = village;
+    node.stop();
+    let node = folder.start(&[]);
+    let village = Village { folder, node };
+    let _ = village.ayni(&["pay", "ben", "1.00", "--key", "ana.key"]);
+    let ana = keys_of(&village, "ana");
+    let note = |at| Draft::new(kind::NOTE).content("hello").sign(&ana, at, [0; 32]);
+    let vanish = |keys: &Keys, url: &str| {
+        Draft::new(kind::VANISH).tag(["relay", url]).sign(keys, now(), [0; 32])
+    };
+    let (old, before) = (note(now() - 60), village.node.digest());
+    assert!(verdict(&village, old.json()).0);
+
+    let (accepted, message) = verdict(&village, vanish(&ana, "wss://other.example").json());
+    assert!(!accepted && message.starts_with("invalid: this request names"), "{message}");
+    assert!(village.ayni(&["export", "--node", &village.node.ws()]).contains(old.json()));
+
+    let (accepted, message) = verdict(&village, vanish(&ana, "wss://Ours.example/").json());
+    assert!(accepted && message.starts_with("info: everything you wrote"), "{message}");
+    let (accepted, message) = verdict(&village, old.json());
+    assert!(!accepted && message.starts_with("blocked:"), "{message}");
+    assert!(verdict(&village, note(now() + 60).json()).0, "what is later is welcome");
+    let stranger = Keys::from_secret([9; 32]).unwrap();
+    assert!(verdict(&village, vanish(&stranger, "ALL_RELAYS").json()).0, "members only or not");
+
+    let Village { folder, node } = village;
+    node.stop();
+    let _ = folder.ayni(&["compact"]);
+    let journal = std::fs::read(folder.data().join("journal/00000001.seg")).unwrap();
+    let id = old.id.to_string();
+    assert!(!journal.windows(id.len()).any(|window| window == id.as_bytes()), "on the disk too");
+    let node = folder.start(&[]);
+    assert_eq!(node.digest(), before);
+}
+
+#[test]
 fn members_only_means_members_only() {
     let village = Village::with_members(&["ana"]);
     village.folder.write(

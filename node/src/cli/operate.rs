@@ -232,8 +232,8 @@ fn open(file: &Path) -> Result<Box<dyn BufRead>> {
 }
 
 /// Opens the folder of a stopped node.
-fn stopped_store(data: &Path) -> Result<DiskStore> {
-    match DiskStore::open(data) {
+fn stopped_store(data: &Path, config: &Config) -> Result<DiskStore> {
+    match DiskStore::open_with(data, &config.store_options()) {
         Ok((store, _)) => Ok(store),
         Err(Fault::Locked { .. }) => bail!(
             "a node is running on {}: stop it first, or name another folder with --data",
@@ -247,7 +247,7 @@ impl Import {
     pub fn run(self, common: &Common) -> Result<()> {
         let config = Config::load(common.config.as_deref())?;
         founding::prepare(&common.data)?;
-        let store = stopped_store(&common.data)?;
+        let store = stopped_store(&common.data, &config)?;
         let imported = import::import(open(&self.file)?, &store, &config)?;
         if common.json { show::json(&imported.to_json()) } else { show::line(imported) }
     }
@@ -336,7 +336,7 @@ fn copy_keys(from: &Path, to: &Path) -> Result<()> {
 }
 
 pub fn compact(common: &Common) -> Result<()> {
-    let store = stopped_store(&common.data)?;
+    let store = stopped_store(&common.data, &Config::load(common.config.as_deref())?)?;
     show::line(store.compact(crate::clock::now())?)
 }
 

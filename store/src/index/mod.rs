@@ -160,6 +160,10 @@ impl Index {
         let bytes = self.segments.bytes(segment)?.clone();
         let frame = Frame::read(bytes.get(wide(offset)..)?)?;
         let length = narrow(frame.length);
+        if frame.removes {
+            frame.removed().for_each(|id| self.remove_by_id(&id));
+            return Some(length);
+        }
         let id = frame.id()?;
         if self.find(&id).is_some() {
             return Some(length);
@@ -171,7 +175,45 @@ impl Index {
         if frame.kind == kind::DELETION {
             self.delete_targets(&Event::parse(frame.text()?).ok()?);
         }
+        if frame.vanishes {
+            self.tombstones.vanish(frame.author()?, frame.created_at);
+        }
         Some(length)
+    }
+
+    fn remove_by_id(&mut self, id: &EventId) {
+        if let Some(slot) = self.find(id) {
+            self.remove(slot);
+        }
+    }
+
+    /// Takes out at most `most` events that went with their author up to `until`, or gift wraps for
+    /// them; whether there may be more. An author may have written much, and readers wait.
+    pub fn sweep(&mut self, author: &PublicKey, until: Timestamp, most: usize) -> bool {
+        let within = |age: slots::Age| age.0 <= until;
+        let own = self.postings.run(self.key.author(author), &self.slots, within);
+        let is_own = |slot: &Slot| self.authors.get(wide(slot.author)) == Some(author);
+        let own = own.filter(|id| {
+            self.slots.get(*id).is_some_and(|slot| is_own(slot) && rules::is_vanishable(slot.kind))
+        });
+        let addressed = self.key.tag(b'p', &author.to_string());
+        let wraps = self.postings.run(addressed, &self.slots, within).filter(|id| {
+            let slot = self.slots.get(*id).filter(|slot| slot.kind == kind::GIFT_WRAP);
+            slot.and_then(|slot| self.event(slot))
+                .is_some_and(|wrap| rules::deleters(&wrap).any(|key| key == *author))
+        });
+        let doomed: Vec<_> = own.chain(wraps).take(most).collect();
+        for id in &doomed {
+            self.remove(*id);
+        }
+        doomed.len() == most
+    }
+
+    /// Takes out all that went with authors who vanished.
+    pub fn sweep_all(&mut self) {
+        for (author, until) in self.tombstones.vanished.clone() {
+            self.sweep(&author, until, usize::MAX);
+        }
     }
 
     fn insert(&mut self, frame: &Frame<'_>, id: EventId, segment: u32, offset: u32) -> Option<()> {
@@ -360,7 +402,8 @@ impl Index {
     /// Whether a frame is that of a live event. An event may have come twice, if in between a
     /// version that had replaced it was deleted: so its place decides.
     pub fn is_live(&self, frame: &Frame<'_>) -> bool {
-        let slot = frame.id().and_then(|id| self.slots.get(self.find(&id)?));
+        let id = if frame.removes { None } else { frame.id() };
+        let slot = id.and_then(|id| self.slots.get(self.find(&id)?));
         slot.and_then(|slot| self.frame(slot)).is_some_and(|live| live.position == frame.position)
     }
 

@@ -26,7 +26,7 @@ const SEAL: &[u8] = b"seal";
 /// Bytes of one value.
 const CHUNK: usize = 128 << 10;
 /// The format that this release writes and reads.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// Keeps a snapshot.
 pub fn keep(state: &State, index: &Index, mark: &Mark) -> Result<(), Fault> {
@@ -163,9 +163,10 @@ impl Out {
 
     fn tombstones(&mut self, tombstones: &Tombstones) {
         self.length(tombstones.ids.len());
-        for (id, author) in &tombstones.ids {
-            self.0.extend(id.0);
+        for ((author, id), time) in &tombstones.ids {
             self.0.extend(author.0);
+            self.0.extend(id.0);
+            self.u64(*time);
         }
         self.length(tombstones.addresses.len());
         for (address, until) in &tombstones.addresses {
@@ -173,6 +174,11 @@ impl Out {
             self.0.extend(address.author.0);
             self.length(address.identifier.len());
             self.0.extend(address.identifier.as_bytes());
+            self.u64(*until);
+        }
+        self.length(tombstones.vanished.len());
+        for (author, until) in &tombstones.vanished {
+            self.0.extend(author.0);
             self.u64(*until);
         }
     }
@@ -278,12 +284,16 @@ impl<'a> In<'a> {
     fn tombstones(&mut self) -> Option<Tombstones> {
         let mut tombstones = Tombstones::default();
         for _ in 0..self.length()? {
-            tombstones.ids.insert((EventId(self.array()?), PublicKey(self.array()?)));
+            let deleted = (PublicKey(self.array()?), EventId(self.array()?));
+            tombstones.ids.insert(deleted, self.u64()?);
         }
         for _ in 0..self.length()? {
             let (kind, author) = (Kind(self.u16()?), PublicKey(self.array()?));
             let address = Address { kind, author, identifier: self.text()?.to_owned() };
             tombstones.addresses.insert(address, self.u64()?);
+        }
+        for _ in 0..self.length()? {
+            tombstones.vanished.insert(PublicKey(self.array()?), self.u64()?);
         }
         Some(tombstones)
     }

@@ -10,10 +10,20 @@ use ayni_protocol::{
 use proptest::prelude::*;
 use proptest::sample::{Index, select, subsequence};
 
-use crate::{Page, Store};
+use crate::{MemoryStore, Page, Store};
 
 /// The time at which the tests take place.
 pub const NOW: Timestamp = 1_000;
+
+/// The addresses of the relay whose store is tested.
+pub fn urls() -> Vec<String> {
+    vec!["wss://ours.example".to_owned()]
+}
+
+/// An empty judge.
+pub fn reference() -> MemoryStore {
+    MemoryStore::with_urls(&urls())
+}
 
 /// The keys of a tiny cast: 1 is ana, 2 is ben, …
 pub fn keys(person: u8) -> Keys {
@@ -98,6 +108,16 @@ fn pool() -> Vec<VerifiedEvent> {
     pool
 }
 
+/// Requests to vanish, of the same few people: from here, from everywhere, and from elsewhere.
+pub static VANISHING: LazyLock<Vec<VerifiedEvent>> = LazyLock::new(|| {
+    let all = ["ALL_RELAYS", "wss://Ours.example/", "wss://other.example"];
+    let requests = all.iter().enumerate().flat_map(|(number, url)| {
+        let person = u8::try_from(number + 1).unwrap();
+        [11, 16, 21].map(|time| event(person % 3 + 1, 62, time, &format!("relay={url}")))
+    });
+    requests.collect()
+});
+
 /// A crowd: every version, deletion and repetition of three addresses and two notes.
 pub static CROWD: LazyLock<Vec<VerifiedEvent>> = LazyLock::new(crowd);
 
@@ -125,6 +145,8 @@ fn crowd() -> Vec<VerifiedEvent> {
     }
     deletions.push(event(1, 5, 13, &format!("e={}", deletions[0].id)));
     crowd.extend(deletions);
+    crowd.push(event(2, 62, 11, "relay=ALL_RELAYS"));
+    crowd.push(event(1, 62, 11, "relay=wss://ours.example"));
     crowd
 }
 
@@ -142,7 +164,13 @@ pub fn batches() -> impl Strategy<Value = Vec<Vec<VerifiedEvent>>> {
     let apart = prop::collection::vec(any::<Index>(), 0..12)
         .prop_map(|all| all.into_iter().map(|at| at.index(POOL.len())).collect::<Vec<_>>());
     let batch = prop_oneof![near, apart].prop_shuffle();
-    let batch = batch.prop_map(|batch| batch.into_iter().map(|at| POOL[at].clone()).collect());
+    let vanishing = prop::option::weighted(0.1, select(&**VANISHING));
+    let batch = (batch, vanishing, any::<Index>()).prop_map(|(batch, vanishing, at)| {
+        let mut batch: Vec<_> = batch.into_iter().map(|at| POOL[at].clone()).collect();
+        let at = at.index(batch.len() + 1);
+        batch.splice(at..at, vanishing);
+        batch
+    });
     let crowded = prop::collection::vec(any::<Index>(), 0..14)
         .prop_map(|all| all.into_iter().map(|at| CROWD[at.index(CROWD.len())].clone()).collect());
     prop_oneof![
@@ -165,7 +193,7 @@ pub fn filters() -> impl Strategy<Value = Filter> {
     let kinds = prop::option::weighted(
         0.4,
         subsequence(
-            [0, 1, 3, 5, 7, 1_059, 4_752, 10_002, 20_001, 30_402, 37_470, 9].map(Kind).to_vec(),
+            [0, 1, 3, 5, 7, 62, 1_059, 4_752, 10_002, 20_001, 30_402, 37_470, 9].map(Kind).to_vec(),
             0..=6,
         ),
     );
@@ -246,6 +274,18 @@ pub fn journal(store: &dyn Store) -> Vec<(u64, String)> {
         true
     });
     all
+}
+
+/// Some of what is there, to be removed.
+pub fn picked(store: &dyn Store, picks: &[Index]) -> Vec<EventId> {
+    let all = ids(store);
+    picks.iter().filter(|_| !all.is_empty()).map(|pick| *pick.get(&all)).collect()
+}
+
+/// Which events to remove after each of some batches.
+pub fn picks() -> impl Strategy<Value = Vec<Vec<Index>>> {
+    let some = prop::collection::vec(any::<Index>(), 0..5);
+    prop::collection::vec(prop_oneof![Just(Vec::new()), some], 6)
 }
 
 /// The ids of all live events in order of acceptance.
