@@ -199,7 +199,7 @@ impl<A: Audience> Writer<A> {
     }
 
     fn tell(&self, written: Written, outcome: Outcome) {
-        let (position, verdict) = match outcome {
+        let (position, mut verdict) = match outcome {
             Outcome::Stored(Position(position)) if self.store.heeds(&written.event) => {
                 (Some(position), Ok(Accepted::info(VANISHED)))
             }
@@ -211,7 +211,6 @@ impl<A: Audience> Writer<A> {
             Outcome::Vanished => (None, Err(Rejection::new(Prefix::Blocked, BARRED))),
             Outcome::Expired => (None, refused("this event has expired")),
         };
-        let mut verdict = verdict.map_err(Rejection::invalid);
         if matches!(outcome, Outcome::Stored(_) | Outcome::Ephemeral) {
             let heard = self.audience.hear(&written.event, position);
             if heard == 0 && outcome == Outcome::Ephemeral {

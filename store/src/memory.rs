@@ -122,9 +122,8 @@ impl Kept {
         }
         let vanishes = rules::vanishes(event, &self.own);
         self.events.retain(|(_, other)| {
-            !stands(other)
-                && !deletes(event, other)
-                && !(vanishes && rules::takes_along(event, other))
+            let goes_along = vanishes && rules::takes_along(event, other);
+            !(stands(other) || deletes(event, other) || goes_along)
         });
         self.last.0 += 1;
         self.events.push((self.last, event.clone()));

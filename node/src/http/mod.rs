@@ -31,7 +31,7 @@ mod views;
 pub use door::Door;
 
 /// The NIPs that work here.
-pub const SUPPORTED_NIPS: &[u16] = &[1, 4, 9, 11, 17, 40, 42, 45, 62, 59, 67, 70, 77];
+pub const SUPPORTED_NIPS: &[u16] = &[1, 4, 9, 11, 17, 40, 42, 45, 59, 62, 67, 70, 77];
 
 /// What every handler may look at.
 #[derive(Clone)]
