@@ -1,6 +1,7 @@
 //! The relay over real sockets: what a client sees, and who is closed when.
 
 #[cfg(test)]
+#[expect(dead_code, reason = "the tests of abuse share it, and need other parts of it")]
 mod world;
 
 use std::collections::BTreeSet;
@@ -15,11 +16,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 use world::memory::{Memory, NOW};
-use world::{House, keys, note, patiently};
-
-const UPGRADE: &str = "GET / HTTP/1.1\r\nHost: relay.test\r\nConnection: Upgrade\r\n\
-    Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
-    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+use world::{House, UPGRADE, keys, note, patiently};
 
 #[tokio::test]
 async fn what_one_publishes_another_reads() {

@@ -1,6 +1,7 @@
 //! A relay on a free loopback port, and clients that talk to it over real sockets.
 
 pub mod memory;
+pub mod raw;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use std::time::Duration;
 use ayni_protocol::{Draft, Keys, Kind, Limits, VerifiedEvent};
 use ayni_relay::{InformationDoor, Relay, Settings};
 use futures_util::{SinkExt as _, StreamExt as _};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::oneshot;
@@ -21,6 +22,11 @@ use self::memory::{Memory, NOW, Publisher};
 
 /// Long enough for the slowest machine; nothing here measures speed.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The head of a WebSocket upgrade, without the empty line that ends it.
+pub const UPGRADE: &str = "GET / HTTP/1.1\r\nHost: relay.test\r\nConnection: Upgrade\r\n\
+    Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
 
 /// Waits, but not for ever.
 pub async fn patiently<T>(future: impl Future<Output = T>) -> T {
@@ -164,6 +170,12 @@ impl Client {
                 Some(Err(_)) | None => return None,
             }
         }
+    }
+
+    /// That an honest client is served, whatever others do.
+    pub async fn is_served(&mut self) {
+        self.say(r#"["COUNT","honest",{"ids":[]}]"#).await;
+        assert_eq!(self.hear().await, json!(["COUNT", "honest", {"count": 0}]));
     }
 
     /// Reads on until the relay closes, and gives its close code, if it said one.
