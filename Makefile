@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run demo test lint fmt docs need-cargo need-node
+.PHONY: help run demo test lint fmt docs fuzz need-cargo need-node need-fuzz
 
 AYNI := cargo run --release --locked --quiet -p ayni-node --
 
@@ -33,6 +33,15 @@ fmt: need-cargo ## format the sources
 docs: need-cargo ## the reference of every crate, in target/doc
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --locked
 
+FUZZ_TARGETS := $(patsubst fuzz/targets/%.rs,%,$(wildcard fuzz/targets/*.rs))
+
+fuzz: need-cargo need-fuzz ## every fuzz target for a minute, or TARGET=wire RUNS=10000000
+	@cd fuzz; for target in $(or $(TARGET),$(FUZZ_TARGETS)); do \
+	  echo "── $$target"; \
+	  cargo +nightly fuzz run -s none "$$target" -- -dict=dictionaries/$$target.txt -max_len=700 \
+	    $(if $(RUNS),-runs=$(RUNS),-max_total_time=60); \
+	done
+
 need-cargo:
 	@v=$$(cargo --version 2>/dev/null | sed -E 's/^cargo ([0-9]+\.[0-9]+).*/\1/' || true); \
 	if [ -z "$$v" ] || [ "$$(printf '%s\n' 1.95 "$$v" | sort -V | head -n 1)" != 1.95 ]; then \
@@ -45,3 +54,7 @@ need-node:
 	if [ -z "$$v" ] || [ "$$v" -lt 20 ] || ! command -v npm >/dev/null; then \
 	  echo "Missing: Node 20 or newer with npm (found: $${v:-none}). Get it with: apt-get install nodejs npm, or from nodejs.org"; exit 1; \
 	fi
+
+need-fuzz:
+	@cargo fuzz --version >/dev/null 2>&1 || { echo 'Missing: cargo-fuzz. Get it with: cargo install cargo-fuzz'; exit 1; }
+	@cargo +nightly --version >/dev/null 2>&1 || { echo 'Missing: a nightly compiler. Get it with: rustup toolchain install nightly'; exit 1; }

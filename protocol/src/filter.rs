@@ -11,6 +11,7 @@ use crate::hyperloglog::Offset;
 use crate::json::{self, Cursor, JsonError};
 use crate::limits::Limits;
 use crate::rejection::{Prefix, Rejection};
+use crate::search::{Search, Words};
 use crate::{Event, Kind, Timestamp};
 
 /// One filter: all its conditions must hold; in each list, any value may.
@@ -33,6 +34,8 @@ pub struct Filter {
     pub until: Option<Timestamp>,
     /// Events wanted at most from what is stored; ignored for live events.
     pub limit: Option<usize>,
+    /// Words that the text must hold (NIP-50).
+    pub search: Option<Search>,
     /// Set where the text named a bound that no event can meet, such as a negative `until`.
     pub impossible: bool,
 }
@@ -81,6 +84,7 @@ impl Filter {
                 Some(until) => self.until = Some(until),
                 None => self.impossible = true,
             },
+            "search" => self.search = Some(Search::parse(&cursor.string()?)?),
             "limit" => {
                 let limit = cursor.unsigned().map_err(|_| wrong("limit must be a whole number"))?;
                 self.limit = Some(usize::try_from(limit).unwrap_or(usize::MAX));
@@ -136,11 +140,19 @@ impl Filter {
             || self.authors.as_ref().is_some_and(BTreeSet::is_empty)
             || self.kinds.as_ref().is_some_and(BTreeSet::is_empty)
             || self.tags.iter().any(|(_, values)| values.is_empty())
+            || self.search.as_ref().is_some_and(|search| search.words().is_empty())
     }
 
     /// Whether `event` matches, expiry and visibility aside.
     #[must_use]
     pub fn matches(&self, event: &Event) -> bool {
+        self.matches_with(event, &Words::of(event))
+    }
+
+    /// As [`Filter::matches`], for whoever asks many filters about one event: its words are read
+    /// once.
+    #[must_use]
+    pub fn matches_with(&self, event: &Event, words: &Words<'_>) -> bool {
         !self.impossible
             && self.since.is_none_or(|since| event.created_at >= since)
             && self.until.is_none_or(|until| event.created_at <= until)
@@ -148,6 +160,7 @@ impl Filter {
             && self.ids.as_ref().is_none_or(|ids| ids.contains(&event.id))
             && self.authors.as_ref().is_none_or(|authors| authors.contains(&event.pubkey))
             && self.tags_match(event)
+            && self.search.as_ref().is_none_or(|search| search.matches(words))
     }
 
     /// Whether for every letter asked for, the event has a tag with one of the values.
@@ -199,6 +212,9 @@ impl Filter {
         members.extend(number("since", self.since));
         members.extend(number("until", self.until));
         members.extend(number("limit", limit));
+        members.extend(
+            self.search.as_ref().map(|search| ("search".to_owned(), quoted(search.text()))),
+        );
         let fields: Vec<_> =
             members.iter().map(|(name, value)| format!("\"{name}\":{value}")).collect();
         format!("{{{}}}", fields.join(","))
@@ -302,7 +318,8 @@ mod tests {
     fn what_cannot_be_honoured_is_refused_and_never_widened() {
         let says = |text: &str| Filter::parse(text).unwrap_err().to_string();
         assert!(says(r##"{"#emoji":["x"]}"##).starts_with("unsupported: "));
-        assert!(says(r#"{"search":"x"}"#).starts_with("unsupported: "));
+        assert!(says(r#"{"look":"x"}"#).starts_with("unsupported: "));
+        assert!(says(r#"{"search":["x"]}"#).starts_with("invalid: "));
         assert!(says(r#"{"ids":["AB"]}"#).starts_with("invalid: ids"));
         assert!(says(r#"{"limit":-1}"#).starts_with("invalid: limit"));
         assert!(says(r#"{"since":1.5}"#).starts_with("invalid: since"));
@@ -316,6 +333,22 @@ mod tests {
         assert!(asks(r#"{"kinds":[4]}"#) && asks(r##"{"kinds":[4,1059,21059],"#p":["x"]}"##));
         for no in [r#"{"kinds":[1,4]}"#, r#"{"kinds":[]}"#, "{}", r#"{"ids":[]}"#] {
             assert!(!asks(no), "{no}");
+        }
+    }
+
+    #[test]
+    fn a_search_narrows_and_one_without_words_matches_nothing() {
+        let event = crate::Draft::new(crate::kind::NOTE).content("Pan de maíz").sign(
+            &crate::Keys::from_secret([1; 32]).unwrap(),
+            1,
+            [0; 32],
+        );
+        let matches = |text: &str| Filter::parse(text).unwrap().matches(&event);
+        assert!(matches(r#"{"search":"MAIZ pan","kinds":[1]}"#));
+        assert!(!matches(r#"{"search":"maiz","kinds":[7]}"#));
+        assert!(!matches(r#"{"search":"trigo"}"#));
+        for nothing in [r#"{"search":""}"#, r#"{"search":"language:es"}"#] {
+            assert!(!matches(nothing) && Filter::parse(nothing).unwrap().matches_nothing());
         }
     }
 
@@ -335,7 +368,7 @@ mod tests {
     #[test]
     fn a_filter_is_read_as_it_is_written() {
         let text = format!(
-            r##"{{"#t":["a","b"],"ids":["{}"],"kinds":[1,7],"limit":5,"since":3}}"##,
+            r##"{{"#t":["a","b"],"ids":["{}"],"kinds":[1,7],"limit":5,"search":"a \"b\"","since":3}}"##,
             "ab".repeat(32)
         );
         assert_eq!(Filter::parse(&text).unwrap().to_json(), text);

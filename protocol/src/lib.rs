@@ -18,6 +18,7 @@ pub mod limits;
 pub mod part;
 pub mod rejection;
 pub mod relay_url;
+pub mod search;
 pub mod shape;
 pub mod sign;
 pub mod verify;

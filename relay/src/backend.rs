@@ -40,7 +40,8 @@ pub trait Backend: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Accepted, Rejection>> + Send;
 
     /// At most `limit` events that match and that `viewer` may see, unexpired, newest first, ties
-    /// by lowest id.
+    /// by lowest id; where the filter searches (NIP-50), the best first. A search is asked here
+    /// alone, and only where [`Settings::search`](crate::Settings::search) says so.
     fn query(&self, filter: &Filter, limit: usize, viewer: &Viewer) -> Page;
 
     /// How many events match and may be seen by `viewer`, whatever the filter's own limit.
@@ -68,7 +69,8 @@ pub trait Backend: Send + Sync + 'static {
 
     /// Whether this query surely takes microseconds, so that it may run on a socket's thread.
     fn is_quick(&self, filter: &Filter, limit: usize) -> bool {
-        limit == 0 || filter.ids.as_ref().is_some_and(|ids| ids.len() <= 64)
+        let few_ids = filter.ids.as_ref().is_some_and(|ids| ids.len() <= 64);
+        limit == 0 || few_ids && filter.search.is_none()
     }
 }
 

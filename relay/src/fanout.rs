@@ -11,6 +11,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::hash::{BuildHasher, Hash, RandomState};
 use std::sync::Arc;
 
+use ayni_protocol::search::Words;
 use ayni_protocol::{Event, EventId, Filter, Kind, PublicKey};
 
 /// Author and kind are filed together while that takes no more entries than this.
@@ -120,7 +121,10 @@ impl<T> Index<T> {
         candidates.sort_unstable();
         candidates.dedup();
         let entry = |number| self.entries.get(place(number)?)?.as_ref();
-        let wanted = |entry: &&Entry<T>| entry.filters.iter().any(|filter| filter.matches(event));
+        let words = Words::of(event);
+        let wanted = |entry: &&Entry<T>| {
+            entry.filters.iter().any(|filter| filter.matches_with(event, &words))
+        };
         candidates.into_iter().filter_map(entry).filter(wanted).map(|entry| &entry.target).collect()
     }
 

@@ -96,7 +96,9 @@ impl<B: Backend> Clerk<'_, B> {
         let mut part = self.cut(filter, limit);
         // A client that named this limit counts on it. Where the relay cuts, a client goes on at
         // the time of the last event, and would miss what is cut off of that second (NIP-67).
-        let by_relay = filter.limit.is_none_or(|wanted| wanted > limit);
+        // What a search finds is in another order than time.
+        let by_time = filter.search.is_none();
+        let by_relay = by_time && filter.limit.is_none_or(|wanted| wanted > limit);
         if let (true, Some(last), Some(next)) = (by_relay, part.events.last(), &part.next)
             && let Some(second) = time(last)
             && time(next) == Some(second)

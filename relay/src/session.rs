@@ -48,6 +48,7 @@ pub struct Rules {
     /// The relay's URLs as AUTH compares them.
     urls: Vec<String>,
     auth: AuthMode,
+    search: bool,
 }
 
 impl Rules {
@@ -55,7 +56,7 @@ impl Rules {
     #[must_use]
     pub fn new(settings: &Settings) -> Self {
         let urls = settings.public_urls.iter().filter_map(|url| normalised(url)).collect();
-        Self { limits: settings.limits.clone(), urls, auth: settings.auth }
+        Self { limits: settings.limits.clone(), urls, auth: settings.auth, search: settings.search }
     }
 }
 

@@ -32,6 +32,8 @@ pub struct Settings {
     pub auth: AuthMode,
     /// What its NIP-11 document says besides the limits.
     pub info: Information,
+    /// Whether the backend answers a filter's `search` (NIP-50).
+    pub search: bool,
     /// The path of the WebSocket, beside `/`, which always works.
     pub path: String,
     /// Reverse proxies whose `X-Forwarded-For` is believed when connections are counted by
@@ -46,6 +48,7 @@ impl Default for Settings {
             public_urls: Vec::new(),
             auth: AuthMode::default(),
             info: Information::default(),
+            search: false,
             path: "/".into(),
             trusted_proxies: Vec::new(),
         }

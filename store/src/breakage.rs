@@ -246,6 +246,29 @@ fn a_frame_at_a_place_that_is_not_its_own_is_none() {
     let (after, recovery) = reopened(&disk.with(disk.last(), bytes));
     assert_eq!(after, whole);
     assert_eq!(recovery.dropped_bytes, u64::try_from(starts[1] - starts[0]).unwrap());
+    // Found by the fuzz target `recovery`: the same where the head has to be written again.
+    let mut bytes = disk.bytes(1);
+    bytes[0] ^= 1;
+    bytes.extend_from_within(HEAD..);
+    let disk = disk.with(1, bytes);
+    let (after, _) = reopened(&disk);
+    assert_eq!(after, whole);
+    let (_, recovery) = open(&disk).unwrap();
+    assert_eq!(recovery.dropped, []);
+}
+
+#[test]
+fn a_place_beyond_all_counting_is_none() {
+    let (disk, _, whole) = several_segments();
+    let mut bytes = disk.bytes(1);
+    bytes[HEAD + 8..HEAD + 16].fill(0xff);
+    let length = Frame::read(&bytes[HEAD..]).unwrap().length;
+    let frame = &mut bytes[HEAD..HEAD + length];
+    let sum = crc32c::crc32c_append(crc32c::crc32c(&frame[..4]), &frame[8..]).to_le_bytes();
+    frame[4..8].copy_from_slice(&sum);
+    let (after, recovery) = reopened(&disk.with(1, bytes));
+    assert_eq!(recovery.dropped.len(), 1);
+    assert!(!after.is_empty() && after.iter().all(|event| whole.contains(event)));
 }
 
 #[test]

@@ -41,6 +41,8 @@ const HAS_ADDRESS: u16 = 1;
 const VANISHES: u16 = 2;
 /// There is no event but a list of ids.
 const REMOVES: u16 = 4;
+/// More places than any journal will have, and far from where a count would overflow.
+pub const PLACES: u64 = 1 << 62;
 /// `expires_at` of what never expires.
 const NEVER: Timestamp = Timestamp::MAX;
 
@@ -147,7 +149,8 @@ impl<'a> Frame<'a> {
         } else {
             frame.id().is_some() && frame.author().is_some() && frame.text().is_some()
         };
-        if sound { Ok(frame) } else { Err(Broken::Damaged) }
+        let countable = frame.position.0 < PLACES;
+        if sound && countable { Ok(frame) } else { Err(Broken::Damaged) }
     }
 
     /// Reads the frame at the start of `bytes`, which was checked before or written here.

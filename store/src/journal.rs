@@ -25,7 +25,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::disk::{Disk, SegmentFile};
-use crate::frame::{bytes_at, u32_at, u64_at};
+use crate::frame::{PLACES, bytes_at, u32_at, u64_at};
 use crate::keyed::HashKey;
 use crate::{Fault, Position};
 
@@ -78,6 +78,7 @@ impl Head {
             return Err(NoHead::Damaged);
         }
         match u32_at(covered, 8) {
+            VERSION if u64_at(covered, 16) >= PLACES => Err(NoHead::Damaged),
             VERSION => Ok(Self {
                 number: u32_at(covered, 12),
                 next: Position(u64_at(covered, 16)),

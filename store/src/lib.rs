@@ -37,6 +37,8 @@ mod suite;
 mod testing;
 
 pub use compaction::Compaction;
+#[cfg(feature = "testing")]
+pub use disk::{Disk, SegmentFile};
 pub use disk_store::{DiskStore, Options};
 pub use fault::Fault;
 pub use memory::MemoryStore;

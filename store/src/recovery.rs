@@ -289,9 +289,13 @@ impl Opening {
         let bytes = read_all(file, 0).map_err(Fault::at(&path, "read"))?;
         let mut frames = Vec::new();
         let mut at = HEAD.min(bytes.len());
-        let mut first = None;
+        let (mut first, mut last) = (None, Position(0));
         while let Ok(frame) = Frame::check(bytes.get(at..).unwrap_or_default()) {
             let event = frame.text().and_then(VerifiedEvent::from_own_journal);
+            // Places only rise, here as in a segment whose head is whole.
+            if frame.position <= last {
+                break;
+            }
             match event {
                 _ if frame.removes => {
                     let removed: Vec<_> = frame.removed().collect();
@@ -303,6 +307,7 @@ impl Opening {
                 }
                 None => break,
             }
+            last = frame.position;
             first = first.or(Some(frame.position));
             self.next = self.next.max(Position(frame.position.0 + 1));
             at += frame.length;
@@ -371,7 +376,8 @@ fn check(file: &dyn SegmentFile, from: u64) -> io::Result<Checked> {
                     checked.torn = true;
                     return Ok(checked);
                 }
-                buffer.resize(needed.max(READ_BYTES), 0);
+                let left = usize::try_from(left).unwrap_or(usize::MAX);
+                buffer.resize(needed.max(READ_BYTES.min(left)), 0);
                 let read = file.read(checked.end, &mut buffer)?;
                 buffer.truncate(read);
                 at = 0;

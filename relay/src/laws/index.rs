@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
+use ayni_protocol::search::Search;
 use ayni_protocol::{Draft, Filter, Keys, Kind, VerifiedEvent};
 use proptest::prelude::*;
 
@@ -13,7 +14,8 @@ static EVENTS: LazyLock<Vec<VerifiedEvent>> = LazyLock::new(|| {
     let mut events = Vec::new();
     for number in 0..54_u8 {
         let keys = Keys::from_secret([1 + number % 3; 32]).unwrap();
-        let mut draft = Draft::new(Kind(u16::from(number / 3 % 3)));
+        let text = if number % 2 == 0 { "Evén" } else { "odd" };
+        let mut draft = Draft::new(Kind(u16::from(number / 3 % 3))).content(text);
         let tags = [("t", "a"), ("t", "b"), ("p", "a"), ("P", "a"), ("topic", "a"), ("t", "")];
         for (at, (name, value)) in tags.into_iter().enumerate() {
             if (usize::from(number) * 7 + at * 5) % 3 == 0 {
@@ -61,6 +63,7 @@ fn filters() -> impl Strategy<Value = Filter> {
             since,
             until,
             limit: Some(usize::from(odd % 2)),
+            search: (odd % 8 == 1).then(|| Search::parse("even").unwrap()),
             impossible: odd == 255,
         })
 }

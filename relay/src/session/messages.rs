@@ -84,6 +84,7 @@ impl Session {
         let opened = check_name(name, limits)
             .and_then(|()| check_filters(&filters, limits))
             .and_then(|()| self.viewer.may_ask(&filters))
+            .and_then(|()| check_search(&filters, self.rules.search))
             .and_then(|()| self.subscriptions.open(name, key, &filters, limits));
         match opened {
             Ok(()) => self.questions.push_back(Question::Stored { key, filters: filters.into() }),
@@ -104,7 +105,8 @@ impl Session {
         let limits = &self.rules.limits;
         let checked = check_name(&name, limits)
             .and_then(|()| check_filters(&filters, limits))
-            .and_then(|()| self.viewer.may_ask(&filters));
+            .and_then(|()| self.viewer.may_ask(&filters))
+            .and_then(|()| check_search(&filters, false));
         let checked = checked.and_then(|()| {
             if self.counts_waiting < limits.subscriptions {
                 return Ok(());
@@ -128,6 +130,7 @@ impl Session {
         let begun = check_name(id, limits)
             .and_then(|()| check_filters(std::slice::from_ref(&*filter), limits))
             .and_then(|()| self.viewer.may_ask(std::slice::from_ref(&*filter)))
+            .and_then(|()| check_search(std::slice::from_ref(&*filter), false))
             .and_then(|()| self.reconciliations.begin(id, key, clock_ms, limits));
         match begun {
             Ok(()) => self.questions.push_back(Question::Open { key, filter, message }),
@@ -208,4 +211,13 @@ fn check_filters(filters: &[Filter], limits: &Limits) -> Result<(), Rejection> {
         return Err(Rejection::invalid(sentence));
     }
     Ok(())
+}
+
+/// A search is answered in a REQ, and only where there is an index of words.
+fn check_search(filters: &[Filter], answered: bool) -> Result<(), Rejection> {
+    if answered || filters.iter().all(|filter| filter.search.is_none()) {
+        return Ok(());
+    }
+    let sentence = "a search is answered in a REQ alone, and where NIP-11 names NIP-50";
+    Err(Rejection::new(Prefix::Unsupported, sentence))
 }

@@ -160,6 +160,39 @@ fn limits_count_for_each_filter_alone() {
 }
 
 #[test]
+fn a_search_is_answered_in_a_req_where_there_is_one() {
+    let script = r#"
+        def pan ana 1 | Pan de maíz
+        def sara ana 1 | sara
+        ["EVENT",<pan>]
+        ["EVENT",<sara>]
+        ["REQ","s",{"search":"MAIZ language:es"}]
+        def live ana 1 | maíz tierno
+        ["EVENT",<live>]
+        ["COUNT","c",{"search":"maiz"}]
+        ["NEG-OPEN","n",{"search":"maiz"},"6100000200"]
+        "#;
+    let settings = Settings { search: true, ..settings() };
+    let expected = expect![[r#"
+        > ["EVENT",<pan>]
+        < ["OK","pan.id",true,""]
+        > ["EVENT",<sara>]
+        < ["OK","sara.id",true,""]
+        > ["REQ","s",{"search":"MAIZ language:es"}]
+        < ["EVENT","s",<pan>]
+        < ["EOSE","s"]
+        > ["EVENT",<live>]
+        < ["EVENT","s",<live>]
+        < ["OK","live.id",true,""]
+        > ["COUNT","c",{"search":"maiz"}]
+        < ["CLOSED","c","unsupported: a search is answered in a REQ alone, and where NIP-11 names NIP-50"]
+        > ["NEG-OPEN","n",{"search":"maiz"},"6100000200"]
+        < ["NEG-ERR","n","unsupported: a search is answered in a REQ alone, and where NIP-11 names NIP-50"]
+    "#]];
+    check_with(&settings, script, &expected);
+}
+
+#[test]
 fn what_cannot_be_honoured_is_closed_and_what_cannot_be_read_is_noticed() {
     check(
         r##"
@@ -176,7 +209,7 @@ fn what_cannot_be_honoured_is_closed_and_what_cannot_be_read_is_noticed() {
         "##,
         &expect![[r##"
             > ["REQ","s",{"search":"x"}]
-            < ["CLOSED","s","unsupported: filter contains unknown elements; this relay would have to ignore them"]
+            < ["CLOSED","s","unsupported: a search is answered in a REQ alone, and where NIP-11 names NIP-50"]
             > ["REQ","s",{"#emoji":["x"]}]
             < ["CLOSED","s","unsupported: filter contains unknown elements; this relay would have to ignore them"]
             > ["REQ","s",{"ids":["AB"]}]
@@ -525,7 +558,7 @@ fn reconciliations_open_answer_and_close() {
             > ["NEG-OPEN","m",{"limit":0},"6100000200"]
             < ["NEG-MSG","m","6100000200"]
             > ["NEG-OPEN","m",{"search":"x"},"6100000200"]
-            < ["NEG-ERR","m","unsupported: filter contains unknown elements; this relay would have to ignore them"]
+            < ["NEG-ERR","m","unsupported: a search is answered in a REQ alone, and where NIP-11 names NIP-50"]
             > ["NEG-OPEN","m",{},"6x"]
             < ["NEG-ERR","m","invalid: the message must be hex"]
         "#]],

@@ -19,8 +19,17 @@ pub struct Room {
 }
 
 const PART: &[&str] = &["protocol", "witness"];
-const BELOW_NODE: &[&str] =
-    &["protocol", "witness", "lets", "governance", "raffle", "federation", "store", "relay"];
+const BELOW_NODE: &[&str] = &[
+    "protocol",
+    "witness",
+    "lets",
+    "governance",
+    "raffle",
+    "federation",
+    "store",
+    "search",
+    "relay",
+];
 const ALL: &[&str] = &[
     "protocol",
     "witness",
@@ -29,6 +38,7 @@ const ALL: &[&str] = &[
     "raffle",
     "federation",
     "store",
+    "search",
     "relay",
     "node",
 ];
@@ -42,6 +52,7 @@ pub const ROOMS: &[Room] = &[
     Room { name: "raffle", kind: "pure", may_name: PART },
     Room { name: "federation", kind: "pure", may_name: &["protocol"] },
     Room { name: "store", kind: "I/O", may_name: &["protocol"] },
+    Room { name: "search", kind: "I/O", may_name: &["protocol"] },
     Room { name: "relay", kind: "shell", may_name: &["protocol"] },
     Room { name: "node", kind: "shell", may_name: BELOW_NODE },
     Room { name: "tests", kind: "tests", may_name: ALL },
