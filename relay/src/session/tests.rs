@@ -180,7 +180,7 @@ fn a_search_is_answered_in_a_req_where_there_is_one() {
         < ["OK","sara.id",true,""]
         > ["REQ","s",{"search":"MAIZ language:es"}]
         < ["EVENT","s",<pan>]
-        < ["EOSE","s"]
+        < ["EOSE","s",["finish"]]
         > ["EVENT",<live>]
         < ["EVENT","s",<live>]
         < ["OK","live.id",true,""]
