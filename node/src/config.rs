@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
-use ayni_protocol::Limits;
+use ayni_protocol::{Kind, Limits};
 use ayni_raffle::Gates;
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +22,8 @@ pub struct Config {
     pub beacon: Beacon,
     /// Legal gates of raffles by country.
     pub raffle: Raffle,
+    /// How long events are kept.
+    pub retention: Retention,
     /// A limit on everything; NIP-11 advertises them.
     pub limits: Limits,
 }
@@ -120,6 +122,59 @@ impl Default for Beacon {
 pub struct Raffle {
     /// What the law of each country asks; raffles are off where nothing is said.
     pub gates: Gates,
+}
+
+/// `[retention]`: how long events are kept. 0 is for ever, or any number. The economy's events,
+/// deletions and requests to vanish are kept whatever is said here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Retention {
+    /// How often the store is looked through, and compacted where that gives enough back.
+    pub every_secs: u64,
+    /// Room that all events may take together, in MiB; the oldest go first.
+    pub max_mib: u64,
+    /// Days that events of kinds without a rule of their own are kept after their `created_at`.
+    pub age_days: u64,
+    /// How many events of each such kind are kept of each author.
+    pub per_author: u32,
+    /// Rules for some kinds; the first that names a kind holds for it.
+    pub rules: Vec<RetentionRule>,
+}
+
+/// `[[retention.rules]]`
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RetentionRule {
+    /// Which kinds.
+    pub kinds: Vec<u16>,
+    /// Days that they are kept.
+    pub age_days: u64,
+    /// How many are kept of each author.
+    pub per_author: u32,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self { every_secs: 600, max_mib: 0, age_days: 0, per_author: 0, rules: Vec::new() }
+    }
+}
+
+impl Retention {
+    /// What the store is told.
+    #[must_use]
+    pub fn rules(&self) -> ayni_store::Retention {
+        let own = self.rules.iter().map(|rule| (&rule.kinds[..], rule.age_days, rule.per_author));
+        // A rule without kinds would be one for all.
+        let own = own.filter(|(kinds, ..)| !kinds.is_empty());
+        let rest = (&[][..], self.age_days, self.per_author);
+        let rule = |(kinds, age_days, per_author): (&[u16], u64, u32)| ayni_store::Rule {
+            kinds: kinds.iter().copied().map(Kind).collect(),
+            age_secs: (age_days > 0).then(|| age_days.saturating_mul(86_400)),
+            per_author: (per_author > 0).then_some(per_author),
+        };
+        let bytes = (self.max_mib > 0).then(|| self.max_mib.saturating_mul(1 << 20));
+        ayni_store::Retention { rules: own.chain([rest]).map(rule).collect(), bytes }
+    }
 }
 
 impl Config {
@@ -257,6 +312,22 @@ mod tests {
         assert!(says("[limits]\nfilterz = 3").contains("did you mean filters?"));
         assert!(says("[relai]\nwrite = \"open\"").contains("did you mean relay?"));
         assert!(says("[relay]\nwrite = \"anyone\"").contains("open"));
+    }
+
+    #[test]
+    fn retention_is_read_from_top_to_bottom() {
+        let text = "[retention]\nage_days = 30\nmax_mib = 2\n\n\
+                    [[retention.rules]]\nkinds = [7, 16]\nage_days = 1\n\n\
+                    [[retention.rules]]\nkinds = [0]\nper_author = 1\n";
+        let rules = parse(text, &[]).unwrap().retention.rules();
+        assert_eq!(rules.bytes, Some(2 << 20));
+        let told =
+            rules.rules.iter().map(|rule| (rule.kinds.len(), rule.age_secs, rule.per_author));
+        let expected = [(2, Some(86_400), None), (1, None, Some(1)), (0, Some(2_592_000), None)];
+        assert_eq!(told.collect::<Vec<_>>(), expected);
+        assert!(Config::default().retention.rules().is_all());
+        let wrong = parse("[[retention.rules]]\nkind = [7]", &[]).unwrap_err();
+        assert!(format!("{wrong:#}").contains("kinds"), "{wrong:#}");
     }
 
     #[test]

@@ -23,5 +23,6 @@ pub mod keys;
 pub mod local;
 pub mod peers;
 pub mod running;
+pub mod upkeep;
 pub mod verify;
 pub mod writer;

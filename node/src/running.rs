@@ -32,7 +32,7 @@ use crate::http::{Door, Shared};
 use crate::local::LocalNode;
 use crate::peers::Peers;
 use crate::writer::{Audience, Command, Writer, fold};
-use crate::{clock, drand, federate, http, keys, peers};
+use crate::{clock, drand, federate, http, keys, peers, upkeep};
 
 /// How many stored economy events a peer's task may lag behind before it looks for itself.
 const OUTBOX: usize = 4_096;
@@ -105,12 +105,16 @@ pub async fn start(options: Options) -> Result<Running> {
         book: Arc::clone(&book),
         audience: Hearers { relay: relay.clone(), outbox: outbox.clone() },
     };
-    let writer =
-        std::thread::Builder::new().name("writer".into()).spawn(move || writer.run(commands))?;
-
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
+    // A node whose writer has ended can promise nothing any more, so it ends too.
+    let ended = stop.clone().drop_guard();
+    let writer = std::thread::Builder::new().name("writer".into()).spawn(move || {
+        let _ended = ended;
+        writer.run(commands)
+    })?;
     let local = LocalNode::new(backend.clone(), node_keys.clone(), outbox);
     let peers = follow_peers(Peers::load(&data)?, local, &backend, &tasks, &stop);
+    let (retention, every_secs) = (config.retention.rules(), config.retention.every_secs);
     let shared = Shared {
         book,
         backend: backend.clone(),
@@ -120,6 +124,7 @@ pub async fn start(options: Options) -> Result<Running> {
         peers: Arc::new(peers),
         started: clock::now(),
     };
+    tasks.spawn(upkeep::run(Arc::clone(backend.store()), retention, every_secs, stop.clone()));
     tasks.spawn(tick(backend.inbox().clone(), stop.clone()));
     tasks.spawn(follow_beacons(shared.clone(), node_keys, stop.clone()));
     tasks.spawn(serve(relay, listener, Door(http::router(shared)), stop.clone()));

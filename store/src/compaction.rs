@@ -62,7 +62,9 @@ impl DiskStore {
         Ok(done)
     }
 
-    fn drop_expired(&self, now: Timestamp) -> usize {
+    /// Takes out what has expired by `now`, so that it counts as dead; gives how many events. No
+    /// trace is written: after a start they are hidden until this is called again.
+    pub fn drop_expired(&self, now: Timestamp) -> usize {
         let expired = self.read().expired(now);
         // The writer may have taken some of these out since, and given their slots again.
         let mut index = self.change();

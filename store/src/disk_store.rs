@@ -241,6 +241,12 @@ impl DiskStore {
         self.read().segments.iter().map(|(_, bytes, _)| long(bytes.len())).sum()
     }
 
+    /// Bytes of it that hold what is live.
+    #[must_use]
+    pub fn live_bytes(&self) -> u64 {
+        self.read().segments.iter().map(|(_, _, live)| live).sum()
+    }
+
     /// Where the journal lies.
     #[must_use]
     pub fn journal_folder(&self) -> &Path {

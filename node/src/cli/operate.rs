@@ -336,8 +336,11 @@ fn copy_keys(from: &Path, to: &Path) -> Result<()> {
 }
 
 pub fn compact(common: &Common) -> Result<()> {
-    let store = stopped_store(&common.data, &Config::load(common.config.as_deref())?)?;
-    show::line(store.compact(crate::clock::now())?)
+    let config = Config::load(common.config.as_deref())?;
+    let store = stopped_store(&common.data, &config)?;
+    let now = crate::clock::now();
+    let removed = store.retain(&config.retention.rules(), now)?;
+    show::line(format!("{}, {removed} no longer kept", store.compact(now)?))
 }
 
 impl Configuration {

@@ -378,6 +378,11 @@ impl Index {
         live
     }
 
+    /// The slots of all live events, oldest first.
+    pub fn by_age(&self) -> Vec<SlotId> {
+        self.time.iter().collect()
+    }
+
     /// Slots whose time is over.
     pub fn expired(&self, now: Timestamp) -> Vec<SlotId> {
         let is_over =

@@ -1,0 +1,58 @@
+//! What a node does for its disk from time to time: it lets go what need not be kept, and gives the
+//! room back once that is worth the writing.
+//!
+//! Deliberately absent: a snapshot of the index while the node runs. Taking one stops the writer
+//! for as long as it takes to write the index out, and spares a node that crashed one reading of
+//! its journal.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ayni_store::{DiskStore, Fault, Retention};
+use tokio_util::sync::CancellationToken;
+
+use crate::clock;
+
+/// Looks after the store every so often, until it is told to stop.
+pub async fn run(
+    store: Arc<DiskStore>,
+    retention: Retention,
+    every_secs: u64,
+    stop: CancellationToken,
+) {
+    let mut every = tokio::time::interval(Duration::from_secs(every_secs.max(1)));
+    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let retention = Arc::new(retention);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = every.tick() => {}
+        }
+        let (store, retention) = (Arc::clone(&store), Arc::clone(&retention));
+        // Blocking work, and a stop waits for it: it ends between two removals or two segments at
+        // the latest when the disk fails, and is durable step by step.
+        match tokio::task::spawn_blocking(move || once(&store, &retention)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(fault)) => tracing::error!(%fault, "the store could not be looked after"),
+            Err(bug) => tracing::error!(%bug, "looking after the store ended with a bug"),
+        }
+    }
+}
+
+/// Lets go what the rules no longer cover, and compacts where that gives enough back.
+///
+/// # Errors
+/// What the disk says.
+pub fn once(store: &DiskStore, retention: &Retention) -> Result<(), Fault> {
+    let now = clock::now();
+    let removed = store.retain(retention, now)?;
+    if removed > 0 {
+        tracing::info!(removed, "events that need not be kept were let go");
+    }
+    store.drop_expired(now);
+    if store.is_wasteful(retention) {
+        let done = store.compact(now)?;
+        tracing::info!(%done, "the journal was compacted");
+    }
+    Ok(())
+}
