@@ -7,6 +7,7 @@
 
 pub mod admission;
 pub mod backend;
+pub mod bench;
 pub mod book;
 pub mod cli;
 pub mod clock;

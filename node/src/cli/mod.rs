@@ -11,6 +11,7 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use crate::keys;
 
+mod bench;
 pub mod client;
 mod governance;
 mod key;
@@ -105,6 +106,9 @@ enum Command {
     Backup(operate::Backup),
     /// Drop what was deleted, replaced or expired from a stopped node's disk
     Compact,
+    /// Put a relay under load, for sizing a machine
+    #[command(after_help = "Example: ayni bench ingest --events 100000")]
+    Bench(bench::Bench),
     /// Check, print and explain the configuration
     #[command(subcommand)]
     Config(operate::Configuration),
@@ -142,6 +146,7 @@ pub fn run(cli: Cli) -> Result<u8> {
         Command::Peer(peer) => peer.run(common),
         Command::Backup(backup) => backup.run(common),
         Command::Compact => operate::compact(common),
+        Command::Bench(bench) => bench.run(common),
         Command::Config(configuration) => configuration.run(common),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "ayni", &mut std::io::stdout());

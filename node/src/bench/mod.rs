@@ -1,0 +1,98 @@
+//! `ayni bench`: how much a relay on this machine takes and gives, beside what the machine itself
+//! can do, measured in the same run.
+//!
+//! The load comes from this process, the relay runs in a process of its own, on an empty temporary
+//! folder, as `ayni run` would start it; so both share the machine, as in every comparison of
+//! relays on one computer. With `--url` any other relay is measured by the same load.
+//!
+//! Figures are for people: read the ratios, the figures change with the hour of the day.
+//!
+//! Deliberately absent: verdicts. Nothing here fails because something was slow.
+
+mod corpus;
+mod idle;
+mod ingest;
+mod live;
+mod machine;
+mod queries;
+mod report;
+mod subject;
+mod wire;
+
+use std::collections::BTreeSet;
+
+use anyhow::Result;
+
+pub use corpus::Corpus;
+use report::Report;
+pub use report::Row;
+use subject::Subject;
+
+/// What is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
+pub enum Part {
+    /// Storing events, new ones and known ones, over 1, 4 and 16 connections
+    Ingest,
+    /// Answers from a full store
+    Queries,
+    /// Publisher to subscriber
+    Live,
+    /// Memory of connections that wait
+    Idle,
+}
+
+/// How it is measured.
+#[derive(Debug, Clone)]
+pub struct Bench {
+    /// Events that are stored in each round of ingest.
+    pub events: usize,
+    /// Events in the store that answers queries.
+    pub stored: usize,
+    /// Subscribers of the larger live round.
+    pub subscribers: usize,
+    /// What is measured; everything where nothing is named.
+    pub parts: BTreeSet<Part>,
+    /// Another relay's address, in place of our own.
+    pub url: Option<String>,
+}
+
+impl Bench {
+    /// Runs all that is asked for and gives the figures; `shown` sees each as it comes.
+    ///
+    /// # Errors
+    /// Where a relay cannot be started, or breaks a promise: an event lost, an answer missing.
+    pub fn run(&self, shown: &mut dyn FnMut(&Row)) -> Result<Vec<Row>> {
+        let mut report = Report::new(shown);
+        let machine = machine::measure(&mut report)?;
+        if self.measures(Part::Ingest) {
+            ingest::measure(self, &machine, &mut report)?;
+        }
+        if self.measures(Part::Queries) {
+            queries::measure(self, &machine, &mut report)?;
+        }
+        if self.measures(Part::Live) {
+            live::measure(self, &mut report)?;
+        }
+        if self.measures(Part::Idle) {
+            idle::measure(self, &mut report)?;
+        }
+        Ok(report.rows)
+    }
+
+    fn measures(&self, part: Part) -> bool {
+        self.parts.is_empty() || self.parts.contains(&part)
+    }
+
+    /// The relay that is measured, fresh and empty where it is ours.
+    fn subject(&self) -> Result<Subject> {
+        match &self.url {
+            Some(url) => Subject::at(url),
+            None => Subject::start(subject::Folder::new()?),
+        }
+    }
+}
+
+/// A count as a number with a fraction.
+fn float(count: usize) -> f64 {
+    f64::from(u32::try_from(count).unwrap_or(u32::MAX))
+}
