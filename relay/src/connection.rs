@@ -2,8 +2,8 @@
 //!
 //! A single future polls everything a connection waits for: its socket for reading and writing, its
 //! inbox, the verdicts and answers under way, and one timer. What is ready goes out in one write.
-//! The write buffer belongs to the thread, not to the connection; a connection keeps bytes of its
-//! own only while its socket does not take them.
+//! The buffers belong to the thread, not to the connection: a connection keeps bytes of its own
+//! only of a message that has not wholly come, and while its socket does not take them.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -16,27 +16,23 @@ use std::time::Duration;
 use ayni_protocol::{EventId, Rejection};
 use futures_util::future::BoxFuture;
 use futures_util::stream::{FuturesUnordered, Stream as _};
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
+use tokio::io::{AsyncRead as _, AsyncReadExt as _, AsyncWrite as _, AsyncWriteExt as _, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
-use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::protocol::{Message, Role, WebSocketConfig};
-use tokio_tungstenite::tungstenite::{Error as SocketError, error::CapacityError};
 
 use crate::asking::{answer_aside, answers, clerk};
 use crate::backend::{Accepted, Backend, Viewer};
 use crate::frames::{self, CloseCode};
 use crate::line::{Checked, Line};
+use crate::reader::{Appetite, Heard, Reader, Violation};
 use crate::relay::Shared;
 use crate::session::{Answer, Errand, Farewell, Purpose, Question, Session, Work};
 use crate::statistics::{add, sub};
 
-/// Bytes read from a socket at a time. Kept by every connection, so it is small.
-const READ_BYTES: usize = 2_048;
+/// Bytes read from a socket at a time, into a buffer that belongs to the thread.
+const READ_BYTES: usize = 65_536;
 /// Bytes that are gathered for one write.
 const WRITE_BYTES: usize = 65_536;
-/// Messages read before others get their turn.
-const MESSAGES_AT_ONCE: usize = 32;
 /// Rounds of reading and writing before other connections of the thread get their turn.
 const ROUNDS: usize = 8;
 /// Bytes of pongs that may wait for a socket that pings and does not read.
@@ -47,47 +43,8 @@ const LINGER: Duration = Duration::from_secs(2);
 thread_local! {
     /// Where frames are put together before a write.
     static SCRATCH: RefCell<Vec<u8>> = RefCell::new(Vec::with_capacity(WRITE_BYTES * 2));
-}
-
-/// The socket as tungstenite sees it: it reads from it, and what it writes by itself (pongs and
-/// the answer to a close) is put among the frames that this task writes.
-struct Duct {
-    stream: TcpStream,
-    control: Vec<u8>,
-    /// Bytes that were read since they were last asked about.
-    read_bytes: usize,
-}
-
-impl AsyncRead for Duct {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
-        self.read_bytes += buffer.filled().len() - before;
-        polled
-    }
-}
-
-impl AsyncWrite for Duct {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        _context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        self.control.extend_from_slice(bytes);
-        Poll::Ready(Ok(bytes.len()))
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, _context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
+    /// Where bytes are read to, and unmasked.
+    static ARRIVED: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_BYTES]);
 }
 
 /// How a conversation ended.
@@ -108,7 +65,10 @@ struct Connection<B> {
     shared: Arc<Shared<B>>,
     line: Arc<Line>,
     session: Session,
-    socket: WebSocketStream<Duct>,
+    stream: TcpStream,
+    reader: Reader,
+    /// Pongs and the like, which go before everything else.
+    control: Vec<u8>,
     /// What the socket did not take of the last write.
     unsent: Vec<u8>,
     settling: FuturesUnordered<BoxFuture<'static, Settled>>,
@@ -145,16 +105,7 @@ pub async fn converse<B: Backend>(
     first: Vec<u8>,
 ) {
     let Some(challenge) = fresh_challenge() else { return };
-    let limits = &shared.settings.limits;
-    let config = WebSocketConfig::default()
-        .read_buffer_size(READ_BYTES)
-        .write_buffer_size(0)
-        .max_write_buffer_size(CONTROL_BYTES_MAX)
-        .max_message_size(Some(limits.message_bytes))
-        .max_frame_size(Some(limits.message_bytes));
-    let duct = Duct { stream, control: Vec::new(), read_bytes: first.len() };
-    let socket =
-        WebSocketStream::from_partially_read(duct, first, Role::Server, Some(config)).await;
+    let reader = Reader::new(shared.settings.limits.message_bytes, first);
     let session = Session::new(Arc::clone(&shared.rules), line.address, challenge);
     let began = Instant::now();
     let due = began + Duration::from_millis(session.deadline_ms());
@@ -163,7 +114,9 @@ pub async fn converse<B: Backend>(
         shared: Arc::clone(&shared),
         line: Arc::clone(&line),
         session,
-        socket,
+        stream,
+        reader,
+        control: Vec::new(),
         unsent: Vec::new(),
         settling: FuturesUnordered::new(),
         answers: None,
@@ -249,48 +202,54 @@ impl<B: Backend> Connection<B> {
         true
     }
 
-    /// Reads some messages. Tells whether there were any: what they lead to must be polled.
+    /// Reads what has come, if anything is wanted. Tells whether there was something: what it leads
+    /// to must be polled.
     fn read(&mut self, context: &mut Context<'_>) -> Result<bool, End> {
-        let mut moved = false;
-        for _ in 0..MESSAGES_AT_ONCE {
-            if !self.session.wants_input() || self.is_flooded() {
-                break;
-            }
-            let polled = Pin::new(&mut self.socket).poll_next(context);
-            self.count_read();
-            let Poll::Ready(message) = polled else { break };
-            moved = true;
-            match message {
-                None => return Err(End::Theirs),
-                Some(Err(error)) => return Err(verdict_on(&error)),
-                Some(Ok(message)) => self.hear(&message)?,
-            }
-            self.work();
+        if !self.session.wants_input() || self.is_flooded() {
+            return Ok(false);
         }
-        Ok(moved)
+        if self.reader.is_paused() {
+            return self.hear(&mut []).map(|()| true);
+        }
+        ARRIVED.with_borrow_mut(|arrived| {
+            let mut buffer = ReadBuf::new(arrived);
+            match Pin::new(&mut self.stream).poll_read(context, &mut buffer) {
+                Poll::Pending => Ok(false),
+                Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
+                    let clock_ms = self.clock_ms();
+                    self.session.spend(buffer.filled().len(), clock_ms);
+                    self.hear(buffer.filled_mut()).map(|()| true)
+                }
+                Poll::Ready(_) => Err(End::Theirs),
+            }
+        })
     }
 
-    fn count_read(&mut self) {
-        let bytes = std::mem::take(&mut self.socket.get_mut().read_bytes);
-        if bytes > 0 {
-            let clock_ms = self.clock_ms();
-            self.session.spend(bytes, clock_ms);
-        }
-    }
-
-    fn hear(&mut self, message: &Message) -> Result<(), End> {
+    /// Takes in bytes that came, as far as the session wants what is in them.
+    fn hear(&mut self, bytes: &mut [u8]) -> Result<(), End> {
         let clock_ms = self.clock_ms();
-        match message {
-            Message::Text(text) => self.receive(text.as_str(), clock_ms),
-            // Some clients send text as binary.
-            Message::Binary(bytes) => match str::from_utf8(bytes) {
-                Ok(text) => self.receive(text, clock_ms),
-                Err(_) => return Err(End::Ours(CloseCode::NotText, "messages are text")),
-            },
-            Message::Ping(_) | Message::Pong(_) => self.session.heard(clock_ms),
-            Message::Close(_) | Message::Frame(_) => {}
-        }
-        Ok(())
+        let mut closed = false;
+        let mut reader = self.reader.lend();
+        let taken = reader.take(bytes, |heard| {
+            match heard {
+                Heard::Text(text) => self.receive(text, clock_ms),
+                Heard::Ping(payload) => {
+                    frames::write_pong(payload, &mut self.control);
+                    self.session.heard(clock_ms);
+                }
+                Heard::Pong => self.session.heard(clock_ms),
+                Heard::Close(payload) => {
+                    frames::write_close_again(payload, &mut self.control);
+                    closed = true;
+                }
+            }
+            let more = !closed && self.session.wants_input() && !self.is_flooded();
+            if more { Appetite::More } else { Appetite::Enough }
+        });
+        self.reader = reader;
+        self.work();
+        taken.map_err(|Violation(code, reason)| End::Ours(code, reason))?;
+        if closed { Err(End::Theirs) } else { Ok(()) }
     }
 
     fn receive(&mut self, text: &str, clock_ms: u64) {
@@ -368,7 +327,7 @@ impl<B: Backend> Connection<B> {
     fn send(&mut self, context: &mut Context<'_>, bytes: &[u8]) -> io::Result<usize> {
         let mut sent = 0;
         while let Some(rest) = bytes.get(sent..).filter(|rest| !rest.is_empty()) {
-            let stream = Pin::new(&mut self.socket.get_mut().stream);
+            let stream = Pin::new(&mut self.stream);
             match stream.poll_write(context, rest) {
                 Poll::Pending => break,
                 Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
@@ -379,7 +338,7 @@ impl<B: Backend> Connection<B> {
     }
 
     fn gather(&mut self, out: &mut Vec<u8>) {
-        out.append(&mut self.socket.get_mut().control);
+        out.append(&mut self.control);
         let mut payload_bytes = 0;
         while out.len() < WRITE_BYTES {
             let Some(frame) = self.session.next_frame() else { break };
@@ -395,8 +354,8 @@ impl<B: Backend> Connection<B> {
     }
 
     /// Whether it pings without reading the pongs.
-    fn is_flooded(&mut self) -> bool {
-        self.socket.get_mut().control.len() > CONTROL_BYTES_MAX / 2
+    const fn is_flooded(&self) -> bool {
+        self.control.len() > CONTROL_BYTES_MAX / 2
     }
 
     /// Whether all is said that is to be said, when the session wants to end.
@@ -436,8 +395,7 @@ impl<B: Backend> Connection<B> {
 
     /// The last words, for as long as anyone may reasonably take to hear them.
     async fn leave(self, end: End) {
-        let Self { socket, mut unsent, .. } = self;
-        let Duct { mut stream, mut control, .. } = socket.into_inner();
+        let Self { mut stream, mut control, mut unsent, .. } = self;
         unsent.append(&mut control);
         match end {
             End::TooSlow => return,
@@ -467,17 +425,5 @@ fn fresh_challenge() -> Option<String> {
             tracing::error!(%error, "no randomness for a challenge");
             None
         }
-    }
-}
-
-/// What a socket error means for the conversation.
-fn verdict_on(error: &SocketError) -> End {
-    match error {
-        SocketError::Capacity(CapacityError::MessageTooLong { .. }) => {
-            End::Ours(CloseCode::TooBig, "the message is too long")
-        }
-        SocketError::Utf8(_) => End::Ours(CloseCode::NotText, "text must be UTF-8"),
-        SocketError::Protocol(_) => End::Ours(CloseCode::Protocol, "the WebSocket protocol"),
-        _ => End::Theirs,
     }
 }

@@ -1,15 +1,16 @@
 //! Writing WebSocket frames as a server does: two to ten bytes of header, then the plain payload
 //! (RFC 6455, 5.2).
 //!
-//! The reading half is tungstenite's. Writing is done here because a server's frames need no
-//! masking and no state, and so an event goes from its shared bytes into the socket's buffer in
-//! one copy; tungstenite would first want each recipient's frame put together, then copy it again.
+//! The reading half is `reader.rs`. Writing is done here because a server's frames need no masking
+//! and no state, and so an event goes from its shared bytes into the socket's buffer in one copy;
+//! tungstenite would first want each recipient's frame put together, then copy it again.
 
 use crate::session::Frame;
 
 const FINAL_TEXT: u8 = 0x81;
 const CLOSE: u8 = 0x88;
 const PING: u8 = 0x89;
+const PONG: u8 = 0x8a;
 
 /// Close codes of RFC 6455, 7.4.1, as far as they are sent here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +47,19 @@ pub fn write(frame: &Frame, out: &mut Vec<u8>) -> usize {
         }
     }
     length
+}
+
+/// Appends the answer to a ping.
+pub fn write_pong(payload: &[u8], out: &mut Vec<u8>) {
+    header(PONG, payload.len(), out);
+    out.extend_from_slice(payload);
+}
+
+/// Appends the answer to a close frame: its code again, if it had one.
+pub fn write_close_again(payload: &[u8], out: &mut Vec<u8>) {
+    let code = payload.get(..2).unwrap_or_default();
+    header(CLOSE, code.len(), out);
+    out.extend_from_slice(code);
 }
 
 /// Appends a close frame.

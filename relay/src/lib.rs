@@ -35,6 +35,7 @@ mod information;
 mod inquiry;
 pub mod laws;
 mod line;
+mod reader;
 mod relay;
 mod seats;
 mod serve;

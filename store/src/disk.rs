@@ -37,6 +37,15 @@ pub trait SegmentFile: Send {
     fn len(&self) -> u64;
     /// Writes at the end. On an error some of the bytes may have been written: truncate.
     fn append(&mut self, bytes: &[u8]) -> io::Result<()>;
+    /// Makes sure that so many more bytes can be written without the file growing, where that makes
+    /// syncs quicker. On an error nothing has changed, and what is appended is written all the same.
+    fn make_room(&mut self, _bytes: u64) -> io::Result<()> {
+        Ok(())
+    }
+    /// Nothing more will be written: gives back room that was made. An error is of no consequence.
+    fn close(&mut self) -> io::Result<()> {
+        Ok(())
+    }
     /// Makes what was written durable. Never to be called again after it failed.
     fn sync(&mut self) -> io::Result<()>;
     /// Cuts the end off. What was shown in a view cannot be cut.

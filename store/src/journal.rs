@@ -17,8 +17,8 @@
 //! The head holds the next position, so that no position is given twice even after the last events
 //! were compacted away, and the key of the hashes that the frames hold.
 //!
-//! Deliberately absent: room made in advance. A file is as long as what was written, so a copy of
-//! it is a backup.
+//! The active segment has room made in advance, zeros that are passed over when it is opened, so a
+//! copy of the folder at any moment is a backup.
 
 use std::sync::Arc;
 
@@ -146,6 +146,8 @@ impl Journal {
         let offset = u32::try_from(start).ok().filter(|_| fits);
         let offset = offset.ok_or(Fault::TooLarge { bytes: frames.len() })?;
         let path = self.disk.path(self.number);
+        // A disk too full for room in advance may still take what is to be written.
+        let _ = self.active.make_room(length);
         if let Err(error) = self.active.append(frames) {
             // What was written in part must not be taken for an event after the next start.
             return match self.active.truncate(start) {
@@ -176,6 +178,7 @@ impl Journal {
         fresh.append(&head.write()).map_err(Fault::at(&path, "begin"))?;
         let synced = fresh.sync().and_then(|()| self.disk.sync_names());
         self.or_poison(synced).map_err(Fault::fatal(&path, "make durable"))?;
+        let _ = self.active.close();
         self.active = fresh;
         self.number = number;
         Ok(())

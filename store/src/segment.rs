@@ -17,6 +17,12 @@
 //!    Within the process nothing else has the file open for writing; another process of this
 //!    program cannot, since the store holds a lock on the folder.
 //!
+//! Room is made ahead of the end, as written zeros: then a sync need not also make a new file
+//! length durable, which on a journalling file system takes ten to a hundred times as long. The
+//! zeros are no part of the segment: `len` counts none, and opening a file passes over those at its
+//! end. Nothing that is kept ends in a zero byte but perhaps a segment's head, so those bytes are
+//! never passed over.
+//!
 //! What is left is what every program that maps files lives with: someone with the right to write
 //! in the data folder can shorten a file under it, and a disk that fails to read a page raises
 //! SIGBUS. Both end the process; neither can corrupt what is on the disk.
@@ -31,12 +37,20 @@ use bytes::Bytes;
 use memmap2::{MmapOptions, MmapRaw};
 
 use crate::disk::SegmentFile;
+use crate::journal::HEAD;
+
+/// Bytes of room that are made at a time.
+const ROOM: u64 = 4 << 20;
+/// Bytes read at a time to find where zeros begin.
+const BLOCK: u64 = 64 << 10;
 
 /// An open segment.
 pub struct RealSegment {
     file: File,
     /// Where the next bytes are written.
     len: u64,
+    /// Where the file ends: from `len` to here it holds zeros.
+    end: u64,
     /// Bytes from the start that views were given of, and that never change again.
     shown: u64,
     map: Option<Arc<MmapRaw>>,
@@ -45,8 +59,35 @@ pub struct RealSegment {
 impl RealSegment {
     /// A segment of a file that was opened for reading and writing.
     pub fn new(file: File) -> io::Result<Self> {
-        let len = file.metadata()?.len();
-        Ok(Self { file, len, shown: 0, map: None })
+        let end = file.metadata()?.len();
+        let mut segment = Self { file, len: end, end, shown: 0, map: None };
+        segment.len = segment.without_zeros()?;
+        Ok(segment)
+    }
+
+    /// How long the file is without the zeros at its end.
+    fn without_zeros(&self) -> io::Result<u64> {
+        let least = u64::try_from(HEAD).map_err(io::Error::other)?.min(self.end);
+        let mut end = self.end;
+        while end > least {
+            let start = end.saturating_sub(BLOCK).max(least);
+            let mut block = vec![0; usize::try_from(end - start).map_err(io::Error::other)?];
+            self.file.read_exact_at(&mut block, start)?;
+            if let Some(last) = block.iter().rposition(|byte| *byte != 0) {
+                return Ok(start + u64::try_from(last).map_err(io::Error::other)? + 1);
+            }
+            end = start;
+        }
+        Ok(least)
+    }
+
+    /// Gives room back that was made and not used.
+    fn trim(&mut self) -> io::Result<()> {
+        if self.end > self.len {
+            self.file.set_len(self.len)?;
+            self.end = self.len;
+        }
+        Ok(())
     }
 
     /// A map of at least `len` bytes, the present one if it is long enough.
@@ -69,7 +110,29 @@ impl SegmentFile for RealSegment {
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.file.write_all_at(bytes, self.len)?;
         self.len += u64::try_from(bytes.len()).map_err(io::Error::other)?;
+        self.end = self.end.max(self.len);
         Ok(())
+    }
+
+    fn make_room(&mut self, bytes: u64) -> io::Result<()> {
+        let needed = self.len.saturating_add(bytes);
+        if needed <= self.end {
+            return Ok(());
+        }
+        let zeros = vec![0; usize::try_from(needed + ROOM - self.end).map_err(io::Error::other)?];
+        match self.file.write_all_at(&zeros, self.end) {
+            Ok(()) => self.end = needed + ROOM,
+            Err(error) => {
+                // Some zeros may have been written: none of them counts.
+                self.file.set_len(self.end)?;
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    fn close(&mut self) -> io::Result<()> {
+        self.trim()
     }
 
     fn sync(&mut self) -> io::Result<()> {
@@ -81,7 +144,7 @@ impl SegmentFile for RealSegment {
             return Err(io::ErrorKind::InvalidInput.into());
         }
         self.file.set_len(len)?;
-        self.len = len;
+        (self.len, self.end) = (len, len);
         Ok(())
     }
 
@@ -111,6 +174,13 @@ impl SegmentFile for RealSegment {
         let map = self.map(len, capacity)?;
         self.shown = self.len;
         Ok(Bytes::from_owner(Shown { map, len }))
+    }
+}
+
+impl Drop for RealSegment {
+    fn drop(&mut self) {
+        // Zeros that stay are passed over when the file is opened.
+        let _ = self.trim();
     }
 }
 
@@ -167,6 +237,38 @@ mod tests {
         segment.append(b"!").unwrap();
         assert_eq!(view, "kept");
         assert_eq!(segment.view(100).unwrap(), "kept!");
+    }
+
+    #[test]
+    fn room_is_no_part_of_the_segment() {
+        let file = tempfile::tempfile().unwrap();
+        let head = [0; HEAD];
+        let mut segment = RealSegment::new(file.try_clone().unwrap()).unwrap();
+        segment.append(&head).unwrap();
+        segment.make_room(10).unwrap();
+        let physical = || file.metadata().unwrap().len();
+        assert_eq!((segment.len(), physical()), (48, 58 + ROOM));
+        let reopened = || RealSegment::new(file.try_clone().unwrap()).unwrap().len();
+        // A head stays whole even where it ends in zeros. Dropping it gives the room back.
+        assert_eq!(reopened(), 48);
+        assert_eq!(physical(), 48);
+        segment.append(b"0123456789").unwrap();
+        segment.make_room(1).unwrap();
+        segment.append(b"x").unwrap();
+        assert_eq!(segment.view(1 << 20).unwrap().len(), 59);
+        drop(segment);
+        assert_eq!((reopened(), physical()), (59, 59));
+    }
+
+    #[test]
+    fn zeros_within_the_segment_are_kept() {
+        let file = tempfile::tempfile().unwrap();
+        let mut bytes = vec![7; HEAD];
+        bytes.resize(200_000, 0);
+        bytes.push(1);
+        bytes.resize(500_000, 0);
+        file.write_all_at(&bytes, 0).unwrap();
+        assert_eq!(RealSegment::new(file).unwrap().len(), 200_001);
     }
 
     #[test]

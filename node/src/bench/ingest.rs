@@ -22,7 +22,10 @@ pub fn measure(bench: &Bench, machine: &Machine, report: &mut Report<'_>) -> Res
         let events = Corpus::new(round).events(0, count);
         let json: usize = events.iter().map(|event| event.json().len()).sum();
         let shares = shares(&events, connections);
-        let fresh = offer(&subject.url, &shares)?;
+        let (fresh, refused) = offer(&subject.url, &shares)?;
+        if let Some(refusal) = refused {
+            bail!("the relay refused an event: {refusal}");
+        }
         report.row(
             &format!("ingest, {connections} connections"),
             fresh,
@@ -37,7 +40,7 @@ pub fn measure(bench: &Bench, machine: &Machine, report: &mut Report<'_>) -> Res
             let ratio = float(bytes) / float(json.max(1));
             report.row("  disk over JSON", ratio, "", String::new());
         }
-        let again = offer(&subject.url, &shares)?;
+        let (again, _) = offer(&subject.url, &shares)?;
         let remark = format!("{:.1} x ingest", again / fresh);
         report.row(&format!("known events, {connections} connections"), again, "events/s", remark);
     }
@@ -48,19 +51,20 @@ pub fn measure(bench: &Bench, machine: &Machine, report: &mut Report<'_>) -> Res
 type Share = (Vec<u8>, usize);
 
 fn shares(events: &[VerifiedEvent], connections: usize) -> Vec<Share> {
-    let size = events.len().div_ceil(connections).max(1);
-    let frames = |events: &[VerifiedEvent]| {
-        let mut frames = Vec::new();
-        for event in events {
-            wire::text(&format!("[\"EVENT\",{}]", event.json()), &mut frames);
+    let mut shares = vec![Share::default(); connections];
+    for event in events {
+        // An author has one connection, so that versions of one thing come in their order.
+        let which = usize::from(event.pubkey.0[0]) % connections;
+        if let Some((frames, count)) = shares.get_mut(which) {
+            wire::text(&format!("[\"EVENT\",{}]", event.json()), frames);
+            *count += 1;
         }
-        (frames, events.len())
-    };
-    events.chunks(size).map(frames).collect()
+    }
+    shares
 }
 
-/// Sends everything and waits for every OK; gives events a second.
-fn offer(url: &str, shares: &[Share]) -> Result<f64> {
+/// Sends everything and waits for every OK; gives events a second, and a refusal if there was any.
+fn offer(url: &str, shares: &[Share]) -> Result<(f64, Option<String>)> {
     let talks: Vec<_> = shares.iter().map(|_| Talk::open(url)).collect::<Result<_>>()?;
     let begun = Instant::now();
     let refused = thread::scope(|scope| {
@@ -77,11 +81,8 @@ fn offer(url: &str, shares: &[Share]) -> Result<f64> {
         }
         anyhow::Ok(refused)
     })?;
-    if let Some(refusal) = refused {
-        bail!("the relay refused an event: {refusal}");
-    }
     let total: usize = shares.iter().map(|(_, count)| count).sum();
-    Ok(float(total) / begun.elapsed().as_secs_f64())
+    Ok((float(total) / begun.elapsed().as_secs_f64(), refused))
 }
 
 /// Waits for so many OKs; gives the first that refused.

@@ -79,6 +79,7 @@ impl Subject {
             .envs(LIFTED)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
+            .stderr(Stdio::null())
             .spawn()
             .context("cannot start the relay")?;
         let mut subject = Self { url: String::new(), ours: Some((child, folder)) };
