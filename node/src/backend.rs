@@ -5,8 +5,8 @@ use std::sync::Arc;
 use ayni_protocol::{
     Event, EventId, Filter, Prefix, PublicKey, Rejection, Timestamp, VerifiedEvent,
 };
-use ayni_relay::{Accepted, Page, Source, Stored, Viewer};
-use ayni_store::{DiskStore, Store as _};
+use ayni_relay::{Accepted, Asker, Page, Source, Stored, Viewer};
+use ayni_store::{DiskStore, Reader, Store as _};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::admission::Origin;
@@ -53,6 +53,19 @@ impl Backend {
     }
 }
 
+/// Whoever asks the relay, as the store knows readers.
+struct Looker<'a>(&'a Asker<'a>);
+
+impl Reader for Looker<'_> {
+    fn may_see(&self, event: &Event) -> bool {
+        self.0.viewer.may_see(event)
+    }
+
+    fn may_go_on(&self) -> bool {
+        self.0.may_go_on()
+    }
+}
+
 impl ayni_relay::Backend for Backend {
     fn now(&self) -> Timestamp {
         clock::now()
@@ -66,24 +79,23 @@ impl ayni_relay::Backend for Backend {
         self.write(event, Origin::Client).await
     }
 
-    fn query(&self, filter: &Filter, limit: usize, viewer: &Viewer) -> Page {
-        let visible = |event: &Event| viewer.may_see(event);
-        let page = self.store.query(filter, limit, clock::now(), &visible);
+    fn query(&self, filter: &Filter, limit: usize, asker: &Asker<'_>) -> Page {
+        let page = self.store.query(filter, limit, clock::now(), &Looker(asker));
         let stored =
             |stored: ayni_store::Stored| Stored { json: stored.json, position: stored.position.0 };
         Page { events: page.events.into_iter().map(stored).collect(), exhausted: page.exhausted }
     }
 
-    fn count(&self, filter: &Filter, viewer: &Viewer) -> usize {
-        self.store.count(filter, clock::now(), &|event| viewer.may_see(event))
+    fn count(&self, filter: &Filter, asker: &Asker<'_>) -> usize {
+        self.store.count(filter, clock::now(), &Looker(asker))
     }
 
-    fn authors(&self, filter: &Filter, viewer: &Viewer, each: &mut dyn FnMut(&PublicKey)) {
-        self.store.authors(filter, clock::now(), &|event| viewer.may_see(event), each);
+    fn authors(&self, filter: &Filter, asker: &Asker<'_>, each: &mut dyn FnMut(&PublicKey)) {
+        self.store.authors(filter, clock::now(), &Looker(asker), each);
     }
 
-    fn items(&self, filter: &Filter, cap: usize, viewer: &Viewer) -> Vec<(Timestamp, EventId)> {
-        self.store.items(filter, cap, clock::now(), &|event| viewer.may_see(event))
+    fn items(&self, filter: &Filter, cap: usize, asker: &Asker<'_>) -> Vec<(Timestamp, EventId)> {
+        self.store.items(filter, cap, clock::now(), &Looker(asker))
     }
 
     fn last_position(&self) -> u64 {

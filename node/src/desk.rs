@@ -36,6 +36,21 @@ pub struct Moment<'a> {
 }
 
 impl Desk {
+    /// Whether an event may be stored, and what the witness has to say to it.
+    ///
+    /// # Errors
+    /// Why it is not to be stored.
+    pub fn admits(
+        &self,
+        book: &Book,
+        event: &VerifiedEvent,
+        origin: Origin,
+        now: Timestamp,
+    ) -> Result<Admitted, Rejection> {
+        let admission = Admission { config: &self.config, book, node: self.keys.public(), now };
+        admission.admit(event, origin)
+    }
+
     /// Takes one event: what is to be stored because of it, itself first, already in the book.
     ///
     /// # Errors
@@ -47,9 +62,7 @@ impl Desk {
         origin: Origin,
         moment: &mut Moment<'_>,
     ) -> Result<Vec<VerifiedEvent>, Rejection> {
-        let admission =
-            Admission { config: &self.config, book, node: self.keys.public(), now: moment.now };
-        let admitted = admission.admit(event, origin)?;
+        let admitted = self.admits(book, event, origin, moment.now)?;
         book.apply(event);
         let mut stored = vec![event.clone()];
         if let Admitted::With(draft) = admitted {

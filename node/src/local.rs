@@ -3,7 +3,7 @@
 use ayni_protocol::{
     Draft, Event, EventId, Filter, Keys, Rejection, Timestamp, VerifiedEvent, kind,
 };
-use ayni_store::Store as _;
+use ayni_store::{Store as _, everyone};
 use tokio::sync::broadcast;
 
 use crate::admission::Origin;
@@ -32,7 +32,7 @@ impl Local for LocalNode {
     }
 
     fn items(&self, scope: &Filter) -> Vec<(Timestamp, EventId)> {
-        self.backend.store().items(scope, usize::MAX - 1, clock::now(), &|_| true)
+        self.backend.store().items(scope, usize::MAX - 1, clock::now(), &everyone)
     }
 
     fn json(&self, id: &EventId) -> Option<String> {

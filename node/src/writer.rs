@@ -1,8 +1,10 @@
 //! The one writer: everything that changes the node goes through its inbox.
 //!
 //! It takes all that waits, judges each event against the book, adds what the witness has to say,
-//! and makes the lot durable with one sync; only then does anybody hear of it. While a batch is
-//! under way the book is locked, so nobody ever reads a state that a power cut could take back.
+//! and makes the lot durable with one sync; only then does anybody hear of it. While a batch that
+//! changes the book is under way the book is locked, so nobody ever reads a state that a power cut
+//! could take back. Most batches of a busy relay are notes, which the book does not know of: for
+//! those it is only looked at, and readers go on.
 //!
 //! If the disk is full the batch is refused and the book is folded again from what is stored. If a
 //! sync fails, nothing is certain any more: the writer answers `error:` and the program ends.
@@ -48,6 +50,13 @@ pub enum Command {
     Stop,
 }
 
+impl Command {
+    /// Whether this surely changes nothing in the book.
+    fn leaves_the_book(&self) -> bool {
+        matches!(self, Self::Submit { event, .. } if !event.kind.is_economy())
+    }
+}
+
 /// Who hears of what was stored.
 pub trait Audience: Send + 'static {
     /// An event was stored, or is ephemeral and has no position. Tells how many heard it.
@@ -64,6 +73,14 @@ pub struct Writer<A> {
     pub book: Arc<RwLock<Book>>,
     /// Who hears of what was stored.
     pub audience: A,
+}
+
+/// What became of a batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Durable {
+    Stored,
+    /// The disk is full.
+    Refused,
 }
 
 type Answer = oneshot::Sender<Result<Accepted, Rejection>>;
@@ -108,19 +125,23 @@ impl<A: Audience> Writer<A> {
             {
                 waiting.push(command);
             }
-            if self.work(waiting.drain(..))? {
+            if self.work(&mut waiting)? {
                 return Ok(());
             }
         }
     }
 
     /// Does what was asked in one durable step; true if this was the last.
-    fn work(&self, commands: impl Iterator<Item = Command>) -> Result<bool, Fault> {
+    fn work(&self, commands: &mut Vec<Command>) -> Result<bool, Fault> {
+        if commands.iter().all(Command::leaves_the_book) {
+            let batch = self.admitted(commands.drain(..));
+            return self.commit(batch, clock::now()).map(|_| false);
+        }
         let now = clock::now();
         let mut book = self.book.write().unwrap_or_else(PoisonError::into_inner);
         let mut batch = Vec::new();
         let (mut witnessing, mut stopping) = (false, false);
-        for command in commands {
+        for command in commands.drain(..) {
             match command {
                 Command::Submit { event, origin, answer } => {
                     witnessing |= event.kind.is_economy() && origin != Origin::Import;
@@ -134,8 +155,27 @@ impl<A: Audience> Writer<A> {
             let done = self.desk.duties(&mut book, &mut moment(&mut clock::entropy));
             batch.extend(done.into_iter().map(|event| Written { event, answer: None }));
         }
-        self.commit(&mut book, batch, now)?;
+        if self.commit(batch, now)? == Durable::Refused {
+            *book = fold(&self.store, book.chains());
+        }
         Ok(stopping)
+    }
+
+    /// Those of some events that the book does not know of which may be stored.
+    fn admitted(&self, commands: impl Iterator<Item = Command>) -> Vec<Written> {
+        let book = self.book.read().unwrap_or_else(PoisonError::into_inner);
+        let now = clock::now();
+        let mut batch = Vec::new();
+        for command in commands {
+            let Command::Submit { event, origin, answer } = command else { continue };
+            match self.desk.admits(&book, &event, origin, now) {
+                Ok(_) => batch.push(Written { event, answer: Some(answer) }),
+                Err(rejection) => {
+                    let _ = answer.send(Err(rejection));
+                }
+            }
+        }
+        batch
     }
 
     /// Puts one event on the desk, and what follows from it into the batch.
@@ -170,10 +210,10 @@ impl<A: Audience> Writer<A> {
         }
     }
 
-    /// Makes the batch durable, then tells everyone.
-    fn commit(&self, book: &mut Book, batch: Vec<Written>, now: Timestamp) -> Result<(), Fault> {
+    /// Makes the batch durable, then tells everyone. What the disk has no room for is refused.
+    fn commit(&self, batch: Vec<Written>, now: Timestamp) -> Result<Durable, Fault> {
         if batch.is_empty() {
-            return Ok(());
+            return Ok(Durable::Stored);
         }
         let events: Vec<_> = batch.iter().map(|written| written.event.clone()).collect();
         match self.store.append(&events, now) {
@@ -181,7 +221,7 @@ impl<A: Audience> Writer<A> {
                 for (written, outcome) in batch.into_iter().zip(outcomes) {
                     self.tell(written, outcome);
                 }
-                Ok(())
+                Ok(Durable::Stored)
             }
             Err(fault) => {
                 tracing::error!(%fault, "a batch could not be stored");
@@ -189,11 +229,7 @@ impl<A: Audience> Writer<A> {
                 for answer in batch.into_iter().filter_map(|written| written.answer) {
                     let _ = answer.send(Err(Rejection::new(Prefix::Error, sentence.clone())));
                 }
-                if matches!(fault, Fault::Full { .. }) {
-                    *book = fold(&self.store, book.chains());
-                    return Ok(());
-                }
-                Err(fault)
+                if matches!(fault, Fault::Full { .. }) { Ok(Durable::Refused) } else { Err(fault) }
             }
         }
     }

@@ -34,7 +34,7 @@ pub use part::{Malformed, Part, Premise, Ruling};
 pub use rejection::{Prefix, Rejection};
 pub use shape::Shape;
 pub use sign::{Draft, Keys};
-pub use verify::VerifiedEvent;
+pub use verify::{KnownKeys, VerifiedEvent};
 
 /// Unix time in whole seconds, as `created_at` and every deadline of the protocol count it.
 pub type Timestamp = u64;

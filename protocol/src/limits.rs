@@ -72,6 +72,9 @@ pub struct Limits {
     pub message_cost_bytes: u64,
     /// What a message costs that is no message, or an event that its author did not sign.
     pub junk_cost_bytes: u64,
+    /// Seconds that the answer to one REQ, COUNT or NEG-OPEN may be worked on, with the pauses in
+    /// which others are let in.
+    pub query_secs: u64,
     /// Negentropy sessions of one connection (NIP-77).
     pub reconciliations: usize,
     /// Events one negentropy session may cover.
@@ -114,6 +117,7 @@ impl Default for Limits {
             inbound_burst_bytes: 64 << 20,
             message_cost_bytes: 256,
             junk_cost_bytes: 65_536,
+            query_secs: 5,
             reconciliations: 4,
             reconciliation_events: 1_000_000,
             reconciliation_bytes: 60_000,

@@ -5,6 +5,7 @@
 //! on who has authenticated, never on the shape of the filter (NIP-59: a `{}` filter must not leak
 //! a gift wrap that `{"kinds":[1059]}` would hide).
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
@@ -15,10 +16,9 @@ use bytes::Bytes;
 
 /// The keeper of events.
 ///
-/// [`query`](Backend::query), [`count`](Backend::count) and [`items`](Backend::items) are called
-/// on blocking threads, except where [`is_quick`](Backend::is_quick) promises that an answer is a
-/// matter of microseconds: then the socket's own thread asks, and a handover is saved. All other
-/// functions are called on async threads and must return at once.
+/// The questions that read are asked where they come up, on a socket's own thread, and given up
+/// there if they take long ([`Asker::may_go_on`]); then they are asked again on a blocking thread.
+/// All other functions are called on async threads and must return at once.
 pub trait Backend: Send + Sync + 'static {
     /// This node's clock, unix seconds.
     fn now(&self) -> Timestamp;
@@ -39,22 +39,22 @@ pub trait Backend: Send + Sync + 'static {
         source: Source,
     ) -> impl Future<Output = Result<Accepted, Rejection>> + Send;
 
-    /// At most `limit` events that match and that `viewer` may see, unexpired, newest first, ties
+    /// At most `limit` events that match and that the viewer may see, unexpired, newest first, ties
     /// by lowest id; where the filter searches (NIP-50), the best first. A search is asked here
     /// alone, and only where [`Settings::search`](crate::Settings::search) says so.
-    fn query(&self, filter: &Filter, limit: usize, viewer: &Viewer) -> Page;
+    fn query(&self, filter: &Filter, limit: usize, asker: &Asker<'_>) -> Page;
 
-    /// How many events match and may be seen by `viewer`, whatever the filter's own limit.
-    fn count(&self, filter: &Filter, viewer: &Viewer) -> usize;
+    /// How many events match and may be seen by the viewer, whatever the filter's own limit.
+    fn count(&self, filter: &Filter, asker: &Asker<'_>) -> usize;
 
-    /// Hands on the author of every event that matches and may be seen by `viewer`, once for each
+    /// Hands on the author of every event that matches and may be seen by the viewer, once for each
     /// event, whatever the filter's own limit. For HyperLogLog (NIP-45), which looks at thousands:
     /// a backend that keeps authors in an index should not read the events.
-    fn authors(&self, filter: &Filter, viewer: &Viewer, each: &mut dyn FnMut(&PublicKey));
+    fn authors(&self, filter: &Filter, asker: &Asker<'_>, each: &mut dyn FnMut(&PublicKey));
 
-    /// Time and id of at most `cap` matching events that `viewer` may see, ascending by time and
+    /// Time and id of at most `cap` matching events that the viewer may see, ascending by time and
     /// then id; where more match, any `cap` of them. For NIP-77 and for counting over filters.
-    fn items(&self, filter: &Filter, cap: usize, viewer: &Viewer) -> Vec<(Timestamp, EventId)>;
+    fn items(&self, filter: &Filter, cap: usize, asker: &Asker<'_>) -> Vec<(Timestamp, EventId)>;
 
     /// Position of the newest stored event, 0 for none. Whatever is stored at or below it must be
     /// visible to a [`query`](Backend::query) that starts afterwards, and whatever is stored above
@@ -66,12 +66,6 @@ pub trait Backend: Send + Sync + 'static {
     /// # Errors
     /// The refusal for CLOSED; `auth-required:` makes the relay send a challenge first (NIP-42).
     fn may_read(&self, viewer: &Viewer) -> Result<(), Rejection>;
-
-    /// Whether this query surely takes microseconds, so that it may run on a socket's thread.
-    fn is_quick(&self, filter: &Filter, limit: usize) -> bool {
-        let few_ids = filter.ids.as_ref().is_some_and(|ids| ids.len() <= 64);
-        limit == 0 || few_ids && filter.search.is_none()
-    }
 }
 
 /// A stored event as it is sent: its bytes, shared, and where it stands in the order of storing.
@@ -122,6 +116,38 @@ impl Accepted {
     #[must_use]
     pub fn info(sentence: &str) -> Self {
         Self { message: format!("info: {sentence}") }
+    }
+}
+
+/// Who asks, and how long it may take.
+pub struct Asker<'a> {
+    /// Who looks.
+    pub viewer: &'a Viewer,
+    go_on: &'a dyn Fn() -> bool,
+    gave_up: Cell<bool>,
+}
+
+impl<'a> Asker<'a> {
+    /// A question for a viewer, to be given up once `go_on` says no.
+    #[must_use]
+    pub const fn new(viewer: &'a Viewer, go_on: &'a dyn Fn() -> bool) -> Self {
+        Self { viewer, go_on, gave_up: Cell::new(false) }
+    }
+
+    /// Whether to look further: to be asked every few hundred microseconds of a long look, with
+    /// nothing locked. After a no the answer may be a part, because nobody will use it.
+    #[must_use]
+    pub fn may_go_on(&self) -> bool {
+        if !self.gave_up() && !(self.go_on)() {
+            self.gave_up.set(true);
+        }
+        !self.gave_up()
+    }
+
+    /// Whether an answer was given up.
+    #[must_use]
+    pub const fn gave_up(&self) -> bool {
+        self.gave_up.get()
     }
 }
 

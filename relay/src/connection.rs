@@ -20,7 +20,7 @@ use tokio::io::{AsyncRead as _, AsyncReadExt as _, AsyncWrite as _, AsyncWriteEx
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 
-use crate::asking::{answer_aside, answers, clerk};
+use crate::asking;
 use crate::backend::{Accepted, Backend, Viewer};
 use crate::frames::{self, CloseCode};
 use crate::line::{Checked, Line};
@@ -289,15 +289,17 @@ impl<B: Backend> Connection<B> {
     }
 
     fn ask(&mut self, questions: Vec<Question>, viewer: Arc<Viewer>) {
-        let shared = &self.shared;
-        let clerk = clerk(shared, &viewer);
-        if questions.iter().all(|question| clerk.is_quick(question)) {
-            let answers = answers(shared, &self.line, &viewer, questions);
+        let (answers, left) = asking::quickly(&self.shared, &self.line, &viewer, questions);
+        if left.is_empty() {
             self.session.answered(answers);
-        } else {
-            let (shared, line) = (Arc::clone(shared), Arc::clone(&self.line));
-            self.answers = Some(Box::pin(answer_aside(shared, line, viewer, questions)));
+            return;
         }
+        let (shared, line) = (Arc::clone(&self.shared), Arc::clone(&self.line));
+        self.answers = Some(Box::pin(async move {
+            let mut answers = answers;
+            answers.extend(asking::aside(shared, line, viewer, left).await);
+            answers
+        }));
     }
 
     /// Writes what is ready, up to a buffer's fill. Tells whether anything was written.

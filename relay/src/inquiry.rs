@@ -1,9 +1,7 @@
 //! Answering a session's questions from the backend.
 //!
-//! What is quick is answered where it is asked; the rest goes to blocking threads, as many at a
-//! time as there are cores, so that one connection's scan delays no socket and no flood of scans
-//! makes a thousand threads. Questions of one connection are answered one batch after another,
-//! which is what keeps a connection's share fair.
+//! An answer may be given up halfway, because it takes longer than whoever waits for it can wait:
+//! then the question comes back, to be asked again elsewhere (see `asking.rs`).
 
 use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
@@ -13,7 +11,7 @@ use ayni_protocol::hyperloglog::Registers;
 use ayni_protocol::wire::Rest;
 use ayni_protocol::{Event, Filter, Limits, Prefix, Rejection, Timestamp};
 
-use crate::backend::{Backend, Stored, Viewer};
+use crate::backend::{Asker, Backend, Stored};
 use crate::session::reconciliation::{Pool, Reconciliation};
 use crate::session::{Answer, Counted, Found, Question};
 
@@ -26,45 +24,46 @@ pub struct Clerk<'a, B> {
     /// Events that all reconciliations hold together.
     pub pool: &'a Pool,
     /// Who asks.
-    pub viewer: &'a Viewer,
+    pub asker: Asker<'a>,
 }
 
 impl<B: Backend> Clerk<'_, B> {
-    /// Whether the answer takes microseconds.
-    pub fn is_quick(&self, question: &Question) -> bool {
-        let Question::Stored { filters, .. } = question else { return false };
-        filters.iter().all(|filter| {
-            let limit = filter.limit_within(self.limits);
-            filter.matches_nothing() || self.backend.is_quick(filter, limit)
-        })
-    }
-
     /// The answer. `watch` puts a subscription's filters into the live index; it is called before
-    /// the position is noted up to which the stored events are looked up.
-    pub fn answer(&self, question: Question, watch: impl Fn(u64, &Arc<[Filter]>)) -> Answer {
-        let allowed = self.backend.may_read(self.viewer);
-        match question {
-            Question::Stored { key, filters } => Answer::Stored(
-                key,
+    /// the position is noted up to which the stored events are looked up, and once a subscription.
+    ///
+    /// # Errors
+    /// The question, where the asker did not wait for the whole answer.
+    pub fn answer(
+        &self,
+        mut question: Question,
+        watch: impl Fn(u64, &Arc<[Filter]>),
+    ) -> Result<Answer, Question> {
+        let allowed = self.backend.may_read(self.asker.viewer);
+        let answer = match &mut question {
+            Question::Stored { key, filters, position } => Answer::Stored(
+                *key,
                 allowed.map(|()| {
-                    watch(key, &filters);
-                    self.stored(&filters)
+                    let noted = *position.get_or_insert_with(|| {
+                        watch(*key, filters);
+                        self.backend.last_position()
+                    });
+                    self.stored(filters, noted)
                 }),
             ),
             Question::Count { name, filters } => {
-                Answer::Count(name, allowed.and_then(|()| self.count(&filters)))
+                Answer::Count(name.clone(), allowed.and_then(|()| self.count(filters)))
             }
             Question::Open { key, filter, message } => {
-                Answer::Opened(key, allowed.and_then(|()| self.open(&filter, &message)))
+                Answer::Opened(*key, allowed.and_then(|()| self.open(filter, message)))
             }
             Question::Reconcile { key, session, message } => {
-                Answer::Reconciled(key, allowed.and_then(|()| reconcile(&session, &message)))
+                Answer::Reconciled(*key, allowed.and_then(|()| reconcile(session, message)))
             }
-        }
+        };
+        if self.asker.gave_up() { Err(question) } else { Ok(answer) }
     }
 
-    fn stored(&self, filters: &[Filter]) -> Found {
-        let position = self.backend.last_position();
+    fn stored(&self, filters: &[Filter], position: u64) -> Found {
         let mut sent = BTreeSet::new();
         let (mut events, mut next) = (Vec::new(), Vec::new());
         let (several, mut finished) = (filters.len() > 1, true);
@@ -110,7 +109,7 @@ impl<B: Backend> Clerk<'_, B> {
 
     /// The newest `limit` matches, and the one that would come next.
     fn cut(&self, filter: &Filter, limit: usize) -> Part {
-        let mut page = self.backend.query(filter, limit.saturating_add(1), self.viewer);
+        let mut page = self.backend.query(filter, limit.saturating_add(1), &self.asker);
         let next = if page.events.len() > limit { page.events.pop() } else { None };
         let finished = page.exhausted && next.is_none();
         Part { events: page.events, next, finished }
@@ -145,7 +144,7 @@ impl<B: Backend> Clerk<'_, B> {
         let most = self.limits.reconciliation_events;
         let mut ids = BTreeSet::new();
         for filter in filters.iter().filter(|filter| !filter.matches_nothing()) {
-            let items = self.backend.items(filter, most.saturating_add(1), self.viewer);
+            let items = self.backend.items(filter, most.saturating_add(1), &self.asker);
             ids.extend(items.into_iter().map(|(_, id)| id));
             if ids.len() > most {
                 let sentence = "too many events match; count one filter at a time";
@@ -161,8 +160,8 @@ impl<B: Backend> Clerk<'_, B> {
         let mut events = 0;
         match &mut registers {
             _ if filter.matches_nothing() => {}
-            None => events = self.backend.count(filter, self.viewer),
-            Some(registers) => self.backend.authors(filter, self.viewer, &mut |author| {
+            None => events = self.backend.count(filter, &self.asker),
+            Some(registers) => self.backend.authors(filter, &self.asker, &mut |author| {
                 events += 1;
                 registers.see(author);
             }),
@@ -178,7 +177,7 @@ impl<B: Backend> Clerk<'_, B> {
         let most = self.limits.reconciliation_events;
         let mut items = Vec::new();
         if !filter.matches_nothing() {
-            items = self.backend.items(filter, most.saturating_add(1), self.viewer);
+            items = self.backend.items(filter, most.saturating_add(1), &self.asker);
         }
         if items.len() > most {
             let sentence = format!("this query is too big, more than {most} events match");

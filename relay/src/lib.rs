@@ -44,7 +44,7 @@ mod settings;
 mod statistics;
 mod verifier;
 
-pub use backend::{Accepted, Backend, Page, Source, Stored, Viewer};
+pub use backend::{Accepted, Asker, Backend, Page, Source, Stored, Viewer};
 pub use door::{HttpDoor, InformationDoor, Replayed};
 pub use fanout::Index;
 pub use information::Information;

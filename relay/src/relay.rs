@@ -5,8 +5,8 @@ use std::sync::atomic::AtomicU64;
 use std::thread;
 
 use ayni_protocol::{VerifiedEvent, kind};
-use tokio::sync::Semaphore;
 
+use crate::asking::Scans;
 use crate::audience::Audience;
 use crate::backend::Backend;
 use crate::seats::Seats;
@@ -29,8 +29,8 @@ pub struct Shared<B> {
     pub pool: Pool,
     pub seats: Arc<Seats>,
     pub counters: Arc<Counters>,
-    /// Scans that may run at the same time.
-    pub scans: Arc<Semaphore>,
+    /// Scans that take longer than a moment.
+    pub scans: Scans,
     pub next_line: AtomicU64,
 }
 
@@ -55,7 +55,7 @@ impl<B: Backend> Relay<B> {
             pool: Pool::default(),
             seats: Arc::default(),
             counters,
-            scans: Arc::new(Semaphore::new(cores)),
+            scans: Scans::new(cores),
             next_line: AtomicU64::new(1),
         }))
     }

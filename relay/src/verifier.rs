@@ -9,7 +9,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use ayni_protocol::{Prefix, Rejection};
+use ayni_protocol::{KnownKeys, Prefix, Rejection};
 
 use crate::line::{Checked, Line};
 use crate::session::Errand;
@@ -18,6 +18,8 @@ use crate::statistics::{Counters, add};
 /// Events a thread takes at once: few enough that all threads get some, enough that locking and
 /// waking cost nothing beside 30 to 80 microseconds of work each.
 const BATCH: usize = 8;
+/// Public keys that each thread remembers.
+const KEYS: usize = 4_096;
 
 struct Job {
     errand: Errand,
@@ -87,9 +89,10 @@ impl Shared {
     }
 
     fn run(&self) {
+        let mut known = KnownKeys::up_to(KEYS);
         while let Some(batch) = self.next_batch() {
             add(&self.counters.verified, batch.len());
-            self.verify(batch);
+            verify_batch(batch, &mut known);
         }
     }
 
@@ -106,27 +109,27 @@ impl Shared {
             queue = self.filled.wait(queue).unwrap_or_else(PoisonError::into_inner);
         }
     }
+}
 
-    fn verify(&self, batch: Vec<Job>) {
-        let mut done: Vec<Checked> = Vec::new();
-        let mut whose: Option<Arc<Line>> = None;
-        for Job { errand, line } in batch {
-            let same = whose.as_ref().is_some_and(|other| Arc::ptr_eq(other, &line));
-            if let Some(other) = whose.take_if(|_| !same) {
-                other.bring(std::mem::take(&mut done));
-            }
-            done.push(verify(errand));
-            whose = Some(line);
+fn verify_batch(batch: Vec<Job>, known: &mut KnownKeys) {
+    let mut done: Vec<Checked> = Vec::new();
+    let mut whose: Option<Arc<Line>> = None;
+    for Job { errand, line } in batch {
+        let same = whose.as_ref().is_some_and(|other| Arc::ptr_eq(other, &line));
+        if let Some(other) = whose.take_if(|_| !same) {
+            other.bring(std::mem::take(&mut done));
         }
-        if let Some(line) = whose {
-            line.bring(done);
-        }
+        done.push(verify(errand, known));
+        whose = Some(line);
+    }
+    if let Some(line) = whose {
+        line.bring(done);
     }
 }
 
-fn verify(errand: Errand) -> Checked {
+fn verify(errand: Errand, known: &mut KnownKeys) -> Checked {
     let Errand { event, purpose, weight } = errand;
     let id = event.id;
-    let outcome = event.verify().map_err(|error| Rejection::invalid(error.to_string()));
+    let outcome = event.verify_among(known).map_err(|error| Rejection::invalid(error.to_string()));
     Checked { id, purpose, weight, outcome }
 }

@@ -25,7 +25,7 @@ use crate::intake::Intake;
 use crate::journal::{HEAD, Head, Journal, Placed};
 use crate::recovery::{self, Mark, Recovery};
 use crate::rules;
-use crate::{Fault, Outcome, Page, Position, State, Store, Stored};
+use crate::{Fault, Outcome, Page, Position, Reader, State, Store, Stored};
 
 /// Candidates that a scan looks at before it lets others in. Few in tests, so that they pause.
 const SLICE: usize = if cfg!(test) { 3 } else { 4_096 };
@@ -313,17 +313,19 @@ impl DiskStore {
         self.last.store(next.0 - 1, Ordering::Release);
     }
 
-    /// Runs a scan to its end, or until `each` wants no more.
+    /// Runs a scan to its end, or until `each` wants no more or the reader no longer waits.
     fn scan_index(
         &self,
         filter: &Filter,
         now: Timestamp,
-        visible: &dyn Fn(&Event) -> bool,
+        reader: &dyn Reader,
         each: &mut dyn FnMut(&Index, &Slot) -> bool,
     ) {
-        let question = Question::new(filter, now, visible);
+        let question = Question::new(filter, now, reader);
         let mut place = question.start();
-        while self.read().slice(&question, &mut place, SLICE, each) == Slice::Pause {}
+        while self.read().slice(&question, &mut place, SLICE, each) == Slice::Pause
+            && reader.may_go_on()
+        {}
     }
 }
 
@@ -412,18 +414,12 @@ impl Store for DiskStore {
         if index.is_expired(slot, now) { None } else { index.stored(slot) }
     }
 
-    fn query(
-        &self,
-        filter: &Filter,
-        limit: usize,
-        now: Timestamp,
-        visible: &dyn Fn(&Event) -> bool,
-    ) -> Page {
+    fn query(&self, filter: &Filter, limit: usize, now: Timestamp, reader: &dyn Reader) -> Page {
         if limit == 0 {
             return Page { events: Vec::new(), exhausted: filter.matches_nothing() };
         }
         let mut page = Page { events: Vec::new(), exhausted: true };
-        self.scan_index(filter, now, visible, &mut |index, slot| {
+        self.scan_index(filter, now, reader, &mut |index, slot| {
             if page.events.len() == limit {
                 page.exhausted = false;
                 return false;
@@ -434,9 +430,9 @@ impl Store for DiskStore {
         page
     }
 
-    fn count(&self, filter: &Filter, now: Timestamp, visible: &dyn Fn(&Event) -> bool) -> usize {
+    fn count(&self, filter: &Filter, now: Timestamp, reader: &dyn Reader) -> usize {
         let mut count = 0;
-        self.scan_index(filter, now, visible, &mut |_, _| {
+        self.scan_index(filter, now, reader, &mut |_, _| {
             count += 1;
             true
         });
@@ -447,10 +443,10 @@ impl Store for DiskStore {
         &self,
         filter: &Filter,
         now: Timestamp,
-        visible: &dyn Fn(&Event) -> bool,
+        reader: &dyn Reader,
         each: &mut dyn FnMut(&PublicKey),
     ) {
-        self.scan_index(filter, now, visible, &mut |index, slot| {
+        self.scan_index(filter, now, reader, &mut |index, slot| {
             index.author(slot).into_iter().for_each(&mut *each);
             true
         });
@@ -461,10 +457,10 @@ impl Store for DiskStore {
         filter: &Filter,
         cap: usize,
         now: Timestamp,
-        visible: &dyn Fn(&Event) -> bool,
+        reader: &dyn Reader,
     ) -> Vec<(Timestamp, EventId)> {
         let mut items = Vec::new();
-        self.scan_index(filter, now, visible, &mut |_, slot| {
+        self.scan_index(filter, now, reader, &mut |_, slot| {
             items.push((slot.created_at, slot.id));
             items.len() <= cap
         });
@@ -654,9 +650,11 @@ mod tests {
                 }
             });
             while !writer.is_finished() {
-                let page = store.query(&filter, 1_000, NOW, &|_| true);
+                let page = store.query(&filter, 1_000, NOW, &crate::everyone);
                 assert!(page.events.is_sorted_by_key(|stored| {
-                    let event = Event::parse(std::str::from_utf8(&stored.json).unwrap()).unwrap();
+                    let event =
+                        ayni_protocol::Event::parse(std::str::from_utf8(&stored.json).unwrap())
+                            .unwrap();
                     (std::cmp::Reverse(event.created_at), event.id)
                 }));
                 reads.fetch_add(1, Ordering::Relaxed);
@@ -664,6 +662,6 @@ mod tests {
         });
         assert!(reads.into_inner() > 0);
         assert_eq!(store.len(), 201);
-        assert_eq!(store.count(&filter, NOW, &|_| true), 133);
+        assert_eq!(store.count(&filter, NOW, &crate::everyone), 133);
     }
 }

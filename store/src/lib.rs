@@ -43,7 +43,7 @@ pub use disk::{Disk, SegmentFile};
 pub use disk_store::{DiskStore, Options};
 pub use fault::Fault;
 pub use memory::MemoryStore;
-pub use query::is_restricted;
+pub use query::{Reader, everyone, is_restricted};
 pub use recovery::{Dropped, Recovery};
 pub use retention::{Retention, Rule};
 pub use state::State;

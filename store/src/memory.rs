@@ -13,7 +13,7 @@ use bytes::Bytes;
 
 use crate::query::is_restricted;
 use crate::rules::{self, Target};
-use crate::{Fault, Outcome, Page, Position, Store, Stored};
+use crate::{Fault, Outcome, Page, Position, Reader, Store, Stored};
 
 /// Events in a vector.
 #[derive(Debug, Default)]
@@ -61,12 +61,12 @@ impl MemoryStore {
         &self,
         filter: &Filter,
         now: Timestamp,
-        visible: &dyn Fn(&Event) -> bool,
+        reader: &dyn Reader,
     ) -> Vec<(Position, VerifiedEvent)> {
         let is_answer = |event: &Event| {
             !is_expired(event, now)
                 && filter.matches(event)
-                && (!is_restricted(event.kind) || visible(event))
+                && (!is_restricted(event.kind) || reader.may_see(event))
         };
         let kept = self.read();
         let mut all: Vec<_> =
@@ -162,32 +162,26 @@ impl Store for MemoryStore {
         (!is_expired(&found.1, now)).then(|| stored(found))
     }
 
-    fn query(
-        &self,
-        filter: &Filter,
-        limit: usize,
-        now: Timestamp,
-        visible: &dyn Fn(&Event) -> bool,
-    ) -> Page {
+    fn query(&self, filter: &Filter, limit: usize, now: Timestamp, reader: &dyn Reader) -> Page {
         if limit == 0 {
             return Page { events: Vec::new(), exhausted: filter.matches_nothing() };
         }
-        let all = self.matches(filter, now, visible);
+        let all = self.matches(filter, now, reader);
         Page { events: all.iter().take(limit).map(stored).collect(), exhausted: all.len() <= limit }
     }
 
-    fn count(&self, filter: &Filter, now: Timestamp, visible: &dyn Fn(&Event) -> bool) -> usize {
-        self.matches(filter, now, visible).len()
+    fn count(&self, filter: &Filter, now: Timestamp, reader: &dyn Reader) -> usize {
+        self.matches(filter, now, reader).len()
     }
 
     fn authors(
         &self,
         filter: &Filter,
         now: Timestamp,
-        visible: &dyn Fn(&Event) -> bool,
+        reader: &dyn Reader,
         each: &mut dyn FnMut(&PublicKey),
     ) {
-        self.matches(filter, now, visible).iter().for_each(|(_, event)| each(&event.pubkey));
+        self.matches(filter, now, reader).iter().for_each(|(_, event)| each(&event.pubkey));
     }
 
     fn items(
@@ -195,9 +189,9 @@ impl Store for MemoryStore {
         filter: &Filter,
         cap: usize,
         now: Timestamp,
-        visible: &dyn Fn(&Event) -> bool,
+        reader: &dyn Reader,
     ) -> Vec<(Timestamp, EventId)> {
-        let all = self.matches(filter, now, visible);
+        let all = self.matches(filter, now, reader);
         let newest = all.iter().take(cap.saturating_add(1));
         let mut items: Vec<_> = newest.map(|(_, event)| (event.created_at, event.id)).collect();
         items.sort_unstable();

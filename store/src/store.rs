@@ -3,10 +3,10 @@
 //! [`crate::DiskStore`] is the one that a node runs on; [`crate::MemoryStore`] is the plain
 //! reference that judges it. Both pass the same suite.
 
-use ayni_protocol::{Event, EventId, Filter, PublicKey, Timestamp, VerifiedEvent};
+use ayni_protocol::{EventId, Filter, PublicKey, Timestamp, VerifiedEvent};
 use bytes::Bytes;
 
-use crate::Fault;
+use crate::{Fault, Reader};
 
 /// Place of an event in the order this store accepted it: 1, 2, 3, … Never reused.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -52,8 +52,8 @@ pub struct Page {
 
 /// Events, kept.
 ///
-/// `visible` is asked only about candidates whose kind [`crate::is_restricted`] names, because it
-/// costs a parse; all others are visible to everyone. It must not call the store.
+/// The [`Reader`] is asked only about candidates whose kind [`crate::is_restricted`] names, because
+/// it costs a parse; all others are visible to everyone.
 ///
 /// Events whose time is over (NIP-40) are not answered by [`Store::get`], [`Store::query`],
 /// [`Store::count`], [`Store::authors`] and [`Store::items`]; the others see them until they are compacted away.
@@ -82,23 +82,17 @@ pub trait Store: Send + Sync {
     fn get(&self, id: &EventId, now: Timestamp) -> Option<Stored>;
 
     /// The newest `limit` matches. The filter's own limit is the caller's to respect.
-    fn query(
-        &self,
-        filter: &Filter,
-        limit: usize,
-        now: Timestamp,
-        visible: &dyn Fn(&Event) -> bool,
-    ) -> Page;
+    fn query(&self, filter: &Filter, limit: usize, now: Timestamp, reader: &dyn Reader) -> Page;
 
     /// How many events match.
-    fn count(&self, filter: &Filter, now: Timestamp, visible: &dyn Fn(&Event) -> bool) -> usize;
+    fn count(&self, filter: &Filter, now: Timestamp, reader: &dyn Reader) -> usize;
 
     /// Hands on the author of every match, once for each event, in no order.
     fn authors(
         &self,
         filter: &Filter,
         now: Timestamp,
-        visible: &dyn Fn(&Event) -> bool,
+        reader: &dyn Reader,
         each: &mut dyn FnMut(&PublicKey),
     );
 
@@ -109,7 +103,7 @@ pub trait Store: Send + Sync {
         filter: &Filter,
         cap: usize,
         now: Timestamp,
-        visible: &dyn Fn(&Event) -> bool,
+        reader: &dyn Reader,
     ) -> Vec<(Timestamp, EventId)>;
 
     /// The place of the latest event accepted, 0 where there was none.

@@ -4,9 +4,9 @@ use ayni_protocol::{Timestamp, VerifiedEvent};
 use expect_test::{Expect, expect};
 
 use crate::testing::{
-    NOW, addressed_to_one, event, everyone, filter, ids, journal, key, reference, texts, urls,
+    NOW, addressed_to_one, event, filter, ids, journal, key, reference, texts, urls,
 };
-use crate::{DiskStore, Options, Outcome, Position, Store};
+use crate::{DiskStore, Options, Outcome, Position, Store, everyone};
 
 /// Runs a test on every kind of store.
 fn on_every_store(test: impl Fn(&dyn Store)) {

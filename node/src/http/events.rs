@@ -7,7 +7,7 @@ use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use ayni_protocol::{Event, Filter, Rejection};
-use ayni_relay::{Backend as _, Viewer};
+use ayni_relay::{Asker, Backend as _, Viewer};
 use ayni_store::Store as _;
 use serde::{Deserialize, Serialize};
 
@@ -82,8 +82,10 @@ pub async fn export(State(shared): State<Shared>, Query(selection): Query<Select
     };
     let cap = shared.config.limits.reconciliation_events;
     let backend = shared.backend.clone();
-    let found =
-        tokio::task::spawn_blocking(move || backend.items(&filter, cap, &Viewer::default()));
+    let found = tokio::task::spawn_blocking(move || {
+        let stranger = Viewer::default();
+        backend.items(&filter, cap, &Asker::new(&stranger, &|| true))
+    });
     let Ok(items) = found.await else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };

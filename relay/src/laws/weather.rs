@@ -12,7 +12,7 @@ use ayni_protocol::{
 };
 use proptest::prelude::*;
 
-use crate::backend::{Accepted, Backend, Page, Source, Viewer};
+use crate::backend::{Accepted, Asker, Backend, Page, Source, Viewer};
 use crate::fanout::Index;
 use crate::inquiry::Clerk;
 use crate::memory::{Memory, NOW};
@@ -152,19 +152,21 @@ impl Backend for Busy {
     async fn submit(&self, event: VerifiedEvent, source: Source) -> Result<Accepted, Rejection> {
         self.memory.submit(event, source).await
     }
-    fn query(&self, filter: &Filter, limit: usize, viewer: &Viewer) -> Page {
+    fn query(&self, filter: &Filter, limit: usize, asker: &Asker<'_>) -> Page {
         let others: Vec<_> = self.during_query.lock().unwrap().drain(..).collect();
         others.iter().for_each(|event| self.store(event));
-        self.memory.query(filter, limit, viewer)
+        let _ = asker.may_go_on();
+        self.memory.query(filter, limit, asker)
     }
-    fn count(&self, filter: &Filter, viewer: &Viewer) -> usize {
-        self.memory.count(filter, viewer)
+    fn count(&self, filter: &Filter, asker: &Asker<'_>) -> usize {
+        let _ = asker.may_go_on();
+        self.memory.count(filter, asker)
     }
-    fn authors(&self, filter: &Filter, viewer: &Viewer, each: &mut dyn FnMut(&PublicKey)) {
-        self.memory.authors(filter, viewer, each);
+    fn authors(&self, filter: &Filter, asker: &Asker<'_>, each: &mut dyn FnMut(&PublicKey)) {
+        self.memory.authors(filter, asker, each);
     }
-    fn items(&self, filter: &Filter, cap: usize, viewer: &Viewer) -> Vec<(Timestamp, EventId)> {
-        self.memory.items(filter, cap, viewer)
+    fn items(&self, filter: &Filter, cap: usize, asker: &Asker<'_>) -> Vec<(Timestamp, EventId)> {
+        self.memory.items(filter, cap, asker)
     }
     fn last_position(&self) -> u64 {
         self.memory.last_position()
@@ -193,6 +195,9 @@ struct World {
     submits: Vec<(VerifiedEvent, usize)>,
     verdicts: Vec<(EventId, usize)>,
     asked: Vec<(Vec<Question>, Arc<Viewer>)>,
+    /// Answers to the first questions of a batch whose others were given up.
+    begun: Vec<Answer>,
+    impatient: bool,
     answers: Vec<Vec<Answer>>,
     inbox: Vec<(u64, Arc<Live>)>,
     /// What is owed: OKs by id, answers to COUNT.
@@ -222,6 +227,8 @@ impl World {
             submits: Vec::new(),
             verdicts: Vec::new(),
             asked: Vec::new(),
+            begun: Vec::new(),
+            impatient: false,
             answers: Vec::new(),
             inbox: Vec::new(),
             oks_owed: BTreeMap::new(),
@@ -347,19 +354,35 @@ impl World {
             return true;
         }
         let (questions, viewer) = self.asked.remove(at - sizes[2]);
-        self.look_up(questions, &viewer);
+        self.look_up(questions, viewer);
         true
     }
 
-    fn look_up(&mut self, questions: Vec<Question>, viewer: &Viewer) {
-        let clerk =
-            Clerk { backend: &self.busy, limits: &self.rules.limits, pool: &self.pool, viewer };
+    fn look_up(&mut self, questions: Vec<Question>, viewer: Arc<Viewer>) {
+        // Every other time whoever asks waits for nothing, and what is given up is asked again.
+        self.impatient = !self.impatient;
+        let patient = !self.impatient;
+        let go_on = || patient;
+        let asker = Asker::new(&viewer, &go_on);
+        let (backend, limits) = (&self.busy, &self.rules.limits);
+        let clerk = Clerk { backend, limits, pool: &self.pool, asker };
         let watch = |key: u64, filters: &Arc<[Filter]>| {
             let number = self.index.borrow_mut().insert(key, Arc::clone(filters));
             self.numbers.borrow_mut().insert(key, number);
         };
-        let answers = questions.into_iter().map(|question| clerk.answer(question, watch)).collect();
-        self.answers.push(answers);
+        let (mut answers, mut left) = (std::mem::take(&mut self.begun), Vec::new());
+        for question in questions {
+            match if left.is_empty() { clerk.answer(question, watch) } else { Err(question) } {
+                Ok(answer) => answers.push(answer),
+                Err(question) => left.push(question),
+            }
+        }
+        if left.is_empty() {
+            self.answers.push(answers);
+        } else {
+            self.begun = answers;
+            self.asked.push((left, viewer));
+        }
     }
 
     fn answer(&mut self) {
@@ -448,7 +471,11 @@ impl World {
             let seen: BTreeSet<_> = open.seen.iter().copied().collect();
             prop_assert_eq!(seen.len(), open.seen.len(), "{} sees nothing twice", name);
             for filter in open.filters.iter().filter(|filter| filter.limit.is_none()) {
-                let all = self.busy.memory.items(filter, limits.max_limit, &everybody);
+                let all = self.busy.memory.items(
+                    filter,
+                    limits.max_limit,
+                    &Asker::new(&everybody, &|| true),
+                );
                 for event in EVENTS.iter().filter(|event| event.kind != kind::GIFT_WRAP) {
                     let stored = all.contains(&(event.created_at, event.id));
                     prop_assert!(!stored || seen.contains(&event.id), "{} misses one", name);

@@ -87,7 +87,11 @@ impl Session {
             .and_then(|()| check_search(&filters, self.rules.search))
             .and_then(|()| self.subscriptions.open(name, key, &filters, limits));
         match opened {
-            Ok(()) => self.questions.push_back(Question::Stored { key, filters: filters.into() }),
+            Ok(()) => self.questions.push_back(Question::Stored {
+                key,
+                filters: filters.into(),
+                position: None,
+            }),
             Err(rejection) => self.close_subscription(name, &rejection),
         }
     }

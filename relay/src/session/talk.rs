@@ -14,7 +14,7 @@ use ayni_protocol::{Draft, Filter, Keys, Kind, kind};
 use expect_test::Expect;
 
 use super::*;
-use crate::backend::Backend as _;
+use crate::backend::{Asker, Backend as _};
 use crate::fanout::Index;
 use crate::inquiry::Clerk;
 use crate::memory::{Memory, NOW};
@@ -173,13 +173,13 @@ impl Talk {
 
     fn ask(&mut self, questions: Vec<Question>, viewer: &Viewer) {
         let rules = Arc::clone(&self.session.rules);
-        let clerk =
-            Clerk { backend: &self.memory, limits: &rules.limits, pool: &self.pool, viewer };
+        let asker = Asker::new(viewer, &|| true);
+        let clerk = Clerk { backend: &self.memory, limits: &rules.limits, pool: &self.pool, asker };
         let watch = |key: u64, filters: &Arc<[Filter]>| {
             let number = self.index.borrow_mut().insert(key, Arc::clone(filters));
             self.numbers.borrow_mut().insert(key, number);
         };
-        let answers = questions.into_iter().map(|q| clerk.answer(q, watch)).collect();
+        let answers = questions.into_iter().map(|q| clerk.answer(q, watch).unwrap()).collect();
         self.session.answered(answers);
     }
 

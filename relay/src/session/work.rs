@@ -38,6 +38,8 @@ pub enum Question {
         key: u64,
         /// Its filters.
         filters: Arc<[Filter]>,
+        /// Where storing stood when the filters were put into the live index, once they are.
+        position: Option<u64>,
     },
     /// Count what matches any of the filters.
     Count {

@@ -7,7 +7,7 @@ use std::sync::{Mutex, OnceLock};
 
 use ayni_protocol::kind::{self, Class};
 use ayni_protocol::{EventId, Filter, Prefix, PublicKey, Rejection, Timestamp, VerifiedEvent};
-use ayni_relay::{Accepted, Backend, Page, Source, Stored, Viewer};
+use ayni_relay::{Accepted, Asker, Backend, Page, Source, Stored, Viewer};
 
 /// The time in tests, unless they set another.
 pub const NOW: Timestamp = 1_700_000_000;
@@ -61,7 +61,7 @@ impl Memory {
         Some(position)
     }
 
-    fn matching(&self, filter: &Filter, viewer: &Viewer) -> Vec<(u64, VerifiedEvent)> {
+    fn matching(&self, filter: &Filter, asker: &Asker<'_>) -> Vec<(u64, VerifiedEvent)> {
         let now = self.now();
         let fresh = |event: &VerifiedEvent| event.expiration().is_none_or(|at| at > now);
         let mut found: Vec<_> = self
@@ -69,7 +69,9 @@ impl Memory {
             .lock()
             .unwrap()
             .iter()
-            .filter(|(_, event)| filter.matches(event) && viewer.may_see(event) && fresh(event))
+            .filter(|(_, event)| {
+                filter.matches(event) && asker.viewer.may_see(event) && fresh(event)
+            })
             .cloned()
             .collect();
         found.sort_by_key(|(_, event)| (std::cmp::Reverse(event.created_at), event.id));
@@ -102,8 +104,8 @@ impl Backend for Memory {
         Ok(Accepted::stored())
     }
 
-    fn query(&self, filter: &Filter, limit: usize, viewer: &Viewer) -> Page {
-        let mut found = self.matching(filter, viewer);
+    fn query(&self, filter: &Filter, limit: usize, asker: &Asker<'_>) -> Page {
+        let mut found = self.matching(filter, asker);
         let exhausted = found.len() <= limit;
         found.truncate(limit);
         let stored = |(position, event): (u64, VerifiedEvent)| Stored {
@@ -113,16 +115,16 @@ impl Backend for Memory {
         Page { events: found.into_iter().map(stored).collect(), exhausted }
     }
 
-    fn count(&self, filter: &Filter, viewer: &Viewer) -> usize {
-        self.matching(filter, viewer).len()
+    fn count(&self, filter: &Filter, asker: &Asker<'_>) -> usize {
+        self.matching(filter, asker).len()
     }
 
-    fn authors(&self, filter: &Filter, viewer: &Viewer, each: &mut dyn FnMut(&PublicKey)) {
-        self.matching(filter, viewer).iter().for_each(|(_, event)| each(&event.pubkey));
+    fn authors(&self, filter: &Filter, asker: &Asker<'_>, each: &mut dyn FnMut(&PublicKey)) {
+        self.matching(filter, asker).iter().for_each(|(_, event)| each(&event.pubkey));
     }
 
-    fn items(&self, filter: &Filter, cap: usize, viewer: &Viewer) -> Vec<(Timestamp, EventId)> {
-        let found = self.matching(filter, viewer);
+    fn items(&self, filter: &Filter, cap: usize, asker: &Asker<'_>) -> Vec<(Timestamp, EventId)> {
+        let found = self.matching(filter, asker);
         let mut items: Vec<_> =
             found.into_iter().map(|(_, event)| (event.created_at, event.id)).collect();
         items.sort_unstable();

@@ -18,7 +18,7 @@ use super::Index;
 use super::slots::{Age, Slot, SlotId};
 use super::sorted::Run;
 use crate::frame::{Frame, wide};
-use crate::query::is_restricted;
+use crate::query::{Reader, is_restricted};
 
 /// Pairs of author and kind up to which their lists are merged, rather than those of the authors.
 const PAIRS_MAX: usize = 4_096;
@@ -32,7 +32,7 @@ const BYTES_LIKE_ONE: usize = 1_024;
 pub struct Question<'a> {
     filter: &'a Filter,
     now: Timestamp,
-    visible: &'a dyn Fn(&Event) -> bool,
+    reader: &'a dyn Reader,
     /// For every tag condition, the spellings of its values; nothing where they are too many.
     spellings: Option<Vec<Vec<Finder<'static>>>>,
 }
@@ -57,13 +57,13 @@ pub enum Slice {
 
 impl<'a> Question<'a> {
     /// A question.
-    pub fn new(filter: &'a Filter, now: Timestamp, visible: &'a dyn Fn(&Event) -> bool) -> Self {
+    pub fn new(filter: &'a Filter, now: Timestamp, reader: &'a dyn Reader) -> Self {
         let few = filter.tags.iter().all(|(_, values)| values.len() <= SEARCHES_MAX);
         let spellings = |(letter, values): &(u8, std::collections::BTreeSet<String>)| {
             values.iter().map(|value| spelling(*letter, value)).collect()
         };
         let spellings = few.then(|| filter.tags.iter().map(spellings).collect());
-        Self { filter, now, visible, spellings }
+        Self { filter, now, reader, spellings }
     }
 
     /// Where its scan begins.
@@ -275,7 +275,7 @@ impl Index {
             return Some(spelled);
         }
         let event = Event::parse(frame.text()?).ok()?;
-        Some(filter.tags_match(&event) && (!restricted || (question.visible)(&event)))
+        Some(filter.tags_match(&event) && (!restricted || question.reader.may_see(&event)))
     }
 }
 

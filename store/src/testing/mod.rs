@@ -50,10 +50,6 @@ pub fn filter(text: &str) -> Filter {
     Filter::parse(&text.replace('\'', "\"")).unwrap()
 }
 
-pub fn everyone(_: &Event) -> bool {
-    true
-}
-
 /// Only what is addressed to person 1.
 pub fn addressed_to_one(event: &Event) -> bool {
     let one = key(1).to_string();

@@ -8,7 +8,7 @@ use std::sync::{PoisonError, RwLockReadGuard};
 use axum::Router;
 use axum::routing::get;
 use ayni_protocol::{EventId, Filter, PublicKey, kind};
-use ayni_store::Store as _;
+use ayni_store::{Store as _, everyone};
 
 use super::Shared;
 use super::answer::Problem;
@@ -55,7 +55,7 @@ impl Shared {
             kinds: Some([kind::PROFILE].into()),
             ..Filter::default()
         };
-        let page = self.backend.store().query(&filter, 1, clock::now(), &|_| true);
+        let page = self.backend.store().query(&filter, 1, clock::now(), &everyone);
         let event = page.events.into_iter().next()?;
         let event: serde_json::Value = serde_json::from_slice(&event.json).ok()?;
         let profile: serde_json::Value =
