@@ -16,21 +16,19 @@ use ayni_protocol::{Event, EventId, Filter, PublicKey, Timestamp, VerifiedEvent,
 use bytes::Bytes;
 
 use crate::disk::{Disk, RealDisk};
-use crate::frame::{self, Frame, narrow};
+use crate::frame::{self, narrow};
 use crate::index::Index;
 use crate::index::scan::{Question, Slice};
 use crate::index::slots::Slot;
 use crate::index::snapshot;
 use crate::intake::Intake;
-use crate::journal::{HEAD, Head, Journal, Placed};
+use crate::journal::{HEAD, Journal, Placed};
 use crate::recovery::{self, Mark, Recovery};
 use crate::rules;
 use crate::{Fault, Outcome, Page, Position, Reader, State, Store, Stored};
 
 /// Candidates that a scan looks at before it lets others in. Few in tests, so that they pause.
 const SLICE: usize = if cfg!(test) { 3 } else { 4_096 };
-/// Frames that a walk through the journal looks at before it hands them on.
-const WALK: usize = if cfg!(test) { 3 } else { 256 };
 /// Events of somebody who vanished that are taken out before readers are let in again.
 const SWEEP: usize = if cfg!(test) { 3 } else { 512 };
 
@@ -278,33 +276,6 @@ impl DiskStore {
         self.writer.lock().map_err(|_| Fault::Poisoned)
     }
 
-    /// Walks through the journal from a place on and hands on the wanted frames of live events.
-    pub(crate) fn walk(
-        &self,
-        wanted: &dyn Fn(&Frame<'_>) -> bool,
-        from: Position,
-        each: &mut dyn FnMut(&Frame<'_>) -> bool,
-    ) {
-        let segments = self.read().segments.clone();
-        let views: Vec<_> = segments.iter().map(|(_, bytes, _)| bytes).collect();
-        let ends_before = |next: &&Bytes| Head::read(next).is_ok_and(|head| head.next <= from);
-        let skipped = views.iter().skip(1).take_while(|view| ends_before(view)).count();
-        for bytes in views.into_iter().skip(skipped) {
-            let mut at = HEAD;
-            while let Some(mut frames) = frames_at(bytes, at).filter(|frames| !frames.is_empty()) {
-                at += frames.iter().map(|frame| frame.length).sum::<usize>();
-                frames.retain(|frame| wanted(frame));
-                if !frames.is_empty() {
-                    let index = self.read();
-                    frames.retain(|frame| index.is_live(frame));
-                }
-                if !frames.iter().all(&mut *each) {
-                    return;
-                }
-            }
-        }
-    }
-
     /// Lets queries see what was written.
     fn show(&self, placed: Placed, next: Position) {
         let mut index = self.change();
@@ -492,18 +463,6 @@ impl Drop for DiskStore {
             tracing::warn!(%fault, "no snapshot of the index; the next start reads the journal");
         }
     }
-}
-
-/// The next frames of a segment.
-fn frames_at(bytes: &[u8], mut at: usize) -> Option<Vec<Frame<'_>>> {
-    let mut frames = Vec::new();
-    while frames.len() < WALK
-        && let Some(frame) = Frame::read(bytes.get(at..)?)
-    {
-        at += frame.length;
-        frames.push(frame);
-    }
-    Some(frames)
 }
 
 /// Takes the lock of a data folder, for as long as the file is open.

@@ -4,8 +4,14 @@
 //! kind is wanted, and the kind stands in the head of its frame.
 
 use ayni_protocol::{Kind, VerifiedEvent};
+use bytes::Bytes;
 
+use crate::frame::Frame;
+use crate::journal::{HEAD, Head};
 use crate::{DiskStore, Position};
+
+/// Frames that a walk through the journal looks at before it hands them on.
+const WALK: usize = if cfg!(test) { 3 } else { 256 };
 
 impl DiskStore {
     /// Every live event of a wanted kind, in the order they were accepted.
@@ -17,6 +23,45 @@ impl DiskStore {
             true
         });
     }
+
+    /// Walks through the journal from a place on and hands on the wanted frames of live events.
+    pub(crate) fn walk(
+        &self,
+        wanted: &dyn Fn(&Frame<'_>) -> bool,
+        from: Position,
+        each: &mut dyn FnMut(&Frame<'_>) -> bool,
+    ) {
+        let segments = self.read().segments.clone();
+        let views: Vec<_> = segments.iter().map(|(_, bytes, _)| bytes).collect();
+        let ends_before = |next: &&Bytes| Head::read(next).is_ok_and(|head| head.next <= from);
+        let skipped = views.iter().skip(1).take_while(|view| ends_before(view)).count();
+        for bytes in views.into_iter().skip(skipped) {
+            let mut at = HEAD;
+            while let Some(mut frames) = frames_at(bytes, at).filter(|frames| !frames.is_empty()) {
+                at += frames.iter().map(|frame| frame.length).sum::<usize>();
+                frames.retain(|frame| wanted(frame));
+                if !frames.is_empty() {
+                    let index = self.read();
+                    frames.retain(|frame| index.is_live(frame));
+                }
+                if !frames.iter().all(&mut *each) {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+/// The next frames of a segment.
+fn frames_at(bytes: &[u8], mut at: usize) -> Option<Vec<Frame<'_>>> {
+    let mut frames = Vec::new();
+    while frames.len() < WALK
+        && let Some(frame) = Frame::read(bytes.get(at..)?)
+    {
+        at += frame.length;
+        frames.push(frame);
+    }
+    Some(frames)
 }
 
 #[cfg(test)]
