@@ -1,7 +1,8 @@
-//! Who may write what, here and now: a policy that reads as a list of rules.
+//! What may be stored, here and now, and above all: which events of the economy.
 //!
 //! Shape and signature were checked before. These rules are this node's own, so they may look at
-//! its clock and its configuration; what an event *means* is the book's business alone.
+//! its clock and its configuration; what an event *means* is the book's business alone. Who may
+//! write ordinary events was decided before, on the way to the writer (`policy/`).
 
 use ayni_lets::judge::Verdict as Judgement;
 use ayni_protocol::{
@@ -9,7 +10,7 @@ use ayni_protocol::{
 };
 
 use crate::book::Book;
-use crate::config::{Config, Write};
+use crate::config::Config;
 
 /// Where an event comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -55,7 +56,7 @@ impl Admission<'_> {
             self.time(event, economy)?;
         }
         if !economy {
-            return self.ordinary(event, origin).map(|()| Admitted::Alone);
+            return Ok(Admitted::Alone);
         }
         if !Book::reads(event.kind) {
             let sentence = format!("events of kind {} are not understood here yet", event.kind);
@@ -86,17 +87,6 @@ impl Admission<'_> {
         } else {
             Ok(())
         }
-    }
-
-    fn ordinary(&self, event: &VerifiedEvent, origin: Origin) -> Result<(), Rejection> {
-        let members_only = self.config.relay.write == Write::Members;
-        // Whoever asks to vanish is heard, member or not (NIP-62).
-        let heard = event.kind == kind::VANISH || self.is_known(&event.pubkey);
-        if origin != Origin::Client || !members_only || heard {
-            return Ok(());
-        }
-        let sentence = "only members of this community may write here; ask for an account first";
-        Err(Rejection::new(Prefix::Restricted, sentence))
     }
 
     /// An economy event from a client must come from somebody the community knows; a round of a

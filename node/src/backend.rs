@@ -11,23 +11,44 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::admission::Origin;
 use crate::clock;
+use crate::policy::{Passage, Policy};
 use crate::writer::Command;
 
-/// The store and the writer's inbox. Cheap to clone.
+/// The store, the policy and the writer's inbox. Cheap to clone.
 #[derive(Clone)]
 pub struct Backend {
     store: Arc<DiskStore>,
     inbox: mpsc::Sender<Command>,
+    policy: Arc<Policy>,
 }
 
 impl Backend {
     /// A backend over a store and an inbox.
     #[must_use]
-    pub const fn new(store: Arc<DiskStore>, inbox: mpsc::Sender<Command>) -> Self {
-        Self { store, inbox }
+    pub const fn new(
+        store: Arc<DiskStore>,
+        inbox: mpsc::Sender<Command>,
+        policy: Arc<Policy>,
+    ) -> Self {
+        Self { store, inbox, policy }
     }
 
-    /// Hands a verified event to the writer and waits until it is durable.
+    /// What a client sends: it is written if the policy lets it.
+    ///
+    /// # Errors
+    /// Why it is not stored.
+    pub async fn receive(
+        &self,
+        event: VerifiedEvent,
+        source: &Source,
+    ) -> Result<Accepted, Rejection> {
+        match self.policy.admit(&event, source).await? {
+            Passage::Granted => self.write(event, Origin::Client).await,
+            Passage::Pretended => Ok(Accepted::stored()),
+        }
+    }
+
+    /// Hands a verified event to the writer, whatever the policy says, and waits until it is durable.
     ///
     /// # Errors
     /// Why it is not stored.
@@ -38,6 +59,12 @@ impl Backend {
         // A client that outruns the writer waits here, and so does its socket.
         self.inbox.send(command).await.map_err(|_| stopping())?;
         verdict.await.map_err(|_| stopping())?
+    }
+
+    /// Who may write.
+    #[must_use]
+    pub const fn policy(&self) -> &Arc<Policy> {
+        &self.policy
     }
 
     /// The store.
@@ -75,8 +102,8 @@ impl ayni_relay::Backend for Backend {
         self.store.contains(id)
     }
 
-    async fn submit(&self, event: VerifiedEvent, _source: Source) -> Result<Accepted, Rejection> {
-        self.write(event, Origin::Client).await
+    async fn submit(&self, event: VerifiedEvent, source: Source) -> Result<Accepted, Rejection> {
+        self.receive(event, &source).await
     }
 
     fn query(&self, filter: &Filter, limit: usize, asker: &Asker<'_>) -> Page {

@@ -3,6 +3,7 @@
 //! Every key may also be given as `AYNI_SECTION__KEY`. An unknown key is an error that names the
 //! nearest right one: a misspelt limit that is silently ignored protects nobody.
 
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
@@ -38,13 +39,21 @@ pub struct Node {
     /// `wss://ayni.example`.
     /// The listening address always counts.
     pub public_urls: Vec<String>,
+    /// Addresses of reverse proxies whose `X-Forwarded-For` is believed. Without them every client
+    /// behind one counts as the proxy.
+    pub trusted_proxies: Vec<IpAddr>,
     /// What is logged: `error`, `warn`, `info`, `debug`, or a tracing filter.
     pub log: String,
 }
 
 impl Default for Node {
     fn default() -> Self {
-        Self { listen: "127.0.0.1:7777".into(), public_urls: Vec::new(), log: "info".into() }
+        Self {
+            listen: "127.0.0.1:7777".into(),
+            public_urls: Vec::new(),
+            trusted_proxies: Vec::new(),
+            log: "info".into(),
+        }
     }
 }
 
@@ -58,10 +67,38 @@ pub struct Relay {
     pub description: String,
     /// Contact of the operator.
     pub contact: String,
-    /// Whose ordinary events are stored: `open` for everyone's, `members` for members' alone.
+    /// URL of an icon shown to clients.
+    pub icon: String,
+    /// Whose ordinary events are stored: `open` for everyone's, `invited` for those of members and
+    /// of whoever joined with an invitation, `members` for members' alone.
     pub write: Write,
     /// When a client is asked who it is (NIP-42).
     pub auth: Auth,
+    /// Public keys (npub or hex) that may manage the relay (NIP-86), beside the node's own.
+    pub admins: Vec<String>,
+    /// Kinds that are stored; empty for all.
+    pub allowed_kinds: Vec<u16>,
+    /// Kinds that are not.
+    pub denied_kinds: Vec<u16>,
+    /// Zero bits that a stranger's event id begins with (NIP-13).
+    pub min_pow_difficulty: u32,
+    /// Ordinary events a minute by one member; 0 for any number. No rate binds a client on this
+    /// machine itself.
+    pub member_events_per_minute: u32,
+    /// Ordinary events a day by one member; 0 for any number.
+    pub member_events_per_day: u32,
+    /// Ordinary events a minute by strangers from one address; 0 for any number.
+    pub stranger_events_per_minute: u32,
+    /// Requests a minute to manage the relay, from one address; 0 for any number.
+    pub management_per_minute: u32,
+    /// Hours for which an invitation can be used (NIP-43).
+    pub invitation_hours: u32,
+    /// A program that judges ordinary events, in strfry's format, with its arguments.
+    pub plugin: Vec<String>,
+    /// Milliseconds it may take over an event.
+    pub plugin_timeout_ms: u64,
+    /// What holds when it takes longer or does not run.
+    pub plugin_fallback: Fallback,
 }
 
 impl Default for Relay {
@@ -70,8 +107,21 @@ impl Default for Relay {
             name: String::new(),
             description: "A community's relay, books, votes and raffles".into(),
             contact: String::new(),
+            icon: String::new(),
             write: Write::Open,
             auth: Auth::OnDemand,
+            admins: Vec::new(),
+            allowed_kinds: Vec::new(),
+            denied_kinds: Vec::new(),
+            min_pow_difficulty: 0,
+            member_events_per_minute: 60,
+            member_events_per_day: 2_000,
+            stranger_events_per_minute: 20,
+            management_per_minute: 120,
+            invitation_hours: 168,
+            plugin: Vec::new(),
+            plugin_timeout_ms: 1_000,
+            plugin_fallback: Fallback::Reject,
         }
     }
 }
@@ -82,8 +132,20 @@ impl Default for Relay {
 pub enum Write {
     /// Everyone's.
     Open,
+    /// Those of members and of whoever joined with an invitation.
+    Invited,
     /// Members' alone.
     Members,
+}
+
+/// What holds of an event that the plugin did not judge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fallback {
+    /// It is stored.
+    Accept,
+    /// It is refused, with `error:`, so that it is sent again.
+    Reject,
 }
 
 /// When a client is asked who it is (NIP-42).

@@ -12,7 +12,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use ayni_protocol::{EventId, Keys, VerifiedEvent};
+use ayni_protocol::{EventId, Keys, PublicKey, VerifiedEvent};
 use ayni_relay::{AuthMode, Information, Relay, Settings};
 use ayni_store::DiskStore;
 use ayni_witness::beacon::{Chain, Known};
@@ -24,13 +24,15 @@ use tokio_util::task::TaskTracker;
 use crate::admission::Origin;
 use crate::backend::Backend;
 use crate::book::Book;
-use crate::config::{Auth, Config};
+use crate::config::{Auth, Config, Write};
 use crate::desk::Desk;
 use crate::federate::PeerStatus;
 use crate::founding::LocalBeacon;
 use crate::http::{Door, Shared};
 use crate::local::LocalNode;
+use crate::management::Management;
 use crate::peers::Peers;
+use crate::policy::Policy;
 use crate::writer::{Audience, Command, Writer, fold};
 use crate::{clock, drand, federate, http, keys, peers, upkeep};
 
@@ -96,7 +98,10 @@ pub async fn start(options: Options) -> Result<Running> {
 
     let (inbox, commands) = mpsc::channel(config.limits.writer_queue);
     let (outbox, _) = broadcast::channel(OUTBOX);
-    let backend = Backend::new(Arc::clone(&store), inbox);
+    let management = Arc::new(Management::open(&data)?.0);
+    let operators = operators(&config.relay.admins, &node_keys)?;
+    let policy = Policy::new(config.relay.clone(), operators, management, Arc::clone(&book));
+    let backend = Backend::new(Arc::clone(&store), inbox, Arc::new(policy));
     let settings = settings(&config, &book, &node_keys, address);
     let relay = Relay::new(Arc::new(backend.clone()), settings);
     let writer = Writer {
@@ -125,11 +130,22 @@ pub async fn start(options: Options) -> Result<Running> {
         started: clock::now(),
     };
     tasks.spawn(upkeep::run(Arc::clone(backend.store()), retention, every_secs, stop.clone()));
+    let trusted_proxies = shared.config.node.trusted_proxies.clone().into();
+    let door = Door { router: http::router(shared.clone()), trusted_proxies };
     tasks.spawn(tick(backend.inbox().clone(), stop.clone()));
-    tasks.spawn(follow_beacons(shared.clone(), node_keys, stop.clone()));
-    tasks.spawn(serve(relay, listener, Door(http::router(shared)), stop.clone()));
+    tasks.spawn(follow_beacons(shared, node_keys, stop.clone()));
+    tasks.spawn(serve(relay, listener, door, stop.clone()));
     tasks.close();
     Ok(Running { address, backend, stop, tasks, writer })
+}
+
+/// The keys that may manage the relay: those of the configuration, and the node's own.
+fn operators(admins: &[String], node: &Keys) -> Result<Vec<PublicKey>> {
+    let read = |text: &String| {
+        keys::public(text).with_context(|| format!("relay.admins: {text:?} is no public key"))
+    };
+    let named = admins.iter().map(read).collect::<Result<Vec<_>>>()?;
+    Ok(named.into_iter().chain([node.public()]).collect())
 }
 
 /// Binds the address, and notes it in the folder for commands to find.
@@ -219,9 +235,11 @@ fn settings(config: &Config, book: &RwLock<Book>, keys: &Keys, address: SocketAd
             software: env!("CARGO_PKG_NAME").into(),
             version: env!("CARGO_PKG_VERSION").into(),
             supported_nips: http::SUPPORTED_NIPS.to_vec(),
-            restricted_writes: config.relay.write == crate::config::Write::Members,
+            restricted_writes: config.relay.write != Write::Open,
+            min_pow_difficulty: config.relay.min_pow_difficulty,
             ..Information::default()
         },
+        trusted_proxies: config.node.trusted_proxies.clone(),
         ..Settings::default()
     }
 }

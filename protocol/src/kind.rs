@@ -72,6 +72,8 @@ kinds! {
     PROFILE = 0;
     /// Short text note (NIP-10).
     NOTE = 1;
+    /// Whom an author follows (NIP-02).
+    FOLLOWS = 3;
     /// Direct message between two keys (NIP-04).
     DIRECT_MESSAGE = 4;
     /// Deletion request (NIP-09).
@@ -84,14 +86,38 @@ kinds! {
     VANISH = 62;
     /// Direct message kept by a recipient (NIP-17).
     GIFT_WRAP = 1059;
+    /// Report of an event or a person (NIP-56).
+    REPORT = 1984;
+    /// A relay took a member in (NIP-43).
+    MEMBER_ADDED = 8000;
+    /// A relay has a member less (NIP-43).
+    MEMBER_REMOVED = 8001;
+    /// The relays an author reads and writes (NIP-65).
+    RELAY_LIST = 10_002;
+    /// The relays that take an author's direct messages (NIP-17).
+    INBOX_RELAYS = 10_050;
+    /// The relays that hold an author's key packages (NIP-EE).
+    KEY_PACKAGE_RELAYS = 10_051;
+    /// Members of a relay (NIP-43).
+    MEMBERS = 13_534;
     /// Gift wrap that is handed on and never kept (NIP-59).
     EPHEMERAL_WRAP = 21_059;
     /// Client authentication (NIP-42).
     AUTH = 22_242;
     /// HTTP authentication (NIP-98).
     HTTP_AUTH = 27_235;
+    /// Request to join a relay (NIP-43).
+    JOIN = 28_934;
+    /// An invitation, made when it is asked for (NIP-43).
+    INVITATION = 28_935;
+    /// Request to leave a relay (NIP-43).
+    LEAVE = 28_936;
+    /// What is to be known of a relay (NIP-66).
+    RELAY_DISCOVERY = 30_166;
     /// Classified listing: an offer or a want (NIP-99).
     LISTING = 30_402;
+    /// A role of a relay's members (NIP-43).
+    ROLE = 33_534;
     /// Fundraiser: a cause.
     CAUSE = 33_863;
 

@@ -81,6 +81,18 @@ impl Rejection {
         Self { prefix, sentence: sentence.into() }
     }
 
+    /// A refusal in somebody else's words, such as a plugin's: with the prefix they begin with if it
+    /// is one, else with `otherwise`.
+    #[must_use]
+    pub fn quoted(text: &str, otherwise: Prefix) -> Self {
+        let split = text.split_once(':').and_then(|(word, sentence)| {
+            let known = Prefix::ALL.iter().find(|prefix| prefix.as_str() == word.trim())?;
+            Some((*known, sentence.trim()))
+        });
+        let (prefix, sentence) = split.unwrap_or((otherwise, text.trim()));
+        Self::new(prefix, sentence.to_owned())
+    }
+
     /// Shorthand for the commonest refusal.
     pub fn invalid(sentence: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Prefix::Invalid, sentence)
@@ -94,3 +106,17 @@ impl fmt::Display for Rejection {
 }
 
 impl std::error::Error for Rejection {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_others_keep_their_prefix() {
+        let says = |text| Rejection::quoted(text, Prefix::Blocked).to_string();
+        assert_eq!(says("rate-limited: slow down"), "rate-limited: slow down");
+        assert_eq!(says("no spam"), "blocked: no spam");
+        assert_eq!(says("note: no spam"), "blocked: note: no spam");
+        assert_eq!(says(""), "blocked: ");
+    }
+}

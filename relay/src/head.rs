@@ -99,6 +99,14 @@ impl Head {
         headers.find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
     }
 
+    /// The last value of a header that came several times: what the nearest proxy added.
+    #[must_use]
+    pub fn last_header(&self, name: &str) -> Option<&str> {
+        let headers = self.lines().skip(1).filter_map(|line| line.split_once(':'));
+        let named = headers.filter(|(key, _)| key.eq_ignore_ascii_case(name));
+        named.last().map(|(_, value)| value.trim())
+    }
+
     /// Whether a WebSocket is asked for.
     #[must_use]
     pub fn is_upgrade(&self) -> bool {
@@ -116,11 +124,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_head_is_read_and_what_follows_is_kept() {
-        let text = b"GET /x?y HTTP/1.1\r\nhost: a\r\nUPGRADE:  WebSocket \r\n\r\n\x81\x00";
+        let text =
+            b"GET /x?y HTTP/1.1\r\nhost: a\r\nUPGRADE:  WebSocket \r\nHost: b\r\n\r\n\x81\x00";
         let head = read(text).await.unwrap();
         assert_eq!((head.method(), head.path()), ("GET", "/x"));
         assert_eq!(head.header("Host"), Some("a"));
         assert!(head.is_upgrade());
+        assert_eq!(head.last_header("HOST"), Some("b"));
         assert_eq!(head.tail(), b"\x81\x00");
         assert_eq!(head.bytes().len() + 2, text.len());
     }

@@ -32,6 +32,8 @@ pub struct Information {
     pub auth_required: bool,
     /// Whether only some may write.
     pub restricted_writes: bool,
+    /// Zero bits that the id of an event must begin with (NIP-13).
+    pub min_pow_difficulty: u32,
 }
 
 impl Information {
@@ -75,7 +77,7 @@ impl Information {
             "max_subid_length": limits.subscription_id_chars,
             "max_event_tags": limits.event_tags,
             "max_content_length": limits.event_bytes,
-            "min_pow_difficulty": 0,
+            "min_pow_difficulty": self.min_pow_difficulty,
             "auth_required": self.auth_required,
             "payment_required": false,
             "restricted_writes": self.restricted_writes,
@@ -100,6 +102,7 @@ impl Default for Information {
             supported_nips: Self::OWN_NIPS.to_vec(),
             auth_required: false,
             restricted_writes: false,
+            min_pow_difficulty: 0,
         }
     }
 }

@@ -264,7 +264,7 @@ fn handshake(head: &Head) -> Option<Vec<u8>> {
 
 /// The address that the nearest proxy vouches for: the last one it added.
 fn forwarded_for(head: &Head) -> Option<IpAddr> {
-    let chain = head.header("x-forwarded-for")?;
+    let chain = head.last_header("x-forwarded-for")?;
     Some(chain.rsplit(',').next()?.trim().parse::<IpAddr>().ok()?.to_canonical())
 }
 

@@ -1,19 +1,20 @@
 //! A way in and a way out for scripts behind HTTP only: events as JSON lines, by the same door.
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 
 use axum::body::{Body, Bytes};
-use axum::extract::{Query, State};
+use axum::extract::{Extension, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use ayni_protocol::{Event, Filter, Rejection};
-use ayni_relay::{Asker, Backend as _, Viewer};
+use ayni_protocol::{Event, Filter, Prefix, Rejection, VerifiedEvent};
+use ayni_relay::{Accepted, Asker, Backend as _, Source, Viewer};
 use ayni_store::Store as _;
 use serde::{Deserialize, Serialize};
 
 use super::Shared;
 use super::answer::{self, Problem};
-use crate::admission::Origin;
+use super::door::Caller;
 use crate::clock;
 
 /// What became of one published event.
@@ -30,14 +31,20 @@ pub struct Receipt {
 /// Publishes one event, or several as JSON lines; answers with one receipt each, in order.
 #[utoipa::path(post, path = "/api/v1/events", request_body(content = String, content_type = "application/jsonl"),
     responses((status = 200, body = [Receipt])))]
-pub async fn publish(State(shared): State<Shared>, request: HeaderMap, body: Bytes) -> Response {
+pub async fn publish(
+    State(shared): State<Shared>,
+    Extension(Caller(address)): Extension<Caller>,
+    request: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let source = Source { address, keys: BTreeSet::new() };
     let Ok(text) = std::str::from_utf8(&body) else {
         return Problem::bad_request("the body must be UTF-8: one event, or one event a line")
             .into_response();
     };
     let mut receipts = Vec::new();
     for line in text.lines().filter(|line| !line.trim().is_empty()) {
-        receipts.push(one(&shared, line).await);
+        receipts.push(one(&shared, line, &source).await);
     }
     if receipts.is_empty() {
         return Problem::bad_request("the body holds no event").into_response();
@@ -45,7 +52,7 @@ pub async fn publish(State(shared): State<Shared>, request: HeaderMap, body: Byt
     answer::json(&request, &receipts)
 }
 
-async fn one(shared: &Shared, line: &str) -> Receipt {
+async fn one(shared: &Shared, line: &str, source: &Source) -> Receipt {
     let event = match Event::parse(line) {
         Ok(event) => event,
         Err(error) => {
@@ -56,14 +63,27 @@ async fn one(shared: &Shared, line: &str) -> Receipt {
     let id = event.id.to_string();
     let verified = tokio::task::spawn_blocking(move || event.verify()).await;
     let outcome = match verified {
-        Ok(Ok(verified)) => shared.backend.write(verified, Origin::Client).await,
+        Ok(Ok(verified)) => take(shared, verified, source).await,
         Ok(Err(error)) => Err(Rejection::invalid(error.to_string())),
-        Err(error) => Err(Rejection::new(ayni_protocol::Prefix::Error, error.to_string())),
+        Err(error) => Err(Rejection::new(Prefix::Error, error.to_string())),
     };
     match outcome {
         Ok(accepted) => Receipt { id, accepted: true, message: accepted.message.to_string() },
         Err(rejection) => Receipt { id, accepted: false, message: rejection.to_string() },
     }
+}
+
+/// Nobody authenticates here, so nobody is known to be the author of a protected event (NIP-70).
+async fn take(
+    shared: &Shared,
+    event: VerifiedEvent,
+    source: &Source,
+) -> Result<Accepted, Rejection> {
+    if event.is_protected() {
+        let sentence = "send a protected event over the WebSocket, after AUTH";
+        return Err(Rejection::new(Prefix::AuthRequired, sentence));
+    }
+    shared.backend.receive(event, source).await
 }
 
 /// What to export.

@@ -28,10 +28,11 @@ mod openapi;
 mod page;
 mod views;
 
-pub use door::Door;
+pub use door::{Caller, Door};
 
 /// The NIPs that work here.
-pub const SUPPORTED_NIPS: &[u16] = &[1, 4, 9, 11, 17, 40, 42, 45, 59, 62, 67, 70, 77];
+pub const SUPPORTED_NIPS: &[u16] =
+    &[1, 4, 9, 11, 13, 17, 40, 42, 45, 59, 62, 65, 67, 70, 77];
 
 /// What every handler may look at.
 #[derive(Clone)]

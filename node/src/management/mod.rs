@@ -1,0 +1,76 @@
+//! What an operator changes while the node runs (NIP-86): logged first, then in force.
+//!
+//! [`log`] is where it is kept, [`rulebook`] what it comes to, [`order`] what there is to order.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use anyhow::Result;
+use tokio::sync::watch;
+
+pub mod laws;
+pub mod log;
+pub mod order;
+pub mod rulebook;
+
+pub use log::{Act, Log};
+pub use order::{Order, Role};
+pub use rulebook::Rulebook;
+
+/// The log, and the rulebook it comes to.
+#[derive(Debug)]
+pub struct Management {
+    log: Mutex<Log>,
+    rulebook: RwLock<Arc<Rulebook>>,
+    changes: watch::Sender<u64>,
+}
+
+impl Management {
+    /// The management of a data folder, and the acts it holds already.
+    ///
+    /// # Errors
+    /// As [`Log::open`].
+    pub fn open(data: &Path) -> Result<(Self, Vec<Act>)> {
+        let (log, acts) = Log::open(data)?;
+        let rulebook = RwLock::new(Arc::new(fold(&acts)));
+        let changes = watch::Sender::new(0);
+        Ok((Self { log: Mutex::new(log), rulebook, changes }, acts))
+    }
+
+    /// What is in force.
+    #[must_use]
+    pub fn rulebook(&self) -> Arc<Rulebook> {
+        Arc::clone(&self.rulebook.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Changes with every act.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
+    }
+
+    /// Logs an act and puts it in force. Waits for the disk.
+    ///
+    /// # Errors
+    /// Where it is no order or the disk refuses it; nothing has changed then.
+    pub fn act(&self, act: &Act) -> Result<Arc<Rulebook>> {
+        let order = act.order().map_err(anyhow::Error::msg)?;
+        let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        log.append(act)?;
+        let mut next = Rulebook::clone(&self.rulebook());
+        next.apply(order);
+        let next = Arc::new(next);
+        *self.rulebook.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&next);
+        drop(log);
+        self.changes.send_modify(|changes| *changes += 1);
+        Ok(next)
+    }
+}
+
+/// What acts come to.
+#[must_use]
+pub fn fold(acts: &[Act]) -> Rulebook {
+    let mut rulebook = Rulebook::default();
+    acts.iter().filter_map(|act| act.order().ok()).for_each(|order| rulebook.apply(order));
+    rulebook
+}
