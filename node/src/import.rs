@@ -15,6 +15,7 @@ use indicatif::ProgressBar;
 use crate::admission;
 use crate::clock;
 use crate::config::Config;
+use crate::management::Rulebook;
 use crate::verify;
 
 /// Lines verified and stored with one sync.
@@ -37,7 +38,12 @@ pub struct Imported {
 ///
 /// # Errors
 /// Where the file cannot be read or the store cannot be written. What was stored before stays.
-pub fn import(lines: impl BufRead, store: &DiskStore, config: &Config) -> Result<Imported> {
+pub fn import(
+    lines: impl BufRead,
+    store: &DiskStore,
+    config: &Config,
+    rulebook: &Rulebook,
+) -> Result<Imported> {
     let mut imported = Imported::default();
     let progress = progress();
     let mut batch = Vec::with_capacity(BATCH);
@@ -46,7 +52,7 @@ pub fn import(lines: impl BufRead, store: &DiskStore, config: &Config) -> Result
         if line.trim().is_empty() {
             continue;
         }
-        match check(&line, config) {
+        match check(&line, config, rulebook) {
             Ok(event) => batch.push(event),
             Err(reason) => imported.refuse(number, reason),
         }
@@ -60,8 +66,12 @@ pub fn import(lines: impl BufRead, store: &DiskStore, config: &Config) -> Result
     Ok(imported)
 }
 
-fn check(line: &str, config: &Config) -> Result<VerifiedEvent, String> {
+/// What the operator removed stays away, wherever it comes from.
+fn check(line: &str, config: &Config, rulebook: &Rulebook) -> Result<VerifiedEvent, String> {
     let event = verify::believed(line)?;
+    if !event.kind.is_economy() {
+        rulebook.event_is_not_banned(&event.id).map_err(|rejection| rejection.to_string())?;
+    }
     admission::lasting(&event, &config.limits).map_err(|rejection| rejection.to_string())?;
     Ok(event)
 }

@@ -20,6 +20,7 @@ pub mod federate;
 pub mod founding;
 pub mod http;
 pub mod import;
+pub mod information;
 pub mod keys;
 pub mod local;
 pub mod management;

@@ -7,12 +7,12 @@
 use std::future::Future;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use ayni_protocol::{EventId, Keys, PublicKey, VerifiedEvent};
+use ayni_protocol::{EventId, Keys, PublicKey, Timestamp, VerifiedEvent};
 use ayni_relay::{AuthMode, Information, Relay, Settings};
 use ayni_store::DiskStore;
 use ayni_witness::beacon::{Chain, Known};
@@ -23,14 +23,15 @@ use tokio_util::task::TaskTracker;
 
 use crate::admission::Origin;
 use crate::backend::Backend;
-use crate::book::Book;
-use crate::config::{Auth, Config, Write};
+use crate::config::{Auth, Config};
 use crate::desk::Desk;
 use crate::federate::PeerStatus;
 use crate::founding::LocalBeacon;
-use crate::http::{Door, Shared};
+use crate::http::authorization::WINDOW_SECS;
+use crate::http::{Authorization, Door, Shared};
+use crate::information::information;
 use crate::local::LocalNode;
-use crate::management::Management;
+use crate::management::{Act, Management};
 use crate::peers::Peers;
 use crate::policy::Policy;
 use crate::writer::{Audience, Command, Writer, fold};
@@ -98,11 +99,19 @@ pub async fn start(options: Options) -> Result<Running> {
 
     let (inbox, commands) = mpsc::channel(config.limits.writer_queue);
     let (outbox, _) = broadcast::channel(OUTBOX);
-    let management = Arc::new(Management::open(&data)?.0);
+    let (management, acts) = Management::open(&data)?;
+    let management = Arc::new(management);
     let operators = operators(&config.relay.admins, &node_keys)?;
     let policy = Policy::new(config.relay.clone(), operators, management, Arc::clone(&book));
     let backend = Backend::new(Arc::clone(&store), inbox, Arc::new(policy));
-    let settings = settings(&config, &book, &node_keys, address);
+    let mut urls = config.node.public_urls.clone();
+    urls.push(format!("ws://{address}"));
+    let authorization = Authorization::new(&urls, used(&acts));
+    let info = {
+        let book = book.read().unwrap_or_else(PoisonError::into_inner);
+        information(&config, &backend.policy().management().rulebook(), &book, node_keys.public())
+    };
+    let settings = settings(&config, urls, info);
     let relay = Relay::new(Arc::new(backend.clone()), settings);
     let writer = Writer {
         desk: Desk { config: config.clone(), keys: node_keys.clone(), local_beacon },
@@ -125,6 +134,7 @@ pub async fn start(options: Options) -> Result<Running> {
         backend: backend.clone(),
         relay: relay.clone(),
         config: Arc::new(config),
+        authorization: Arc::new(authorization),
         node: node_keys.public(),
         peers: Arc::new(peers),
         started: clock::now(),
@@ -137,6 +147,11 @@ pub async fn start(options: Options) -> Result<Running> {
     tasks.spawn(serve(relay, listener, door, stop.clone()));
     tasks.close();
     Ok(Running { address, backend, stop, tasks, writer })
+}
+
+/// The signed requests that were used before this start, and until when each may have been fresh.
+fn used(acts: &[Act]) -> impl Iterator<Item = (EventId, Timestamp)> {
+    acts.iter().map(|act| (act.request, act.time.saturating_add(WINDOW_SECS)))
 }
 
 /// The keys that may manage the relay: those of the configuration, and the node's own.
@@ -207,38 +222,15 @@ impl Running {
     }
 }
 
-fn settings(config: &Config, book: &RwLock<Book>, keys: &Keys, address: SocketAddr) -> Settings {
-    let book = book.read().unwrap_or_else(std::sync::PoisonError::into_inner);
-    let community = book.communities().first().copied();
-    let charter = community.and_then(|community| book.council.charter_in_force(community));
-    let community = charter.map(|charter| charter.name.clone());
-    let name = match (&config.relay.name, community) {
-        (name, _) if !name.is_empty() => name.clone(),
-        (_, Some(name)) => name,
-        _ => "Ayni".into(),
-    };
-    let mut public_urls = config.node.public_urls.clone();
-    public_urls.push(format!("ws://{address}"));
+fn settings(config: &Config, urls: Vec<String>, info: Information) -> Settings {
     Settings {
         limits: config.limits.clone(),
-        public_urls,
+        public_urls: urls,
         auth: match config.relay.auth {
             Auth::OnConnect => AuthMode::OnConnect,
             Auth::OnDemand => AuthMode::OnDemand,
         },
-        info: Information {
-            name,
-            description: config.relay.description.clone(),
-            contact: config.relay.contact.clone(),
-            pubkey: Some(keys.public()),
-            self_key: Some(keys.public()),
-            software: env!("CARGO_PKG_NAME").into(),
-            version: env!("CARGO_PKG_VERSION").into(),
-            supported_nips: http::SUPPORTED_NIPS.to_vec(),
-            restricted_writes: config.relay.write != Write::Open,
-            min_pow_difficulty: config.relay.min_pow_difficulty,
-            ..Information::default()
-        },
+        info,
         trusted_proxies: config.node.trusted_proxies.clone(),
         ..Settings::default()
     }

@@ -1,7 +1,7 @@
 //! The relay itself: what all its connections share, and the few things its owner calls.
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::thread;
 
 use ayni_protocol::{VerifiedEvent, kind};
@@ -9,6 +9,7 @@ use ayni_protocol::{VerifiedEvent, kind};
 use crate::asking::Scans;
 use crate::audience::Audience;
 use crate::backend::Backend;
+use crate::information::Information;
 use crate::seats::Seats;
 use crate::session::Rules;
 use crate::session::reconciliation::Pool;
@@ -23,6 +24,8 @@ pub struct Relay<B>(pub(crate) Arc<Shared<B>>);
 pub struct Shared<B> {
     pub backend: Arc<B>,
     pub settings: Settings,
+    /// What is said of the relay now; at first what the settings say.
+    pub information: RwLock<Information>,
     pub rules: Arc<Rules>,
     pub audience: Audience,
     pub verifier: Verifier,
@@ -50,6 +53,7 @@ impl<B: Backend> Relay<B> {
             rules: Arc::new(Rules::new(&settings)),
             verifier: Verifier::new(settings.limits.verify_queue, Arc::clone(&counters)),
             backend,
+            information: RwLock::new(settings.info.clone()),
             settings,
             audience: Audience::default(),
             pool: Pool::default(),
@@ -77,7 +81,13 @@ impl<B: Backend> Relay<B> {
     /// The NIP-11 document, with the limits that are enforced.
     #[must_use]
     pub fn information(&self) -> String {
-        self.0.settings.info.document(&self.0.settings.limits)
+        let information = self.0.information.read().unwrap_or_else(PoisonError::into_inner);
+        information.document(&self.0.settings.limits)
+    }
+
+    /// Says something else of the relay from now on.
+    pub fn inform(&self, information: Information) {
+        *self.0.information.write().unwrap_or_else(PoisonError::into_inner) = information;
     }
 
     /// What the relay has done so far.

@@ -3,9 +3,14 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use ayni_protocol::VerifiedEvent;
+use ayni_protocol::{Draft, Keys, VerifiedEvent, hex, kind};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use crate::clock;
+use crate::http::authorization::header;
+use crate::http::management::MEDIA_TYPE;
 
 const TIMEOUT: Duration = Duration::from_secs(60);
 
@@ -113,6 +118,33 @@ impl Client {
             Some(receipt) => bail!(receipt.message),
             None => bail!("the node said nothing of the event"),
         }
+    }
+}
+
+/// Managing the relay.
+impl Client {
+    /// Calls a method of NIP-86, signed by `keys`, and gives the answer as it came.
+    ///
+    /// # Errors
+    /// Where no node answers, or with something that is no answer.
+    pub fn manage(&self, call: &str, keys: &Keys) -> Result<serde_json::Value> {
+        let payload = hex::encode(&Sha256::digest(call));
+        let ticket = Draft::new(kind::HTTP_AUTH)
+            .tag(["u", &format!("{}/", self.base)])
+            .tag(["method", "POST"])
+            .tag(["payload", &payload])
+            // Two calls of one second are two calls.
+            .tag(["nonce", &hex::encode(&clock::entropy::<8>())])
+            .sign(keys, clock::now(), clock::entropy());
+        let mut answer = self
+            .agent
+            .post(&format!("{}/", self.base))
+            .header("Content-Type", MEDIA_TYPE)
+            .header("Authorization", header(&ticket))
+            .send(call)
+            .with_context(|| self.unreachable())?;
+        let body = answer.body_mut().with_config().limit(1 << 30).read_to_string()?;
+        serde_json::from_str(&body).with_context(|| format!("{} answers: {body}", self.base))
     }
 }
 

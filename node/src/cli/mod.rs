@@ -19,6 +19,7 @@ mod ledger;
 mod operate;
 mod place;
 mod raffle;
+mod relay;
 mod show;
 
 use client::Client;
@@ -102,6 +103,10 @@ enum Command {
     /// Keep in step with other nodes
     #[command(subcommand)]
     Peer(operate::Peer),
+    /// Manage the relay: ban, allow, name it (NIP-86)
+    #[command(after_help = "Example: ayni relay banpubkey npub1… \"sells watches\"\n         \
+                      ayni relay supportedmethods")]
+    Relay(relay::Relay),
     /// Copy the journal and keys to an empty folder, while the node runs or not
     Backup(operate::Backup),
     /// Drop what was deleted, replaced or expired from a stopped node's disk
@@ -144,6 +149,7 @@ pub fn run(cli: Cli) -> Result<u8> {
         Command::Import(import) => import.run(common),
         Command::Export(export) => export.run(common),
         Command::Peer(peer) => peer.run(common),
+        Command::Relay(relay) => relay.run(common),
         Command::Backup(backup) => backup.run(common),
         Command::Compact => operate::compact(common),
         Command::Bench(bench) => bench.run(common),

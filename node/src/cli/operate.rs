@@ -14,6 +14,7 @@ use super::{Common, show};
 use crate::config::Config;
 use crate::console::{interrupted, welcome};
 use crate::founding::{self, Plan};
+use crate::management::{self, Log};
 use crate::peers::Peers;
 use crate::running::{self, Options};
 use crate::{demo, import, keys, verify};
@@ -248,7 +249,8 @@ impl Import {
         let config = Config::load(common.config.as_deref())?;
         founding::prepare(&common.data)?;
         let store = stopped_store(&common.data, &config)?;
-        let imported = import::import(open(&self.file)?, &store, &config)?;
+        let rulebook = management::fold(&Log::read(&common.data)?);
+        let imported = import::import(open(&self.file)?, &store, &config, &rulebook)?;
         if common.json { show::json(&imported.to_json()) } else { show::line(imported) }
     }
 }
@@ -303,6 +305,7 @@ impl Backup {
         }
         copy_journal(&from.join("journal"), &to.join("journal"))?;
         copy_keys(&keys::folder(from), &keys::folder(to))?;
+        copy_management(from, to)?;
         let (store, recovery) = DiskStore::open(to).context("the copy cannot be opened")?;
         tracing::debug!(%recovery, "the copy was opened");
         show::line(format!("{} events, and the keys, are in {}.", store.len(), to.display()))
@@ -321,6 +324,16 @@ fn copy_journal(from: &Path, to: &Path) -> Result<()> {
         let copy = to.join(segment.file_name().unwrap_or_default());
         fs::copy(&segment, &copy).with_context(|| format!("cannot copy {}", segment.display()))?;
         fs::File::open(&copy)?.sync_all()?;
+    }
+    Ok(())
+}
+
+/// Copies the operator's orders. A last one that is half written is cut off when it is read.
+fn copy_management(from: &Path, to: &Path) -> Result<()> {
+    let (from, to) = (Log::path(from), Log::path(to));
+    if from.exists() {
+        fs::copy(&from, &to).with_context(|| format!("cannot copy {}", from.display()))?;
+        fs::File::open(&to)?.sync_all()?;
     }
     Ok(())
 }

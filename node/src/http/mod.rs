@@ -3,7 +3,7 @@
 //! Reading is public and never changes anything; writing is a signed event, by the same door as
 //! through the relay. There are no cookies, no sessions and no passwords.
 
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use axum::Router;
 use axum::extract::{Path, State};
@@ -19,20 +19,23 @@ use crate::backend::Backend;
 use crate::book::Book;
 use crate::config::Config;
 use crate::federate::PeerStatus;
+use crate::information::information;
 
 mod answer;
+pub mod authorization;
 mod door;
 mod events;
+pub mod management;
 mod metrics;
 mod openapi;
 mod page;
 mod views;
 
+pub use authorization::Authorization;
 pub use door::{Caller, Door};
 
 /// The NIPs that work here.
-pub const SUPPORTED_NIPS: &[u16] =
-    &[1, 4, 9, 11, 13, 17, 40, 42, 45, 59, 62, 65, 67, 70, 77];
+pub const SUPPORTED_NIPS: &[u16] = &[1, 4, 9, 11, 13, 17, 40, 42, 45, 59, 62, 65, 67, 70, 77];
 
 /// What every handler may look at.
 #[derive(Clone)]
@@ -45,12 +48,23 @@ pub struct Shared {
     pub relay: Relay<Backend>,
     /// The configuration.
     pub config: Arc<Config>,
+    /// Who may ask for what is not for all (NIP-98).
+    pub authorization: Arc<Authorization>,
     /// The node's key.
     pub node: PublicKey,
     /// Each peer's address and how it stands.
     pub peers: Arc<Vec<(String, watch::Receiver<PeerStatus>)>>,
     /// When the node started.
     pub started: Timestamp,
+}
+
+impl Shared {
+    /// Says of the relay what holds now.
+    pub fn inform(&self) {
+        let rulebook = self.backend.policy().management().rulebook();
+        let book = self.book.read().unwrap_or_else(PoisonError::into_inner);
+        self.relay.inform(information(&self.config, &rulebook, &book, self.node));
+    }
 }
 
 /// Everything that is answered, as a router.
@@ -60,7 +74,7 @@ pub fn router(shared: Shared) -> Router {
         .route("/export", get(events::export))
         .layer(middleware::map_response(allow_any_origin));
     Router::new()
-        .route("/", get(front).options(preflight))
+        .route("/", get(front).post(management::call).options(preflight))
         .route("/{file}", get(|Path(file): Path<String>| async move { page::file(&file) }))
         .route("/health/live", get(|| async { "alive\n" }))
         .route("/health/ready", get(ready))
@@ -91,8 +105,12 @@ async fn preflight() -> Response {
 /// What NIP-11 asks for, so that any page may read the document.
 fn relay_headers(headers: &mut HeaderMap) {
     headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-    headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("*"));
-    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, OPTIONS"));
+    headers
+        .insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("*, Authorization"));
+    headers.insert(
+        header::ACCESS_CONTROL_ALLOW_METHODS,
+        HeaderValue::from_static("GET, POST, OPTIONS"),
+    );
     headers.insert(header::VARY, HeaderValue::from_static("Accept, Upgrade"));
 }
 

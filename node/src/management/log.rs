@@ -50,12 +50,18 @@ pub struct Log {
 }
 
 impl Log {
+    /// Where a data folder's log is.
+    #[must_use]
+    pub fn path(data: &Path) -> PathBuf {
+        data.join("management.jsonl")
+    }
+
     /// Opens `management.jsonl` in a data folder, or begins it, and gives all acts in it.
     ///
     /// # Errors
     /// What the disk says, or which line is no act.
     pub fn open(data: &Path) -> Result<(Self, Vec<Act>)> {
-        let path = data.join("management.jsonl");
+        let path = Self::path(data);
         let named = || path.display().to_string();
         let is_new = !path.exists();
         let mut options = OpenOptions::new();
@@ -84,7 +90,7 @@ impl Log {
     /// # Errors
     /// As [`Log::open`].
     pub fn read(data: &Path) -> Result<Vec<Act>> {
-        if !data.join("management.jsonl").exists() {
+        if !Self::path(data).exists() {
             return Ok(Vec::new());
         }
         Self::open(data).map(|(_, acts)| acts)
@@ -134,7 +140,7 @@ mod tests {
     #[test]
     fn a_line_that_is_no_act_stops_the_start_and_says_where() {
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("management.jsonl");
+        let path = Log::path(folder.path());
         let key = PublicKey([7; 32]);
         let act = Act {
             time: 1,

@@ -1,6 +1,7 @@
 //! What an operator changes while the node runs (NIP-86): logged first, then in force.
 //!
-//! [`log`] is where it is kept, [`rulebook`] what it comes to, [`order`] what there is to order.
+//! [`log`] is where it is kept, [`rulebook`] what it comes to, [`order`] what there is to order, and
+//! [`rpc`] how operators ask for it.
 
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
@@ -11,6 +12,7 @@ use tokio::sync::watch;
 pub mod laws;
 pub mod log;
 pub mod order;
+pub mod rpc;
 pub mod rulebook;
 
 pub use log::{Act, Log};

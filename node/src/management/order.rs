@@ -132,8 +132,14 @@ struct Params<'a>(&'a [Value]);
 
 impl Params<'_> {
     fn text(self, at: usize) -> Result<String, String> {
-        match self.0.get(at).and_then(Value::as_str) {
-            Some(text) if text.len() <= TEXT_MAX => Ok(text.to_owned()),
+        let text = match self.0.get(at) {
+            Some(Value::String(text)) => Some(text.clone()),
+            // Somebody may well call a role 7.
+            Some(Value::Number(number)) => Some(number.to_string()),
+            _ => None,
+        };
+        match text {
+            Some(text) if text.len() <= TEXT_MAX => Ok(text),
             Some(_) => Err(format!("parameter {} is longer than {TEXT_MAX} bytes", at + 1)),
             None => Err(format!("parameter {} must be text", at + 1)),
         }

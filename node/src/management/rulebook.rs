@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use ayni_protocol::{EventId, Kind, PublicKey};
+use ayni_protocol::{EventId, Kind, Prefix, PublicKey, Rejection};
 
 use super::order::{Order, Role};
 
@@ -115,6 +115,33 @@ impl Rulebook {
         }
     }
 
+    /// Whether an event was not removed by the operator.
+    ///
+    /// # Errors
+    /// Where it was, with the reason.
+    pub fn event_is_not_banned(&self, id: &EventId) -> Result<(), Rejection> {
+        let banned = self.banned_events.get(id);
+        banned.map_or(Ok(()), |why| Err(blocked("this event was removed by the operator", why)))
+    }
+
+    /// Whether a key is not banned.
+    ///
+    /// # Errors
+    /// Where it is, with the reason.
+    pub fn key_is_not_banned(&self, key: &PublicKey) -> Result<(), Rejection> {
+        let banned = self.banned_keys.get(key);
+        banned.map_or(Ok(()), |why| Err(blocked("this key is banned here", why)))
+    }
+
+    /// Whether an address is not blocked.
+    ///
+    /// # Errors
+    /// Where it is, with the reason.
+    pub fn address_is_not_blocked(&self, address: &IpAddr) -> Result<(), Rejection> {
+        let is_blocked = self.blocked_addresses.get(address);
+        is_blocked.map_or(Ok(()), |why| Err(blocked("your address is blocked here", why)))
+    }
+
     /// Whether events of this kind are taken, over lists that say which are and which are not.
     /// An empty list of what is taken means everything.
     #[must_use]
@@ -123,6 +150,11 @@ impl Rulebook {
             !denied.contains(&kind.0) && (allowed.is_empty() || allowed.contains(&kind.0));
         self.kinds.get(&kind.0).copied().unwrap_or(configured)
     }
+}
+
+fn blocked(sentence: &str, reason: &str) -> Rejection {
+    let because = if reason.is_empty() { String::new() } else { format!(": {reason}") };
+    Rejection::new(Prefix::Blocked, format!("{sentence}{because}"))
 }
 
 #[cfg(test)]

@@ -177,6 +177,12 @@ impl Policy {
         lock(&self.addresses).take(wanted, self.now_ms())
     }
 
+    /// The operator's orders.
+    #[must_use]
+    pub const fn management(&self) -> &Arc<Management> {
+        &self.management
+    }
+
     /// Whether a key may manage the relay.
     #[must_use]
     pub fn is_operator(&self, key: &PublicKey) -> bool {

@@ -65,10 +65,7 @@ pub const STANDING: &[StandingRule] = &[may_write, has_worked];
 /// # Errors
 /// Where it is blocked.
 pub fn address_is_not_blocked(case: &Case<'_>) -> Result<(), Rejection> {
-    match case.rulebook.blocked_addresses.get(&case.source.address) {
-        Some(reason) => Err(blocked("your address is blocked here", reason)),
-        None => Ok(()),
-    }
+    case.rulebook.address_is_not_blocked(&case.source.address)
 }
 
 /// What proves who somebody is, here or elsewhere, must not be kept or handed on.
@@ -81,19 +78,15 @@ fn is_no_ticket(case: &Case<'_>) -> Result<(), Rejection> {
 }
 
 fn event_is_not_banned(case: &Case<'_>) -> Result<(), Rejection> {
-    match case.rulebook.banned_events.get(&case.event.id) {
-        Some(reason) => Err(blocked("this event was removed by the operator", reason)),
-        None => Ok(()),
-    }
+    case.rulebook.event_is_not_banned(&case.event.id)
 }
 
 /// A banned key may still ask to be forgotten.
 fn key_is_not_banned(case: &Case<'_>) -> Result<(), Rejection> {
-    let banned = case.rulebook.banned_keys.get(&case.event.pubkey);
-    match banned.filter(|_| case.event.kind != kind::VANISH) {
-        Some(reason) => Err(blocked("this key is banned here", reason)),
-        None => Ok(()),
+    if case.event.kind == kind::VANISH {
+        return Ok(());
     }
+    case.rulebook.key_is_not_banned(&case.event.pubkey)
 }
 
 fn kind_is_taken(case: &Case<'_>) -> Result<(), Rejection> {
@@ -158,11 +151,6 @@ pub fn is_unhurried(case: &Case<'_>) -> bool {
         relay.stranger_events_per_minute,
     ] == [0; 3];
     none || case.source.address.is_loopback()
-}
-
-fn blocked(sentence: &str, reason: &str) -> Rejection {
-    let because = if reason.is_empty() { String::new() } else { format!(": {reason}") };
-    Rejection::new(Prefix::Blocked, format!("{sentence}{because}"))
 }
 
 #[cfg(test)]

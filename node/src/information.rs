@@ -1,0 +1,45 @@
+//! What the relay says of itself (NIP-11), from the configuration, the operator's orders and the
+//! community's charter, in this order where they disagree on a name: orders, configuration, charter.
+
+use ayni_protocol::PublicKey;
+use ayni_relay::Information;
+
+use crate::book::Book;
+use crate::config::{Config, Write};
+use crate::http::SUPPORTED_NIPS;
+use crate::management::Rulebook;
+
+/// The information document's contents, the limits aside.
+#[must_use]
+pub fn information(
+    config: &Config,
+    rulebook: &Rulebook,
+    book: &Book,
+    node: PublicKey,
+) -> Information {
+    let relay = &config.relay;
+    let ordered = |order: &Option<String>, otherwise: &str| {
+        order.clone().unwrap_or_else(|| otherwise.to_owned())
+    };
+    let name = ordered(&rulebook.name, &relay.name);
+    let name = if name.is_empty() { community_name(book) } else { Some(name) };
+    Information {
+        name: name.unwrap_or_else(|| "Ayni".into()),
+        description: ordered(&rulebook.description, &relay.description),
+        icon: ordered(&rulebook.icon, &relay.icon),
+        contact: relay.contact.clone(),
+        pubkey: Some(node),
+        self_key: Some(node),
+        software: env!("CARGO_PKG_NAME").into(),
+        version: env!("CARGO_PKG_VERSION").into(),
+        supported_nips: SUPPORTED_NIPS.to_vec(),
+        restricted_writes: relay.write != Write::Open,
+        min_pow_difficulty: relay.min_pow_difficulty,
+        ..Information::default()
+    }
+}
+
+fn community_name(book: &Book) -> Option<String> {
+    let community = book.communities().first().copied()?;
+    Some(book.council.charter_in_force(community)?.name.clone())
+}
