@@ -161,6 +161,11 @@ impl Ledger {
         self.accounts_of(key).any(|(_, view)| view.status != Status::Closed)
     }
 
+    /// Every key that signs for an account that is not closed, by the policies in force.
+    pub fn signers(&self) -> impl Iterator<Item = PublicKey> {
+        self.signers.keys().copied().filter(|key| self.is_signer(key))
+    }
+
     /// The accounts that the key may sign for, by the policies in force.
     pub fn accounts_of(&self, key: &PublicKey) -> impl Iterator<Item = (&Address, AccountView)> {
         let key = *key;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use ayni_protocol::{
-    Event, EventId, Filter, Prefix, PublicKey, Rejection, Timestamp, VerifiedEvent,
+    Event, EventId, Filter, Prefix, PublicKey, Rejection, Timestamp, VerifiedEvent, kind,
 };
 use ayni_relay::{Accepted, Asker, Page, Source, Stored, Viewer};
 use ayni_store::{DiskStore, Reader, Store as _};
@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::admission::Origin;
 use crate::clock;
+use crate::membership::Membership;
 use crate::policy::{Passage, Policy};
 use crate::writer::Command;
 
@@ -19,7 +20,7 @@ use crate::writer::Command;
 pub struct Backend {
     store: Arc<DiskStore>,
     inbox: mpsc::Sender<Command>,
-    policy: Arc<Policy>,
+    membership: Arc<Membership>,
 }
 
 impl Backend {
@@ -28,9 +29,9 @@ impl Backend {
     pub const fn new(
         store: Arc<DiskStore>,
         inbox: mpsc::Sender<Command>,
-        policy: Arc<Policy>,
+        membership: Arc<Membership>,
     ) -> Self {
-        Self { store, inbox, policy }
+        Self { store, inbox, membership }
     }
 
     /// What a client sends: it is written if the policy lets it.
@@ -42,7 +43,10 @@ impl Backend {
         event: VerifiedEvent,
         source: &Source,
     ) -> Result<Accepted, Rejection> {
-        match self.policy.admit(&event, source).await? {
+        if event.kind == kind::JOIN || event.kind == kind::LEAVE {
+            return Box::pin(self.membership.answer(&event, source)).await;
+        }
+        match self.policy().admit(&event, source).await? {
             Passage::Granted => self.write(event, Origin::Client).await,
             Passage::Pretended => Ok(Accepted::stored()),
         }
@@ -63,8 +67,8 @@ impl Backend {
 
     /// Who may write.
     #[must_use]
-    pub const fn policy(&self) -> &Arc<Policy> {
-        &self.policy
+    pub fn policy(&self) -> &Arc<Policy> {
+        self.membership.policy()
     }
 
     /// The store.
@@ -107,6 +111,10 @@ impl ayni_relay::Backend for Backend {
     }
 
     fn query(&self, filter: &Filter, limit: usize, asker: &Asker<'_>) -> Page {
+        if let Some(invitation) = self.membership.invitation(filter, asker.viewer) {
+            let json = invitation.json().to_owned().into();
+            return Page { events: vec![Stored { json, position: 0 }], exhausted: true };
+        }
         let page = self.store.query(filter, limit, clock::now(), &Looker(asker));
         let stored =
             |stored: ayni_store::Stored| Stored { json: stored.json, position: stored.position.0 };

@@ -61,6 +61,8 @@ impl Default for Node {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Relay {
+    /// A relay and nothing else: no community, no books, no events of the economy.
+    pub only: bool,
     /// Name shown to clients; empty for the community's name.
     pub name: String,
     /// Description shown to clients.
@@ -104,6 +106,7 @@ pub struct Relay {
 impl Default for Relay {
     fn default() -> Self {
         Self {
+            only: false,
             name: String::new(),
             description: "A community's relay, books, votes and raffles".into(),
             contact: String::new(),

@@ -19,6 +19,20 @@ pub fn welcome(address: std::net::SocketAddr, data: &Path) {
     );
 }
 
+/// Tells whoever started a relay that is only that where it is.
+pub fn welcome_to_relay(address: std::net::SocketAddr, data: &Path) {
+    let ayni = std::env::args().next().unwrap_or_else(|| "ayni".into());
+    eprintln!(
+        "\nThe relay is running.\n\n  \
+         Relay    ws://{address}/\n  \
+         Folder   {}\n\n\
+         Manage it, in a second terminal:\n  \
+         {ayni} relay supportedmethods\n  \
+         {ayni} relay changerelayname \"Our relay\"\n",
+        data.display()
+    );
+}
+
 /// Resolves on Ctrl-C or SIGTERM.
 pub async fn interrupted() {
     let terminated = async {

@@ -14,6 +14,7 @@ use ayni_witness::beacon::{Chain, TestBeacon};
 use ayni_witness::entry::CharterText;
 use ayni_witness::{Timings, WitnessSeat};
 
+use crate::peers::Peers;
 use crate::{clock, keys};
 
 /// What a community starts with.
@@ -97,6 +98,20 @@ pub fn prepare(data: &Path) -> Result<()> {
         keys::write_new(&file, &keys::nsec(&keys::generate())?)?;
     }
     Ok(())
+}
+
+/// Makes the folder of a relay that is only that.
+///
+/// # Errors
+/// Where there is a community in it, or peers to keep in step with, or it cannot be written.
+pub fn prepare_relay(data: &Path) -> Result<()> {
+    if keys::folder(data).join("community.key").exists() {
+        bail!("{} holds a community; run it without --relay-only", data.display());
+    }
+    if !Peers::load(data)?.urls.is_empty() {
+        bail!("{} has peers, whose books a relay does not keep; see `ayni peer`", data.display());
+    }
+    prepare(data)
 }
 
 /// The folder's local test beacon, if it has one.

@@ -6,6 +6,7 @@
 //! [`cli`] (the two ways people reach it).
 
 pub mod admission;
+pub mod announcement;
 pub mod backend;
 pub mod bench;
 pub mod book;
@@ -24,6 +25,7 @@ pub mod information;
 pub mod keys;
 pub mod local;
 pub mod management;
+pub mod membership;
 pub mod peers;
 pub mod policy;
 pub mod running;

@@ -7,13 +7,13 @@
 use std::future::Future;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, RwLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use ayni_protocol::{EventId, Keys, PublicKey, Timestamp, VerifiedEvent};
-use ayni_relay::{AuthMode, Information, Relay, Settings};
+use ayni_relay::{AuthMode, Relay, Settings};
 use ayni_store::DiskStore;
 use ayni_witness::beacon::{Chain, Known};
 use tokio::net::TcpListener;
@@ -23,19 +23,20 @@ use tokio_util::task::TaskTracker;
 
 use crate::admission::Origin;
 use crate::backend::Backend;
+use crate::book::Book;
 use crate::config::{Auth, Config};
 use crate::desk::Desk;
 use crate::federate::PeerStatus;
 use crate::founding::LocalBeacon;
 use crate::http::authorization::WINDOW_SECS;
 use crate::http::{Authorization, Door, Shared};
-use crate::information::information;
 use crate::local::LocalNode;
 use crate::management::{Act, Management};
+use crate::membership::Membership;
 use crate::peers::Peers;
 use crate::policy::Policy;
 use crate::writer::{Audience, Command, Writer, fold};
-use crate::{clock, drand, federate, http, keys, peers, upkeep};
+use crate::{announcement, clock, drand, federate, http, keys, membership, peers, upkeep};
 
 /// How many stored economy events a peer's task may lag behind before it looks for itself.
 const OUTBOX: usize = 4_096;
@@ -99,20 +100,11 @@ pub async fn start(options: Options) -> Result<Running> {
 
     let (inbox, commands) = mpsc::channel(config.limits.writer_queue);
     let (outbox, _) = broadcast::channel(OUTBOX);
-    let (management, acts) = Management::open(&data)?;
-    let management = Arc::new(management);
-    let operators = operators(&config.relay.admins, &node_keys)?;
-    let policy = Policy::new(config.relay.clone(), operators, management, Arc::clone(&book));
-    let backend = Backend::new(Arc::clone(&store), inbox, Arc::new(policy));
-    let mut urls = config.node.public_urls.clone();
-    urls.push(format!("ws://{address}"));
+    let (membership, acts) = membership_of(&config, &data, &node_keys, &book)?;
+    let backend = Backend::new(Arc::clone(&store), inbox, Arc::new(membership));
+    let urls = [&config.node.public_urls[..], &[format!("ws://{address}")]].concat();
     let authorization = Authorization::new(&urls, used(&acts));
-    let info = {
-        let book = book.read().unwrap_or_else(PoisonError::into_inner);
-        information(&config, &backend.policy().management().rulebook(), &book, node_keys.public())
-    };
-    let settings = settings(&config, urls, info);
-    let relay = Relay::new(Arc::new(backend.clone()), settings);
+    let relay = Relay::new(Arc::new(backend.clone()), settings(&config, urls));
     let writer = Writer {
         desk: Desk { config: config.clone(), keys: node_keys.clone(), local_beacon },
         store,
@@ -126,9 +118,10 @@ pub async fn start(options: Options) -> Result<Running> {
         let _ended = ended;
         writer.run(commands)
     })?;
+    let changed = outbox.subscribe();
+    tasks.spawn(membership::follow(backend.clone(), node_keys.clone(), changed, stop.clone()));
     let local = LocalNode::new(backend.clone(), node_keys.clone(), outbox);
     let peers = follow_peers(Peers::load(&data)?, local, &backend, &tasks, &stop);
-    let (retention, every_secs) = (config.retention.rules(), config.retention.every_secs);
     let shared = Shared {
         book,
         backend: backend.clone(),
@@ -139,14 +132,41 @@ pub async fn start(options: Options) -> Result<Running> {
         peers: Arc::new(peers),
         started: clock::now(),
     };
-    tasks.spawn(upkeep::run(Arc::clone(backend.store()), retention, every_secs, stop.clone()));
+    shared.inform();
+    look_after(&shared, &node_keys, &tasks, &stop);
     let trusted_proxies = shared.config.node.trusted_proxies.clone().into();
-    let door = Door { router: http::router(shared.clone()), trusted_proxies };
-    tasks.spawn(tick(backend.inbox().clone(), stop.clone()));
-    tasks.spawn(follow_beacons(shared, node_keys, stop.clone()));
+    let door = Door { router: http::router(shared), trusted_proxies };
     tasks.spawn(serve(relay, listener, door, stop.clone()));
     tasks.close();
     Ok(Running { address, backend, stop, tasks, writer })
+}
+
+/// What is done from time to time, until the node stops.
+fn look_after(shared: &Shared, keys: &Keys, tasks: &TaskTracker, stop: &CancellationToken) {
+    let (backend, retention) = (&shared.backend, &shared.config.retention);
+    let (rules, every_secs) = (retention.rules(), retention.every_secs);
+    tasks.spawn(upkeep::run(Arc::clone(backend.store()), rules, every_secs, stop.clone()));
+    tasks.spawn(tick(backend.inbox().clone(), stop.clone()));
+    tasks.spawn(follow_beacons(shared.clone(), keys.clone(), stop.clone()));
+    if let Some(url) = announcement::public_url(&shared.config.node.public_urls) {
+        tasks.spawn(announcement::follow(shared.clone(), url, keys.clone(), stop.clone()));
+    }
+}
+
+/// Who may write and who belongs here, with the acts that said so.
+fn membership_of(
+    config: &Config,
+    data: &Path,
+    keys: &Keys,
+    book: &Arc<RwLock<Book>>,
+) -> Result<(Membership, Vec<Act>)> {
+    let (management, acts) = Management::open(data)?;
+    let operators = operators(&config.relay.admins, keys)?;
+    let (relay, book) = (config.relay.clone(), Arc::clone(book));
+    let policy = Arc::new(Policy::new(relay, operators, Arc::new(management), book));
+    let relay = &config.relay;
+    let membership = Membership::new(keys.clone(), relay.invitation_hours, relay.write, policy);
+    Ok((membership, acts))
 }
 
 /// The signed requests that were used before this start, and until when each may have been fresh.
@@ -222,7 +242,7 @@ impl Running {
     }
 }
 
-fn settings(config: &Config, urls: Vec<String>, info: Information) -> Settings {
+fn settings(config: &Config, urls: Vec<String>) -> Settings {
     Settings {
         limits: config.limits.clone(),
         public_urls: urls,
@@ -230,7 +250,6 @@ fn settings(config: &Config, urls: Vec<String>, info: Information) -> Settings {
             Auth::OnConnect => AuthMode::OnConnect,
             Auth::OnDemand => AuthMode::OnDemand,
         },
-        info,
         trusted_proxies: config.node.trusted_proxies.clone(),
         ..Settings::default()
     }

@@ -122,10 +122,13 @@ impl Filter {
         self.limit.unwrap_or(limits.default_limit).min(limits.max_limit)
     }
 
-    /// Whether it can match nothing but private events.
+    /// Whether it can match nothing but what is shown to some people only: private events, and
+    /// invitations, which are made for whoever may invite.
     #[must_use]
     pub fn asks_privately(&self) -> bool {
-        let only_private = |kinds: &BTreeSet<Kind>| kinds.iter().all(|kind| kind.is_private());
+        let only_private = |kinds: &BTreeSet<Kind>| {
+            kinds.iter().all(|kind| kind.is_private() || *kind == crate::kind::INVITATION)
+        };
         self.kinds.as_ref().is_some_and(|kinds| !kinds.is_empty() && only_private(kinds))
     }
 
@@ -330,6 +333,7 @@ mod tests {
     #[test]
     fn only_what_can_match_nothing_else_asks_privately() {
         let asks = |text: &str| Filter::parse(text).unwrap().asks_privately();
+        assert!(asks(r#"{"kinds":[28935]}"#));
         assert!(asks(r#"{"kinds":[4]}"#) && asks(r##"{"kinds":[4,1059,21059],"#p":["x"]}"##));
         for no in [r#"{"kinds":[1,4]}"#, r#"{"kinds":[]}"#, "{}", r#"{"ids":[]}"#] {
             assert!(!asks(no), "{no}");

@@ -73,7 +73,8 @@ pub trait Backend: Send + Sync + 'static {
 pub struct Stored {
     /// The event's canonical JSON.
     pub json: Bytes,
-    /// Its place in the order in which events were stored; unique, growing, 1 or more.
+    /// Its place in the order in which events were stored; unique, growing, 1 or more;
+    /// 0 for one that was made for whoever asks and is stored nowhere.
     pub position: u64,
 }
 

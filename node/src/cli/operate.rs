@@ -12,7 +12,7 @@ use clap::{Args, Subcommand};
 use super::client::encoded;
 use super::{Common, show};
 use crate::config::Config;
-use crate::console::{interrupted, welcome};
+use crate::console::{interrupted, welcome, welcome_to_relay};
 use crate::founding::{self, Plan};
 use crate::management::{self, Log};
 use crate::peers::Peers;
@@ -24,6 +24,9 @@ pub struct Run {
     /// Address and port to listen on
     #[arg(long, value_name = "ADDR")]
     listen: Option<String>,
+    /// Be a Nostr relay and nothing else: no community, no books
+    #[arg(long)]
+    relay_only: bool,
     /// Accept and serve a local test beacon; draws are then no secret to the operator
     #[arg(long)]
     insecure_test_chain: bool,
@@ -125,8 +128,11 @@ impl Run {
             config.node.listen = listen;
         }
         config.beacon.insecure_test_chain |= self.insecure_test_chain;
+        config.relay.only |= self.relay_only;
         log(&config)?;
-        if !keys::folder(&common.data).join("node.key").exists() {
+        if config.relay.only {
+            founding::prepare_relay(&common.data)?;
+        } else if !keys::folder(&common.data).join("node.key").exists() {
             let founded = founding::found(&common.data, &Plan::default())?;
             announce(&founded);
         }
@@ -143,8 +149,13 @@ impl Run {
 /// Runs a node until it is told to stop, or fails.
 async fn until_stopped(options: Options) -> Result<()> {
     let data = options.data.clone();
+    let only = options.config.relay.only;
     let node = running::start(options).await?;
-    welcome(node.address, &data);
+    if only {
+        welcome_to_relay(node.address, &data);
+    } else {
+        welcome(node.address, &data);
+    }
     let failed = node.failed();
     tokio::select! {
         () = interrupted() => eprintln!("Stopping; everything acknowledged is on disk."),

@@ -12,7 +12,7 @@ use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use ayni_protocol::{PublicKey, Timestamp};
-use ayni_relay::Relay;
+use ayni_relay::{Information, Relay};
 use tokio::sync::watch;
 
 use crate::backend::Backend;
@@ -35,7 +35,8 @@ pub use authorization::Authorization;
 pub use door::{Caller, Door};
 
 /// The NIPs that work here.
-pub const SUPPORTED_NIPS: &[u16] = &[1, 4, 9, 11, 13, 17, 40, 42, 45, 59, 62, 65, 67, 70, 77];
+pub const SUPPORTED_NIPS: &[u16] =
+    &[1, 4, 9, 11, 13, 17, 40, 42, 43, 45, 59, 62, 65, 66, 67, 70, 77, 86, 98];
 
 /// What every handler may look at.
 #[derive(Clone)]
@@ -59,17 +60,25 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// Says of the relay what holds now.
-    pub fn inform(&self) {
+    /// What holds of the relay now.
+    #[must_use]
+    pub fn information(&self) -> Information {
         let rulebook = self.backend.policy().management().rulebook();
         let book = self.book.read().unwrap_or_else(PoisonError::into_inner);
-        self.relay.inform(information(&self.config, &rulebook, &book, self.node));
+        information(&self.config, &rulebook, &book, self.node)
+    }
+
+    /// Says of the relay what holds now.
+    pub fn inform(&self) {
+        self.relay.inform(self.information());
     }
 }
 
 /// Everything that is answered, as a router.
 pub fn router(shared: Shared) -> Router {
-    let views = views::routes()
+    let only = shared.config.relay.only;
+    let views = if only { Router::new() } else { views::routes() };
+    let views = views
         .route("/events", post(events::publish))
         .route("/export", get(events::export))
         .layer(middleware::map_response(allow_any_origin));
@@ -92,6 +101,9 @@ async fn front(State(shared): State<Shared>, request: HeaderMap) -> Response {
             answer::tagged(&request, "application/nostr+json", shared.relay.information());
         relay_headers(document.headers_mut());
         return document;
+    }
+    if shared.config.relay.only {
+        return page::of_relay(&shared.information());
     }
     page::file("index.html")
 }

@@ -2,6 +2,7 @@
 
 use axum::http::{HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use ayni_relay::Information;
 
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
     connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; \
@@ -16,6 +17,28 @@ pub fn file(name: &str) -> Response {
         "favicon.svg" => ("image/svg+xml", include_str!("../../../web/favicon.svg")),
         _ => return StatusCode::NOT_FOUND.into_response(),
     };
+    answer(content_type, body)
+}
+
+/// The page of a relay that is only that: what it is, and what to do with it.
+pub fn of_relay(information: &Information) -> Response {
+    let (name, about) = (escaped(&information.name), escaped(&information.description));
+    let body = format!(
+        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
+         <title>{name}</title>\n<link rel=\"stylesheet\" href=\"/style.css\">\n<main>\n\
+         <h1>{name}</h1>\n<p>{about}</p>\n<p>This is a Nostr relay. Add its address to the relays \
+         in your Nostr app: it is this page's, with <code>ws</code> in place of <code>http</code>.\
+         </p>\n</main>\n</html>\n"
+    );
+    answer("text/html; charset=utf-8", body)
+}
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+fn answer(content_type: &'static str, body: impl IntoResponse) -> Response {
     let headers = [
         (header::CONTENT_TYPE, content_type),
         (header::CONTENT_SECURITY_POLICY, POLICY),

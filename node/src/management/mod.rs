@@ -3,6 +3,7 @@
 //! [`log`] is where it is kept, [`rulebook`] what it comes to, [`order`] what there is to order, and
 //! [`rpc`] how operators ask for it.
 
+use std::convert::Infallible;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -55,17 +56,33 @@ impl Management {
     ///
     /// # Errors
     /// Where it is no order or the disk refuses it; nothing has changed then.
-    pub fn act(&self, act: &Act) -> Result<Arc<Rulebook>> {
+    pub fn act(&self, act: &Act) -> Result<()> {
+        let Ok(()) = self.act_if(act, |_| Ok::<_, Infallible>(()))?;
+        Ok(())
+    }
+
+    /// The same, unless `may` says otherwise of what is in force at that moment; no other act comes
+    /// in between.
+    ///
+    /// # Errors
+    /// As [`Management::act`]; inside, what `may` said.
+    pub fn act_if<E>(
+        &self,
+        act: &Act,
+        may: impl FnOnce(&Rulebook) -> Result<(), E>,
+    ) -> Result<Result<(), E>> {
         let order = act.order().map_err(anyhow::Error::msg)?;
         let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
-        log.append(act)?;
         let mut next = Rulebook::clone(&self.rulebook());
+        if let Err(refused) = may(&next) {
+            return Ok(Err(refused));
+        }
+        log.append(act)?;
         next.apply(order);
-        let next = Arc::new(next);
-        *self.rulebook.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&next);
+        *self.rulebook.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(next);
         drop(log);
         self.changes.send_modify(|changes| *changes += 1);
-        Ok(next)
+        Ok(Ok(()))
     }
 }
 

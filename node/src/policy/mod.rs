@@ -86,10 +86,29 @@ impl Policy {
         let rulebook = self.management.rulebook();
         let case = Case { event, source, relay: &self.relay, rulebook: &rulebook };
         if event.kind.is_economy() {
-            return rules::address_is_not_blocked(&case).map(|()| Passage::Granted);
+            return rules::ECONOMY
+                .iter()
+                .try_for_each(|rule| rule(&case))
+                .map(|()| Passage::Granted);
         }
         rules::FIRST.iter().try_for_each(|rule| rule(&case))?;
-        if !rules::passes_anyone(&case) {
+        let passes_anyone = rules::passes_anyone(&case);
+        if passes_anyone && self.plugin.is_none() {
+            return Ok(Passage::Granted);
+        }
+        // Boxed, so that the many who pass at once do not carry the room for it.
+        Box::pin(self.deliberate(event, case, passes_anyone)).await
+    }
+
+    /// What takes time: who the sender is, and what the plugin says.
+    async fn deliberate(
+        &self,
+        event: &VerifiedEvent,
+        case: Case<'_>,
+        passes_anyone: bool,
+    ) -> Result<Passage, Rejection> {
+        let source = case.source;
+        if !passes_anyone {
             let (sender, standing) = self.best_standing(&case).await;
             rules::STANDING.iter().try_for_each(|rule| rule(&case, standing))?;
             if !rules::is_unhurried(&case) {
@@ -102,6 +121,16 @@ impl Policy {
             Verdict::ShadowReject => Ok(Passage::Pretended),
             Verdict::Reject(message) => Err(Rejection::quoted(&message, Prefix::Blocked)),
         }
+    }
+
+    /// The rules that hold whoever sends an event, for requests that are answered and not stored.
+    ///
+    /// # Errors
+    /// The refusal.
+    pub fn check_first(&self, event: &VerifiedEvent, source: &Source) -> Result<(), Rejection> {
+        let rulebook = self.management.rulebook();
+        let case = Case { event, source, relay: &self.relay, rulebook: &rulebook };
+        rules::FIRST.iter().try_for_each(|rule| rule(&case))
     }
 
     /// The highest standing of those who answer for an event, and whose it is.
@@ -119,11 +148,8 @@ impl Policy {
 
     /// Who a key is to this relay.
     pub async fn standing(&self, key: PublicKey, rulebook: &Rulebook) -> Standing {
-        if self.operators.contains(&key) {
-            return Standing::Office;
-        }
-        if rulebook.allowed_keys.contains_key(&key) {
-            return Standing::Member;
+        if let Some(standing) = self.appointed(&key, rulebook) {
+            return standing;
         }
         // The writer has the book while it waits for the disk, so somebody else waits for it.
         let at_once = self.book.try_read().ok().map(|book| standing_in(&book, &key));
@@ -137,8 +163,24 @@ impl Policy {
                 asked.await.unwrap_or(Standing::Stranger)
             }
         };
-        let joined = rulebook.joined.contains(&key);
-        in_books.max(if joined { Standing::Invited } else { Standing::Stranger })
+        in_books.max(invited(&key, rulebook))
+    }
+
+    /// As [`Policy::standing`], where one may wait.
+    #[must_use]
+    pub fn standing_now(&self, key: &PublicKey, rulebook: &Rulebook) -> Standing {
+        self.appointed(key, rulebook).unwrap_or_else(|| {
+            let book = self.book.read().unwrap_or_else(PoisonError::into_inner);
+            standing_in(&book, key).max(invited(key, rulebook))
+        })
+    }
+
+    /// What the books need not be asked for.
+    fn appointed(&self, key: &PublicKey, rulebook: &Rulebook) -> Option<Standing> {
+        if self.operators.contains(key) {
+            return Some(Standing::Office);
+        }
+        rulebook.allowed_keys.contains_key(key).then_some(Standing::Member)
     }
 
     /// Members are counted by key, strangers by address, whoever holds an office not at all.
@@ -177,6 +219,12 @@ impl Policy {
         lock(&self.addresses).take(wanted, self.now_ms())
     }
 
+    /// The community's books.
+    #[must_use]
+    pub const fn book(&self) -> &Arc<RwLock<Book>> {
+        &self.book
+    }
+
     /// The operator's orders.
     #[must_use]
     pub const fn management(&self) -> &Arc<Management> {
@@ -192,6 +240,10 @@ impl Policy {
     fn now_ms(&self) -> u64 {
         u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
+}
+
+fn invited(key: &PublicKey, rulebook: &Rulebook) -> Standing {
+    if rulebook.joined.contains(key) { Standing::Invited } else { Standing::Stranger }
 }
 
 fn standing_in(book: &Book, key: &PublicKey) -> Standing {

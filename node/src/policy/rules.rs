@@ -54,6 +54,8 @@ type Rule = fn(&Case<'_>) -> Result<(), Rejection>;
 /// A rule that also looks at who sends it.
 type StandingRule = fn(&Case<'_>, Standing) -> Result<(), Rejection>;
 
+/// What holds for events of the economy, before the rules they have of their own.
+pub const ECONOMY: &[Rule] = &[address_is_not_blocked, there_are_books];
 /// What holds whoever sends it.
 pub const FIRST: &[Rule] =
     &[address_is_not_blocked, is_no_ticket, event_is_not_banned, key_is_not_banned, kind_is_taken];
@@ -61,11 +63,17 @@ pub const FIRST: &[Rule] =
 pub const STANDING: &[StandingRule] = &[may_write, has_worked];
 
 /// Nothing is taken from an address that the operator blocked.
-///
-/// # Errors
-/// Where it is blocked.
-pub fn address_is_not_blocked(case: &Case<'_>) -> Result<(), Rejection> {
+fn address_is_not_blocked(case: &Case<'_>) -> Result<(), Rejection> {
     case.rulebook.address_is_not_blocked(&case.source.address)
+}
+
+/// A relay that is only that keeps no events whose meaning it does not watch over.
+fn there_are_books(case: &Case<'_>) -> Result<(), Rejection> {
+    if !case.relay.only {
+        return Ok(());
+    }
+    let sentence = "this relay keeps no books; send this to a node of the community";
+    Err(Rejection::new(Prefix::Restricted, sentence))
 }
 
 /// What proves who somebody is, here or elsewhere, must not be kept or handed on.
@@ -225,6 +233,17 @@ mod tests {
         assert!(says(Order::DisallowKind(kind::NOTE)).starts_with("blocked: events of kind 1 "));
         let ban = [Order::BanKey(note.pubkey, spam())];
         assert_eq!(verdict(&event(kind::VANISH, 1), &open, &ban, Standing::Stranger), "");
+    }
+
+    #[test]
+    fn a_relay_alone_takes_nothing_of_the_economy() {
+        let (source, rulebook, payment) = (far(), Rulebook::default(), event(kind::ORDER, 1));
+        let passes = |only| {
+            let relay = &Relay { only, ..Relay::default() };
+            let case = Case { event: &payment, source: &source, relay, rulebook: &rulebook };
+            ECONOMY.iter().all(|rule| rule(&case).is_ok())
+        };
+        assert!(passes(false) && !passes(true));
     }
 
     #[test]
