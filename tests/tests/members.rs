@@ -125,6 +125,7 @@ async fn one_is_invited_joins_writes_and_leaves() {
         Client::of(&node, &ben).await,
         Client::of(&node, &eve).await,
     ];
+    wait_for("ana to be on the list", || published(&node, 13_534).pop());
     let hello = |by: &Keys| sign(Draft::new(kind::NOTE).content("hello"), by);
     assert_eq!(host.send(&hello(&ana)).await, (true, String::new()));
     assert!(guest.send(&hello(&ben)).await.1.starts_with("restricted: only members and guests"));
