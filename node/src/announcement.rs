@@ -9,7 +9,6 @@ use std::time::Duration;
 use anyhow::Result;
 use ayni_protocol::{Draft, Event, Filter, Keys, kind};
 use ayni_relay::Information;
-use ayni_store::Store as _;
 use tokio_util::sync::CancellationToken;
 
 use crate::admission::Origin;
@@ -102,9 +101,7 @@ async fn announce(shared: &Shared, url: &str, keys: &Keys) -> Result<()> {
         ..Filter::default()
     };
     let now = clock::now();
-    let page = shared.backend.store().query(&filter, 1, now, &|_| true);
-    let last = page.events.first();
-    let last = last.and_then(|stored| Event::parse(str::from_utf8(&stored.json).ok()?).ok());
+    let last = shared.backend.stored(&filter, 1).pop();
     let is_same = |last: &Event| {
         let fresh = last.created_at.saturating_add(FRESH_SECS) > now;
         fresh && last.content == draft.content && last.tags == draft.tags

@@ -77,6 +77,19 @@ impl Backend {
         &self.store
     }
 
+    /// Stored events that match, newest first, whomever they are shown to: for the node's own work.
+    #[must_use]
+    pub fn stored(&self, filter: &Filter, limit: usize) -> Vec<Event> {
+        let page = self.store.query(filter, limit, clock::now(), &|_: &Event| true);
+        page.events.iter().filter_map(|stored| parsed(&stored.json)).collect()
+    }
+
+    /// A stored event, whomever it is shown to.
+    #[must_use]
+    pub fn event(&self, id: &EventId) -> Option<Event> {
+        parsed(&self.store.get(id, clock::now())?.json)
+    }
+
     /// The writer's inbox.
     #[must_use]
     pub const fn inbox(&self) -> &mpsc::Sender<Command> {
@@ -95,6 +108,10 @@ impl Reader for Looker<'_> {
     fn may_go_on(&self) -> bool {
         self.0.may_go_on()
     }
+}
+
+fn parsed(json: &[u8]) -> Option<Event> {
+    Event::parse(str::from_utf8(json).ok()?).ok()
 }
 
 impl ayni_relay::Backend for Backend {

@@ -10,7 +10,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use ayni_protocol::{EventId, Filter, PublicKey, Rejection, Timestamp, VerifiedEvent};
 use ayni_relay::{
-    Accepted, AuthMode, Backend, InformationDoor, Page, Relay, Settings, Source, Stored, Viewer,
+    Accepted, Asker, AuthMode, Backend, InformationDoor, Page, Relay, Settings, Source, Stored,
+    Viewer,
 };
 
 const KEPT: usize = 10_000;
@@ -65,8 +66,8 @@ impl Backend for Recent {
         Ok(Accepted::stored())
     }
 
-    fn query(&self, filter: &Filter, limit: usize, viewer: &Viewer) -> Page {
-        let found = self.matching(filter, viewer);
+    fn query(&self, filter: &Filter, limit: usize, asker: &Asker<'_>) -> Page {
+        let found = self.matching(filter, asker.viewer);
         let stored = |(position, event): (u64, VerifiedEvent)| {
             let json = event.json().to_owned().into();
             Stored { json, position }
@@ -75,16 +76,16 @@ impl Backend for Recent {
         Page { events: found.into_iter().take(limit).map(stored).collect(), exhausted }
     }
 
-    fn count(&self, filter: &Filter, viewer: &Viewer) -> usize {
-        self.matching(filter, viewer).len()
+    fn count(&self, filter: &Filter, asker: &Asker<'_>) -> usize {
+        self.matching(filter, asker.viewer).len()
     }
 
-    fn authors(&self, filter: &Filter, viewer: &Viewer, each: &mut dyn FnMut(&PublicKey)) {
-        self.matching(filter, viewer).iter().for_each(|(_, event)| each(&event.pubkey));
+    fn authors(&self, filter: &Filter, asker: &Asker<'_>, each: &mut dyn FnMut(&PublicKey)) {
+        self.matching(filter, asker.viewer).iter().for_each(|(_, event)| each(&event.pubkey));
     }
 
-    fn items(&self, filter: &Filter, cap: usize, viewer: &Viewer) -> Vec<(Timestamp, EventId)> {
-        let found = self.matching(filter, viewer);
+    fn items(&self, filter: &Filter, cap: usize, asker: &Asker<'_>) -> Vec<(Timestamp, EventId)> {
+        let found = self.matching(filter, asker.viewer);
         let item = |(_, event): &(u64, VerifiedEvent)| (event.created_at, event.id);
         let mut items: Vec<_> = found.iter().take(cap).map(item).collect();
         items.sort_unstable();

@@ -39,8 +39,11 @@ fn agent() -> ureq::Agent {
     config.into()
 }
 
+/// A header's name and value.
+type Header<'a> = (&'a str, &'a str);
+
 /// What the node answers to a call with these headers: the status and the body.
-fn call(node: &Node, body: &str, headers: &[(&str, &str)]) -> (u16, Value) {
+fn call(node: &Node, body: &str, headers: &[Header<'_>]) -> (u16, Value) {
     let mut request = agent().post(format!("http://{}/", node.address));
     for (name, value) in headers {
         request = request.header(*name, *value);
@@ -85,7 +88,7 @@ fn a_request_counts_once_and_only_if_all_of_it_is_right() {
     let good = header(&ticket(&url, body, &keys(1), 0));
     let other = |url: &str, body: &str, by: u8| header(&ticket(url, body, &keys(by), 9));
     let elsewhere = "http://evil.example/";
-    let table: &[(&str, &[(&str, &str)], u16)] = &[
+    let table: &[(&str, &[Header<'_>], u16)] = &[
         ("no header", &[RPC], 401),
         ("a password", &[RPC, ("Authorization", "Basic eHg6eHg=")], 401),
         ("another's key", &[RPC, ("Authorization", &other(&url, body, 2))], 401),

@@ -150,8 +150,7 @@ fn possible(shared: &Shared, order: Order) -> Result<Order, String> {
 }
 
 fn is_economy(shared: &Shared, id: &EventId) -> bool {
-    let stored = shared.backend.store().get(id, clock::now());
-    stored.as_ref().and_then(parsed).is_some_and(|event| event.kind.is_economy())
+    shared.backend.event(id).is_some_and(|event| event.kind.is_economy())
 }
 
 /// Events that somebody reported (NIP-56) and no operator has looked at, the latest first.
@@ -159,8 +158,7 @@ fn needing_moderation(shared: &Shared) -> Value {
     let rulebook = shared.backend.policy().management().rulebook();
     let reports = Filter { kinds: Some([kind::REPORT].into()), ..Filter::default() };
     let store = shared.backend.store();
-    let page = store.query(&reports, REPORTS_MAX, clock::now(), &|_| true);
-    let reports = page.events.iter().filter_map(parsed);
+    let reports = shared.backend.stored(&reports, REPORTS_MAX).into_iter();
     let mut seen = BTreeSet::new();
     let mut waits = |id: &EventId| {
         let settled = rulebook.allowed_events.contains_key(id);
@@ -180,8 +178,4 @@ fn accusations(report: &Event) -> Vec<(EventId, String)> {
         Some((tag.value()?.parse().ok()?, reason.trim().to_owned()))
     };
     report.tags.named("e").filter_map(accusation).collect()
-}
-
-fn parsed(stored: &ayni_store::Stored) -> Option<Event> {
-    Event::parse(str::from_utf8(&stored.json).ok()?).ok()
 }

@@ -12,11 +12,9 @@ use std::time::Duration;
 
 use anyhow::Result;
 use ayni_protocol::{
-    Draft, Event, EventId, Filter, Keys, Prefix, PublicKey, Rejection, Timestamp, VerifiedEvent,
-    kind,
+    Draft, EventId, Filter, Keys, Prefix, PublicKey, Rejection, Timestamp, VerifiedEvent, kind,
 };
 use ayni_relay::{Accepted, Source, Viewer};
-use ayni_store::Store as _;
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
@@ -229,12 +227,7 @@ fn changes(backend: &Backend, node: PublicKey) -> (Vec<Draft>, Timestamp) {
         kinds: Some([kind::MEMBERS, kind::ROLE, kind::DELETION].into()),
         ..Filter::default()
     };
-    let page = backend.store().query(&filter, ROLES_MAX, now, &|_| true);
-    let parsed = page
-        .events
-        .iter()
-        .filter_map(|stored| Event::parse(str::from_utf8(&stored.json).ok()?).ok());
-    let events: Vec<Event> = parsed.collect();
+    let events = backend.stored(&filter, ROLES_MAX);
     let published = Published::read(&events);
     let drafts = published.changes(&roll(backend.policy()), node);
     (drafts, now.max(published.latest.saturating_add(1)))
