@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help run demo test lint fmt docs fuzz need-cargo need-node need-fuzz
+.PHONY: help run demo test bench lint fmt docs fuzz need-cargo need-node need-fuzz
 
 AYNI := cargo run --release --locked --quiet -p ayni-node --
 
@@ -22,6 +22,11 @@ demo: need-cargo ## a node with a small lively community, on a temporary folder
 
 test: need-cargo need-node ## every test; the last line says how many passed
 	@tests/all
+
+bench: need-cargo ## how fast a relay is on this machine, beside what the machine can do
+	@echo 'building (a few minutes the first time)'
+	cargo build --release --locked -p ayni-node
+	$(AYNI) bench
 
 lint: need-cargo ## formatting and clippy, without tests
 	cargo fmt --all --check

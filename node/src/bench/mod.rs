@@ -20,6 +20,7 @@ mod subject;
 mod wire;
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use anyhow::Result;
 
@@ -52,6 +53,8 @@ pub struct Bench {
     pub subscribers: usize,
     /// What is measured; everything where nothing is named.
     pub parts: BTreeSet<Part>,
+    /// The program `ayni`, which is run as the relay.
+    pub program: PathBuf,
     /// Another relay's address, in place of our own.
     pub url: Option<String>,
 }
@@ -87,7 +90,7 @@ impl Bench {
     fn subject(&self) -> Result<Subject> {
         match &self.url {
             Some(url) => Subject::at(url),
-            None => Subject::start(subject::Folder::new()?),
+            None => Subject::start(&self.program, subject::Folder::new()?),
         }
     }
 }

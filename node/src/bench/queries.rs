@@ -73,7 +73,7 @@ fn filled(bench: &Bench) -> Result<(Subject, Vec<VerifiedEvent>)> {
         samples.extend(events.into_iter().step_by(SAMPLE));
     }
     drop(store);
-    Ok((Subject::start(folder)?, samples))
+    Ok((Subject::start(&bench.program, folder)?, samples))
 }
 
 /// Fills somebody else's relay.

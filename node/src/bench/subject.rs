@@ -12,10 +12,11 @@ use anyhow::{Context as _, Result, bail};
 const START: Duration = Duration::from_secs(120);
 
 /// Limits that are about sharing a relay among strangers, lifted for the one client of this load.
-const LIFTED: [(&str, &str); 4] = [
+const LIFTED: [(&str, &str); 5] = [
     ("AYNI_LIMITS__CONNECTIONS", "20000"),
     ("AYNI_LIMITS__CONNECTIONS_PER_ADDRESS", "20000"),
-    ("AYNI_LIMITS__MESSAGES_PER_MINUTE", "100000000"),
+    ("AYNI_LIMITS__INBOUND_BYTES_PER_SEC", "10000000000"),
+    ("AYNI_LIMITS__INBOUND_BURST_BYTES", "10000000000"),
     ("AYNI_NODE__LOG", "error"),
 ];
 
@@ -68,11 +69,10 @@ impl Subject {
     ///
     /// # Errors
     /// Where it does not start.
-    pub fn start(folder: Folder) -> Result<Self> {
+    pub fn start(program: &Path, folder: Folder) -> Result<Self> {
         let listen = folder.path().join("listen");
         // Where an earlier process of this folder listened.
         let _ = fs::remove_file(&listen);
-        let program = std::env::current_exe().context("cannot find this program")?;
         let child = Command::new(program)
             .args(["run", "--listen", "127.0.0.1:0", "--data"])
             .arg(folder.path())
@@ -84,7 +84,7 @@ impl Subject {
             .context("cannot start the relay")?;
         let mut subject = Self { url: String::new(), ours: Some((child, folder)) };
         let begun = Instant::now();
-        while begun.elapsed() < START {
+        while begun.elapsed() < START && subject.is_running() {
             if let Ok(url) = fs::read_to_string(&listen) {
                 url.trim().clone_into(&mut subject.url);
                 if super::wire::Talk::open(&subject.url).is_ok() {
@@ -93,7 +93,12 @@ impl Subject {
             }
             sleep(Duration::from_millis(20));
         }
-        bail!("the relay did not start within {} seconds", START.as_secs())
+        bail!("the relay did not start; `ayni run` says why")
+    }
+
+    fn is_running(&mut self) -> bool {
+        let Some((child, _)) = &mut self.ours else { return true };
+        child.try_wait().is_ok_and(|ended| ended.is_none())
     }
 
     /// Resident bytes of our own relay, where the system tells.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use clap::Args;
 
 use super::{Common, show};
@@ -35,6 +35,7 @@ impl Bench {
             stored: self.stored,
             subscribers: self.subscribers,
             parts: BTreeSet::from_iter(self.parts),
+            program: std::env::current_exe().context("cannot find this program itself")?,
             url: self.url,
         };
         let json = common.json;

@@ -88,6 +88,7 @@ impl Slots {
     }
 
     /// The place of a slot in the order of scans; the oldest of all for one that is not there.
+    #[inline]
     pub fn age(&self, id: SlotId) -> Age {
         self.get(id).map_or((0, Reverse(EventId([0xff; 32]))), Slot::age)
     }
