@@ -168,7 +168,8 @@ impl<A: Audience> Writer<A> {
         let mut batch = Vec::new();
         for command in commands {
             let Command::Submit { event, origin, answer } = command else { continue };
-            match self.desk.admits(&book, &event, origin, now) {
+            let admitted = self.concerns_us(&event, origin);
+            match admitted.and_then(|()| self.desk.admits(&book, &event, origin, now)) {
                 Ok(_) => batch.push(Written { event, answer: Some(answer) }),
                 Err(rejection) => {
                     let _ = answer.send(Err(rejection));
@@ -176,6 +177,17 @@ impl<A: Audience> Writer<A> {
             }
         }
         batch
+    }
+
+    /// Refuses a request to vanish from other relays only (NIP-62): whoever sent it here should know
+    /// that nothing goes.
+    fn concerns_us(&self, event: &VerifiedEvent, origin: Origin) -> Result<(), Rejection> {
+        if event.kind == kind::VANISH && origin == Origin::Client && !self.store.heeds(event) {
+            let sentence = "this request names other relays and nothing goes here; \
+                            name this relay's address, or ALL_RELAYS, and sign again";
+            return Err(Rejection::invalid(sentence));
+        }
+        Ok(())
     }
 
     /// Puts one event on the desk, and what follows from it into the batch.
@@ -191,13 +203,10 @@ impl<A: Audience> Writer<A> {
             let _ = answer.send(Ok(Accepted::duplicate()));
             return;
         }
-        if event.kind == kind::VANISH && origin == Origin::Client && !self.store.heeds(event) {
-            let sentence = "this request names other relays and nothing goes here; \
-                            name this relay's address, or ALL_RELAYS, and sign again";
-            let _ = answer.send(Err(Rejection::invalid(sentence)));
-            return;
-        }
-        match self.desk.take(book, event, origin, &mut moment(&mut clock::entropy)) {
+        let taken = self
+            .concerns_us(event, origin)
+            .and_then(|()| self.desk.take(book, event, origin, &mut moment(&mut clock::entropy)));
+        match taken {
             Ok(stored) => {
                 let mut answer = Some(answer);
                 batch.extend(
