@@ -63,14 +63,15 @@ pub struct Limits {
     pub outbound_bytes: usize,
     /// Bytes one connection may send a second, of which it may save up `inbound_burst_bytes`.
     /// Beyond, its socket is not read for a while: nothing is refused, the sender waits. This much
-    /// lets a loader on the same machine be as fast as signatures can be checked; on an open
+    /// lets a loader on the same machine be as fast as its duplicates can be told; on an open
     /// address 131072 with a burst of 4194304 is ample.
     pub inbound_bytes_per_sec: u64,
     /// Bytes one connection may send at once.
     pub inbound_burst_bytes: u64,
     /// What every message costs of these beside its own bytes, since reading one is work.
     pub message_cost_bytes: u64,
-    /// What a message costs that is no message, or an event that its author did not sign.
+    /// What a message costs that is no message, or an event that its author did not sign: about a
+    /// thousand are had at once, and a thousand a second.
     pub junk_cost_bytes: u64,
     /// Seconds that the answer to one REQ, COUNT or NEG-OPEN may be worked on, with the pauses in
     /// which others are let in.
@@ -113,10 +114,10 @@ impl Default for Limits {
             ping_secs: 50,
             idle_secs: 180,
             outbound_bytes: 4 << 20,
-            inbound_bytes_per_sec: 64 << 20,
-            inbound_burst_bytes: 64 << 20,
+            inbound_bytes_per_sec: 256 << 20,
+            inbound_burst_bytes: 256 << 20,
             message_cost_bytes: 256,
-            junk_cost_bytes: 65_536,
+            junk_cost_bytes: 262_144,
             query_secs: 5,
             reconciliations: 4,
             reconciliation_events: 1_000_000,

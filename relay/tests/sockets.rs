@@ -280,11 +280,16 @@ async fn a_slow_reader_gets_an_answer_larger_than_the_outbox() {
 }
 
 #[tokio::test]
-async fn a_silent_socket_is_dropped_after_the_handshake_deadline() {
-    let limits = Limits { handshake_secs: 1, ..Limits::default() };
+async fn a_socket_that_says_nothing_or_half_is_dropped_by_its_deadline() {
+    // Each deadline by itself: the other is longer than anybody waits here.
+    let limits = Limits { first_byte_secs: 1, handshake_secs: 600, ..Limits::default() };
     let house = House::open(limits).await;
     let mut client = house.client().await;
     assert_eq!(house.exchange(b"").await, "");
+    client.is_served().await;
+    let limits = Limits { first_byte_secs: 600, handshake_secs: 1, ..Limits::default() };
+    let house = House::open(limits).await;
+    let mut client = house.client().await;
     assert_eq!(house.exchange(b"GET / HTTP/1.1\r\nHost: half a head\r\n").await, "");
     client.say(r#"["REQ","s",{"limit":0}]"#).await;
     assert_eq!(client.hear().await[0], "EOSE", "who shook hands may be silent for longer");

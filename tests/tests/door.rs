@@ -1,7 +1,7 @@
 //! The one door, from outside: what is refused, with which word, and that nothing changes by it.
 
-use ayni_protocol::{Draft, Keys, VerifiedEvent, kind};
-use ayni_tests::Village;
+use ayni_protocol::{Draft, Keys, Kind, Limits, VerifiedEvent, kind};
+use ayni_tests::{Folder, Node, Village};
 use serde_json::Value;
 
 fn now() -> u64 {
@@ -9,10 +9,14 @@ fn now() -> u64 {
 }
 
 fn post(village: &Village, json: &str) -> Value {
+    post_to(&village.node, json)
+}
+
+fn post_to(node: &Node, json: &str) -> Value {
     let config = ureq::Agent::config_builder().http_status_as_error(false).build();
     let agent: ureq::Agent = config.into();
     let mut answer =
-        agent.post(format!("http://{}/api/v1/events", village.node.address)).send(json).unwrap();
+        agent.post(format!("http://{}/api/v1/events", node.address)).send(json).unwrap();
     serde_json::from_str(&answer.body_mut().read_to_string().unwrap()).unwrap()
 }
 
@@ -52,6 +56,7 @@ fn every_refusal_has_its_word_and_changes_nothing() {
         .tag(["name", "Mine"])
         .tag(["w", &ben.public().to_string(), ""])
         .tag(["wq", "1"]);
+    let stale_secs = Limits::default().economy_window_secs + 1;
     let cases = [
         ("a forged amount", order.replace("1.00", "9.00"), "invalid: the id"),
         ("a flipped signature", flipped(&order), "invalid: the signature"),
@@ -60,7 +65,7 @@ fn every_refusal_has_its_word_and_changes_nothing() {
         ("the same number again", again(&order, &ana, now() - 1, &[]).json().into(), "seq:"),
         (
             "a stale order",
-            again(&order, &ana, now() - 1_000, &[]).json().into(),
+            again(&order, &ana, now() - stale_secs, &[]).json().into(),
             "invalid: created_at",
         ),
         (
@@ -81,6 +86,26 @@ fn every_refusal_has_its_word_and_changes_nothing() {
     }
     assert_eq!(village.node.digest(), before);
     assert_eq!(village.balance("ben"), "1.00");
+}
+
+#[test]
+fn a_short_queue_to_the_writer_makes_senders_wait_and_refuses_nothing() {
+    let folder = Folder::new();
+    folder.write("ayni.toml", "[limits]\nwriter_queue = 1\n");
+    let node = folder.start(&[]);
+    let author = Keys::from_secret([7; 32]).unwrap();
+    let note = |number: u8| Draft::new(kind::NOTE).content(number.to_string());
+    let lines: Vec<_> = (0..100)
+        .map(|number| note(number).sign(&author, now(), [0; 32]).json().to_owned())
+        .collect();
+    let receipts = post_to(&node, &lines.join("\n"));
+    let accepted = receipts.as_array().unwrap().iter().filter(|one| one["accepted"] == true);
+    assert_eq!(accepted.count(), 100);
+    // What is not kept and was heard by nobody went nowhere, and the sender should know.
+    let blink = Draft::new(Kind(20_001)).sign(&author, now(), [0; 32]);
+    let receipt = &post_to(&node, blink.json())[0];
+    assert_eq!(receipt["accepted"], false);
+    assert!(receipt["message"].as_str().unwrap().starts_with("mute: "), "{receipt}");
 }
 
 fn flipped(json: &str) -> String {

@@ -1,5 +1,5 @@
 //! The house keeps its own rules: which room may name which, what a pure crate must not touch,
-//! how long a function may be, that every law is cited by a test, that the page about the
+//! how long a function may be, that every law is cited by a test and every limit tried by one, that the page about the
 //! architecture tells the truth, and what may be depended on.
 //!
 //! Each rule is a small pure function over text, with its own tests that it can fail; this file
@@ -12,6 +12,7 @@ mod house {
     mod arrows;
     mod dependencies;
     mod laws;
+    mod limits;
     mod page;
     mod purity;
     mod size;

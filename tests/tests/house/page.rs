@@ -71,7 +71,13 @@ fn the_page_and_the_tree_agree() {
 #[test]
 fn links_of_the_docs_lead_somewhere() {
     let mut findings = Vec::new();
-    let pages = ["docs/ARCHITECTURE.md", "docs/PROTOCOL.md", "docs/INTERFACES.md", "README.md"];
+    let pages = [
+        "docs/ARCHITECTURE.md",
+        "docs/PROTOCOL.md",
+        "docs/INTERFACES.md",
+        "docs/relay.md",
+        "README.md",
+    ];
     for name in pages.into_iter().chain([
         "CONTRIBUTING.md",
         "SECURITY.md",
