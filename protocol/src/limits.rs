@@ -55,6 +55,9 @@ pub struct Limits {
     pub first_byte_secs: u64,
     /// Seconds from there to the end of its request head, however slowly it comes.
     pub handshake_secs: u64,
+    /// Seconds that an HTTP request may take to come and to be looked at; its answer may be read
+    /// as slowly as the connection allows.
+    pub request_secs: u64,
     /// Seconds of silence after which a connection is pinged.
     pub ping_secs: u64,
     /// Seconds of silence after which it is closed.
@@ -111,6 +114,7 @@ impl Default for Limits {
             connections_per_address: 256,
             first_byte_secs: 3,
             handshake_secs: 5,
+            request_secs: 30,
             ping_secs: 50,
             idle_secs: 180,
             outbound_bytes: 4 << 20,

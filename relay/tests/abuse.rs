@@ -298,6 +298,29 @@ async fn a_flood_of_auths_is_refused_unchecked() {
 }
 
 #[tokio::test]
+async fn an_auth_that_was_overheard_opens_nothing() {
+    let _turn = TURN.lock().await;
+    let house = House::open(Limits::default()).await;
+    let (mut party, mut thief) = (house.client().await, house.client().await);
+    let to = keys(2).public().to_string();
+    let wrap = Draft::new(kind::GIFT_WRAP).tag(["p", &to]).sign(&keys(9), NOW, [0; 32]);
+    house.memory.store(&wrap);
+    let auth = Draft::new(kind::AUTH)
+        .tag(["relay", &format!("ws://{}/", house.address)])
+        .tag(["challenge", &party.challenge])
+        .sign(&keys(2), NOW, [0; 32]);
+    for (client, seen) in [(&mut party, 1), (&mut thief, 0)] {
+        client.say(format!("[\"AUTH\",{}]", auth.json())).await;
+        assert_eq!(client.hear().await[2], seen == 1);
+        client.say(r#"["COUNT","c",{}]"#).await;
+        assert_eq!(client.hear().await[2]["count"], seen);
+    }
+    // Nor is it handed on as an event, or taken as one.
+    thief.say(format!("[\"EVENT\",{}]", auth.json())).await;
+    assert_eq!(thief.hear().await[2], false);
+}
+
+#[tokio::test]
 async fn a_flood_of_junk_is_read_slowly_and_answered_in_full() {
     let _turn = TURN.lock().await;
     let limits = Limits {

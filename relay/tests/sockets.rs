@@ -417,11 +417,16 @@ async fn an_upgrade_is_taken_at_its_path_and_with_its_protocol() {
     assert!(house.exchange(endless.as_bytes()).await.starts_with("HTTP/1.1 431"));
     // A close frame in the same packet as the head: both are taken.
     let at_path = UPGRADE.replace("GET / ", "GET /relay?x=1 ");
-    let mut request = format!("{at_path}Sec-WebSocket-Protocol: nostr, other\r\n\r\n").into_bytes();
+    let mut request = format!(
+        "{at_path}Sec-WebSocket-Protocol: nostr, other\r\n\
+         Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n"
+    )
+    .into_bytes();
     request.extend_from_slice(&[0x88, 0x80, 1, 2, 3, 4]);
     let answer = house.exchange(&request).await.to_lowercase();
     assert!(answer.starts_with("http/1.1 101 "), "{answer}");
     assert!(answer.contains("sec-websocket-protocol: nostr\r\n"), "{answer}");
+    assert!(!answer.contains("extensions"), "compressed frames are not agreed to: {answer}");
     assert!(answer.contains("sec-websocket-accept: s3pplmbitxaq9kygzzhzrbk+xoo="), "{answer}");
 }
 

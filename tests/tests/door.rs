@@ -1,5 +1,7 @@
 //! The one door, from outside: what is refused, with which word, and that nothing changes by it.
 
+use std::io::{Read as _, Write as _};
+
 use ayni_protocol::{Draft, Keys, Kind, Limits, VerifiedEvent, kind};
 use ayni_tests::{Folder, Node, Village};
 use serde_json::Value;
@@ -106,6 +108,22 @@ fn a_short_queue_to_the_writer_makes_senders_wait_and_refuses_nothing() {
     let receipt = &post_to(&node, blink.json())[0];
     assert_eq!(receipt["accepted"], false);
     assert!(receipt["message"].as_str().unwrap().starts_with("mute: "), "{receipt}");
+    let protected = Draft::new(kind::NOTE).tag(["-"]).sign(&author, now(), [0; 32]);
+    let receipt = &post_to(&node, protected.json())[0];
+    assert!(receipt["message"].as_str().unwrap().starts_with("auth-required: "), "{receipt}");
+}
+
+#[test]
+fn a_request_that_never_ends_is_ended() {
+    let folder = Folder::new();
+    folder.write("ayni.toml", "[limits]\nrequest_secs = 1\n");
+    let node = folder.start(&[]);
+    let mut stream = std::net::TcpStream::connect(&node.address).unwrap();
+    let head = "POST /api/v1/events HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{";
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut answer = [0; 12];
+    stream.read_exact(&mut answer).unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 408");
 }
 
 fn flipped(json: &str) -> String {

@@ -8,6 +8,7 @@ use axum::extract::{Extension, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use ayni_protocol::{Event, Filter, Prefix, Rejection, VerifiedEvent};
+use ayni_relay::session::admission;
 use ayni_relay::{Accepted, Asker, Backend as _, Source, Viewer};
 use ayni_store::Store as _;
 use serde::{Deserialize, Serialize};
@@ -61,6 +62,12 @@ async fn one(shared: &Shared, line: &str, source: &Source) -> Receipt {
         }
     };
     let id = event.id.to_string();
+    let limits = &shared.config.limits;
+    // Nobody has authenticated here, so what only its author may publish is refused (NIP-70).
+    let stranger = Viewer::default();
+    if let Err(rejection) = admission::check(&event, &stranger, limits, clock::now()) {
+        return Receipt { id, accepted: false, message: rejection.to_string() };
+    }
     let verified = tokio::task::spawn_blocking(move || event.verify()).await;
     let outcome = match verified {
         Ok(Ok(verified)) => take(shared, verified, source).await,
@@ -73,16 +80,13 @@ async fn one(shared: &Shared, line: &str, source: &Source) -> Receipt {
     }
 }
 
-/// Nobody authenticates here, so nobody is known to be the author of a protected event (NIP-70).
+/// Hands an event to the writer, if it is not too long.
 async fn take(
     shared: &Shared,
     event: VerifiedEvent,
     source: &Source,
 ) -> Result<Accepted, Rejection> {
-    if event.is_protected() {
-        let sentence = "send a protected event over the WebSocket, after AUTH";
-        return Err(Rejection::new(Prefix::AuthRequired, sentence));
-    }
+    admission::check_length(&event, &shared.config.limits)?;
     shared.backend.receive(event, source).await
 }
 

@@ -4,11 +4,12 @@
 //! through the relay. There are no cookies, no sessions and no passwords.
 
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{Path, State};
+use axum::extract::{Path, Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
-use axum::middleware;
+use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use ayni_protocol::{PublicKey, Timestamp};
@@ -91,7 +92,15 @@ pub fn router(shared: Shared) -> Router {
         .route("/.well-known/nostr.json", get(views::nostr_json))
         .route("/api/openapi.json", get(openapi::document))
         .nest("/api/v1", views)
+        .layer(middleware::from_fn_with_state(shared.clone(), in_time))
         .with_state(shared)
+}
+
+/// Ends a request that does not come to its end by itself, such as a body of a byte a minute.
+async fn in_time(State(shared): State<Shared>, request: Request, next: Next) -> Response {
+    let most = Duration::from_secs(shared.config.limits.request_secs);
+    let answer = tokio::time::timeout(most, next.run(request)).await;
+    answer.unwrap_or_else(|_| StatusCode::REQUEST_TIMEOUT.into_response())
 }
 
 /// The front: NIP-11 for those who ask for it, else the page.
