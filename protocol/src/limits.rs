@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 /// deep; this is checked while reading, before anything is built.
 pub const JSON_DEPTH: usize = 8;
 
+/// Frames of one WebSocket message, beyond which it is no honest one.
+pub const MESSAGE_FRAMES: u32 = 1_024;
+
 /// What protects a node from its clients and its peers. Every number can be configured.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

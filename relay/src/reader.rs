@@ -8,10 +8,10 @@
 //!
 //! Deliberately absent: extensions. None is offered, so a reserved bit is an error.
 
+use ayni_protocol::limits::MESSAGE_FRAMES;
+
 use crate::frames::CloseCode;
 
-/// Frames of one message, beyond which it is no honest one.
-const FRAGMENTS_MAX: u32 = 1_024;
 /// Room that a connection may keep while nothing is left over.
 const KEPT_BYTES: usize = 1_024;
 
@@ -177,7 +177,7 @@ impl Reader {
             1 | 2 if header.last => each(Heard::Text(text(payload)?)),
             _ => {
                 self.fragments += 1;
-                if self.fragments > FRAGMENTS_MAX {
+                if self.fragments > MESSAGE_FRAMES {
                     return Err(Violation(CloseCode::TooBig, "the message has too many frames"));
                 }
                 self.message.extend_from_slice(payload);

@@ -181,7 +181,7 @@ impl<B: Backend, D: HttpDoor> Floor<B, D> {
         let mut stopped = self.stopped.clone();
         let read = async {
             let first_byte = Duration::from_secs(limits.first_byte_secs);
-            tokio::time::timeout(first_byte, stream.readable()).await.ok()?.ok()?;
+            tokio::time::timeout(first_byte, stream.peek(&mut [0])).await.ok()?.ok()?;
             let deadline = Duration::from_secs(limits.handshake_secs);
             tokio::time::timeout(deadline, Head::read(stream)).await.ok()
         };

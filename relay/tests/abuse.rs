@@ -7,6 +7,7 @@ mod world;
 
 use std::time::Duration;
 
+use ayni_protocol::limits::MESSAGE_FRAMES;
 use ayni_protocol::{Draft, Limits, kind};
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -137,13 +138,26 @@ async fn a_frame_that_claims_a_gibibyte_is_refused_before_it_is_read() {
 }
 
 #[tokio::test]
-async fn a_million_empty_fragments_are_one_message_and_no_memory() {
+async fn a_million_empty_fragments_close_their_socket_and_take_no_memory() {
     let _turn = TURN.lock().await;
     let house = House::open(Limits::default()).await;
     let mut honest = house.client().await;
-    let mut raw = Raw::open(&house).await;
     let before = memory_mib();
-    raw.write(&frame(TEXT, b"[\"REQ\",")).await;
+    let middle = usize::try_from(MESSAGE_FRAMES).unwrap() - 2;
+    let request = |empty| {
+        let (first, last) = (frame(TEXT, b"[\"REQ\","), br#""s",{"limit":0}]"#);
+        [first, frame(CONTINUE, b"").repeat(empty), frame(LAST | CONTINUE, last)].concat()
+    };
+    let mut raw = Raw::open(&house).await;
+    raw.write(&request(middle)).await;
+    let mut heard = Vec::new();
+    while !heard.ends_with(br#"["EOSE","s"]"#) {
+        heard.push(patiently(raw.0.read_u8()).await.unwrap());
+    }
+    raw.write(&request(middle + 1)).await;
+    assert_eq!(raw.close_code().await, 1009, "one frame too many");
+    let mut raw = Raw::open(&house).await;
+    raw.write(&frame(TEXT, b"[")).await;
     let thousand = frame(CONTINUE, b"").repeat(1_000);
     for round in 0..1_000 {
         raw.write(&thousand).await;
@@ -151,12 +165,8 @@ async fn a_million_empty_fragments_are_one_message_and_no_memory() {
             honest.is_served().await;
         }
     }
-    raw.write(&frame(LAST | CONTINUE, br#""s",{"limit":0}]"#)).await;
-    let mut heard = Vec::new();
-    while !heard.ends_with(br#"["EOSE","s"]"#) {
-        heard.push(patiently(raw.0.read_u8()).await.unwrap());
-    }
     assert!(memory_mib() < before + 16);
+    house.until(|now| now.connections == 1).await;
 }
 
 #[tokio::test]
