@@ -13,7 +13,7 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::sync::Mutex;
 use tokio_tungstenite::tungstenite::Message;
-use world::memory::NOW;
+use world::memory::{ENDLESS, NOW};
 use world::raw::{CONTINUE, LAST, PING, Raw, TEXT, frame, memory_mib};
 use world::{House, UPGRADE, keys, note, patiently};
 
@@ -256,6 +256,28 @@ async fn a_flood_of_filters_is_answered_in_full_and_holds_little() {
     assert!(memory_mib() < before + 64, "{before} MiB became {}", memory_mib());
     drop(client);
     house.until(|now| now.subscriptions == 0).await;
+}
+
+#[tokio::test]
+async fn a_look_that_takes_too_long_is_refused_and_delays_nobody() {
+    let _turn = TURN.lock().await;
+    let house = House::open(Limits { query_secs: 1, ..Limits::default() }).await;
+    let mut honest = house.client().await;
+    let mut client = house.client().await;
+    let kind = ENDLESS.0;
+    let asks = ["REQ", "COUNT"].map(|verb| format!("[\"{verb}\",\"s\",{{\"kinds\":[{kind}]}}]"));
+    for ask in asks {
+        client.say(ask).await;
+        honest.is_served().await;
+        honest.say(r#"["REQ","s",{"kinds":[1]}]"#).await;
+        assert_eq!(honest.hear().await[0], "EOSE");
+        let closed = client.hear().await;
+        assert_eq!(closed[0], "CLOSED");
+        assert!(closed[2].as_str().unwrap().starts_with("error: "), "{closed}");
+    }
+    client.say(format!("[\"NEG-OPEN\",\"n\",{{\"kinds\":[{kind}]}},\"6100000200\"]")).await;
+    assert_eq!(client.hear().await[0], "NEG-ERR");
+    client.is_served().await;
 }
 
 #[tokio::test]

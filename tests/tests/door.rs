@@ -93,7 +93,7 @@ fn every_refusal_has_its_word_and_changes_nothing() {
 #[test]
 fn a_short_queue_to_the_writer_makes_senders_wait_and_refuses_nothing() {
     let folder = Folder::new();
-    folder.write("ayni.toml", "[limits]\nwriter_queue = 1\n");
+    folder.write("ayni.toml", "limits.writer_queue = 1\n");
     let node = folder.start(&[]);
     let author = Keys::from_secret([7; 32]).unwrap();
     let note = |number: u8| Draft::new(kind::NOTE).content(number.to_string());
@@ -116,7 +116,7 @@ fn a_short_queue_to_the_writer_makes_senders_wait_and_refuses_nothing() {
 #[test]
 fn a_request_that_never_ends_is_ended() {
     let folder = Folder::new();
-    folder.write("ayni.toml", "[limits]\nrequest_secs = 1\n");
+    folder.write("ayni.toml", "limits.request_secs = 1\n");
     let node = folder.start(&[]);
     let mut stream = std::net::TcpStream::connect(&node.address).unwrap();
     let head = "POST /api/v1/events HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{";

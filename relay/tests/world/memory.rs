@@ -6,11 +6,16 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, OnceLock};
 
 use ayni_protocol::kind::{self, Class};
-use ayni_protocol::{EventId, Filter, Prefix, PublicKey, Rejection, Timestamp, VerifiedEvent};
+use ayni_protocol::{
+    EventId, Filter, Kind, Prefix, PublicKey, Rejection, Timestamp, VerifiedEvent,
+};
 use ayni_relay::{Accepted, Asker, Backend, Page, Source, Stored, Viewer};
 
 /// The time in tests, unless they set another.
 pub const NOW: Timestamp = 1_700_000_000;
+
+/// Looking for this kind takes for ever.
+pub const ENDLESS: Kind = Kind(40_404);
 
 /// Hands an event and its position on, and tells to how many.
 pub type Publisher = Box<dyn Fn(&VerifiedEvent, Option<u64>) -> usize + Send + Sync>;
@@ -62,6 +67,10 @@ impl Memory {
     }
 
     fn matching(&self, filter: &Filter, asker: &Asker<'_>) -> Vec<(u64, VerifiedEvent)> {
+        let endless = filter.kinds.as_ref().is_some_and(|kinds| kinds.contains(&ENDLESS));
+        while endless && asker.may_go_on() {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
         let now = self.now();
         let fresh = |event: &VerifiedEvent| event.expiration().is_none_or(|at| at > now);
         let mut found: Vec<_> = self
