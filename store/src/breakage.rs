@@ -113,7 +113,8 @@ fn every_call_fails_once_in_every_way() {
     assert!(calls > 60, "{calls} calls");
     let mut poisoned = 0;
     for call in 1..=calls {
-        for trouble in [Trouble::Error, Trouble::Full, Trouble::Cut] {
+        let short = [0, 1, 254, 255].map(Trouble::Short);
+        for trouble in [Trouble::Error, Trouble::Full, Trouble::Cut].into_iter().chain(short) {
             let disk = RamDisk::default();
             let (store, reference, unknown) = live(&disk, call, trouble);
             assert_eq!(journal(&store), journal(&reference), "call {call}, {trouble:?}");

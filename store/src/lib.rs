@@ -14,8 +14,12 @@
 #[cfg(test)]
 mod breakage;
 mod compaction;
+#[cfg(test)]
+mod differential;
 mod disk;
 mod disk_store;
+#[cfg(test)]
+mod exhaustive;
 mod fault;
 mod frame;
 mod index;

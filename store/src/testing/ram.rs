@@ -22,6 +22,18 @@ pub enum Trouble {
     Full,
     /// The power is cut: this call and all later ones fail.
     Cut,
+    /// A write is done in part, so many of 255, and reports an error; any other call just fails.
+    Short(u8),
+}
+
+impl Trouble {
+    /// How much of a write is done that meets it.
+    fn part_of(self, length: usize) -> usize {
+        match self {
+            Self::Short(part) => length * usize::from(part) / 255,
+            Self::Error | Self::Full | Self::Cut => length / 2,
+        }
+    }
 }
 
 /// A disk in memory. Clones are the same disk.
@@ -138,7 +150,7 @@ impl Inner {
                 self.cut = trouble == Trouble::Cut;
                 Err(match trouble {
                     Trouble::Full => io::ErrorKind::StorageFull.into(),
-                    Trouble::Error | Trouble::Cut => io::Error::other("broken"),
+                    Trouble::Error | Trouble::Cut | Trouble::Short(_) => io::Error::other("broken"),
                 })
             }
             _ => Ok(()),
@@ -219,7 +231,8 @@ impl SegmentFile for RamSegment {
         let mut inner = self.disk.lock();
         let done = inner.call();
         // A write that fails may have been done in part.
-        let written = if done.is_ok() { bytes.len() } else { bytes.len() / 2 };
+        let part = inner.trouble.map_or(0, |(_, trouble)| trouble.part_of(bytes.len()));
+        let written = if done.is_ok() { bytes.len() } else { part };
         inner.files[self.file].bytes.extend(&bytes[..written]);
         done
     }
