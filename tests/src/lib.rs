@@ -153,7 +153,17 @@ impl Folder {
     /// Starts a node on this folder.
     #[must_use]
     pub fn start(&self, arguments: &[&str]) -> Node {
-        Node::start(self, arguments)
+        Node::start(self, self.command(&[&["run", "--listen", "127.0.0.1:0"], arguments].concat()))
+    }
+
+    /// Starts a node from a line of shell, which ends with `exec "$0" "$@"`, or under variables.
+    #[must_use]
+    pub fn start_under(&self, shell: &str, variables: &[(&str, &Path)]) -> Node {
+        let mut command = Command::new("sh");
+        command.args(["-c", shell]).arg(program()).args(["run", "--listen", "127.0.0.1:0"]);
+        command.current_dir(self.home.path()).env("NO_COLOR", "1");
+        command.envs(variables.iter().copied());
+        Node::start(self, command)
     }
 }
 
@@ -165,13 +175,11 @@ pub struct Node {
 }
 
 impl Node {
-    fn start(folder: &Folder, arguments: &[&str]) -> Self {
+    fn start(folder: &Folder, mut command: Command) -> Self {
         let recorded = folder.data().join("listen");
         let _ = std::fs::remove_file(&recorded);
         let log = std::fs::File::create(folder.home.path().join("node.log")).expect("a log file");
-        let mut process = folder
-            .command(&["run", "--listen", "127.0.0.1:0"])
-            .args(arguments)
+        let mut process = command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
@@ -237,6 +245,15 @@ impl Node {
     pub fn kill(mut self) {
         self.process.kill().expect("SIGKILL");
         self.process.wait().expect("it is ended");
+    }
+
+    /// Waits until it ends by itself; its exit code.
+    ///
+    /// # Panics
+    /// Where it does not end.
+    #[must_use]
+    pub fn ended(mut self) -> Option<i32> {
+        wait_for("the node to end", || self.process.try_wait().ok().flatten()).code()
     }
 
     /// Asks it to stop (SIGTERM) and waits until it has.

@@ -1,15 +1,19 @@
-//! AcknowledgedMeansDurable, on the real program: twenty times killed under load, nothing lost.
+//! AcknowledgedMeansDurable, on the real program: twenty times killed under load, or as many times
+//! as `AYNI_KILLS` says, nothing lost; and copies made meanwhile.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ayni_protocol::{Draft, EventId, Keys, kind};
-use ayni_tests::Village;
+use ayni_tests::{Folder, Village};
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio_tungstenite::tungstenite::Message;
 
-const KILLS: u64 = 20;
+fn kills() -> u64 {
+    std::env::var("AYNI_KILLS").map_or(20, |kills| kills.parse().unwrap())
+}
+
 const CLIENTS: u64 = 4;
 
 /// Publishes until the connection breaks; gives the ids that were answered `OK true`.
@@ -49,7 +53,7 @@ fn acknowledged_means_durable() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let Village { folder, mut node } = Village::with_members(&[]);
     let mut acknowledged = BTreeSet::new();
-    for kill in 0..KILLS {
+    for kill in 0..kills() {
         let stop = Arc::new(AtomicBool::new(false));
         let clients: Vec<_> = (0..CLIENTS)
             .map(|client| {
@@ -93,9 +97,40 @@ fn acknowledged_means_durable() {
 fn the_sled_folder_can_be_deleted() {
     let village = Village::with_members(&["ana", "ben"]);
     let _ = village.ayni(&["pay", "ben", "2.00", "--key", "ana.key"]);
-    let before = village.node.digest();
+    let (digest, events) = (village.node.digest(), village.ayni(&["export"]));
     let Village { folder, node } = village;
     node.stop();
     std::fs::remove_dir_all(folder.data().join("sled")).unwrap();
-    assert_eq!(folder.start(&[]).digest(), before);
+    let node = folder.start(&[]);
+    assert_eq!((node.digest(), folder.ayni(&["export"])), (digest, events));
+}
+
+#[test]
+fn a_backup_of_a_running_node_restores_to_the_same_digest() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let village = Village::with_members(&["ana", "ben"]);
+    let _ = village.ayni(&["pay", "ben", "2.00", "--key", "ana.key"]);
+    let digest = village.node.digest();
+    let before = village.ayni(&["export"]);
+    let stop = Arc::new(AtomicBool::new(false));
+    let client = runtime.spawn(publish(village.node.address.clone(), 7, Arc::clone(&stop)));
+    let copy = village.folder.home.path().join("copy");
+    let said = village.ayni(&["backup", copy.to_str().unwrap()]);
+    stop.store(true, Ordering::Relaxed);
+    assert!(said.contains("and the keys"), "{said}");
+    assert!(!runtime.block_on(client).unwrap().is_empty());
+    let Village { folder, node } = village;
+    node.kill();
+
+    let other = Folder::new();
+    other.write("ayni.toml", "[beacon]\ninsecure_test_chain = true\nsources = []\n");
+    let _ = other.ayni(&["restore", copy.to_str().unwrap()]);
+    let restored = other.start(&[]);
+    assert_eq!(restored.digest(), digest);
+    let events = other.ayni(&["export"]);
+    assert!(before.lines().all(|line| events.contains(line)), "what was there before is there");
+    drop(restored);
+    let again = other.refusal(&["restore", copy.to_str().unwrap()]);
+    assert!(again.contains("is not empty"), "{again}");
+    drop(folder);
 }

@@ -109,6 +109,9 @@ enum Command {
     Relay(relay::Relay),
     /// Copy the journal and keys to an empty folder, while the node runs or not
     Backup(operate::Backup),
+    /// Copy a backup into an empty data folder
+    #[command(after_help = "Example: ayni restore /mnt/backup --data data")]
+    Restore(operate::Restore),
     /// Drop what was deleted, replaced or expired from a stopped node's disk
     Compact,
     /// Put a relay under load, for sizing a machine
@@ -151,6 +154,7 @@ pub fn run(cli: Cli) -> Result<u8> {
         Command::Peer(peer) => peer.run(common),
         Command::Relay(relay) => relay.run(common),
         Command::Backup(backup) => backup.run(common),
+        Command::Restore(restore) => restore.run(common),
         Command::Compact => operate::compact(common),
         Command::Bench(bench) => bench.run(common),
         Command::Config(configuration) => configuration.run(common),

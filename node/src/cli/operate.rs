@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, IsTerminal as _, Read, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
@@ -111,6 +112,12 @@ pub enum Peer {
 pub struct Backup {
     /// An empty or new folder
     to: PathBuf,
+}
+
+#[derive(Args)]
+pub struct Restore {
+    /// The folder of a backup
+    from: PathBuf,
 }
 
 #[derive(Subcommand)]
@@ -310,31 +317,49 @@ impl Peer {
 
 impl Backup {
     pub fn run(self, common: &Common) -> Result<()> {
-        let (from, to) = (&common.data, &self.to);
-        if fs::read_dir(to).is_ok_and(|mut entries| entries.next().is_some()) {
-            bail!("{} is not empty; a backup never overwrites one", to.display());
-        }
-        copy_journal(&from.join("journal"), &to.join("journal"))?;
-        copy_keys(&keys::folder(from), &keys::folder(to))?;
-        copy_management(from, to)?;
-        let (store, recovery) = DiskStore::open(to).context("the copy cannot be opened")?;
-        tracing::debug!(%recovery, "the copy was opened");
-        show::line(format!("{} events, and the keys, are in {}.", store.len(), to.display()))
+        copy_node(&common.data, &self.to)
     }
 }
 
-/// Copies the segments, oldest first. The journal only grows at its end, so whatever is copied
-/// while a node writes is a prefix of the truth; opening the copy drops a torn last frame.
+impl Restore {
+    pub fn run(self, common: &Common) -> Result<()> {
+        if !self.from.join("journal").is_dir() {
+            bail!("{} is no backup: there is no journal in it", self.from.display());
+        }
+        copy_node(&self.from, &common.data)
+    }
+}
+
+/// Copies the journal and the keys of a node into an empty folder, and opens the copy to see that
+/// it is whole.
+fn copy_node(from: &Path, to: &Path) -> Result<()> {
+    if fs::read_dir(to).is_ok_and(|mut entries| entries.next().is_some()) {
+        bail!(
+            "{} is not empty; nothing is ever written over, so name another folder",
+            to.display()
+        );
+    }
+    copy_journal(&from.join("journal"), &to.join("journal"))?;
+    copy_keys(&keys::folder(from), &keys::folder(to))?;
+    copy_management(from, to)?;
+    let (store, recovery) = DiskStore::open(to).context("the copy cannot be opened")?;
+    tracing::debug!(%recovery, "the copy was opened");
+    show::line(format!("{} events, and the keys, are in {}.", store.len(), to.display()))
+}
+
+/// Copies the segments, the one that is written last. The journal only grows at its end, so what is
+/// copied while a node writes is a prefix of the truth; opening the copy drops a torn last frame.
 fn copy_journal(from: &Path, to: &Path) -> Result<()> {
-    let entries = fs::read_dir(from).with_context(|| format!("cannot read {}", from.display()))?;
-    let mut segments: Vec<_> = entries.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
-    segments.retain(|path| path.extension().is_some_and(|extension| extension == "seg"));
-    segments.sort();
+    let segments = open_segments(from)
+        .with_context(|| format!("cannot read the journal in {}", from.display()))?;
     fs::create_dir_all(to).with_context(|| format!("cannot make {}", to.display()))?;
-    for segment in segments {
-        let copy = to.join(segment.file_name().unwrap_or_default());
-        fs::copy(&segment, &copy).with_context(|| format!("cannot copy {}", segment.display()))?;
-        fs::File::open(&copy)?.sync_all()?;
+    for (path, mut segment) in segments {
+        let path = to.join(path.file_name().unwrap_or_default());
+        let copied = fs::File::create_new(&path).and_then(|mut copy| {
+            std::io::copy(&mut segment, &mut copy)?;
+            copy.sync_all()
+        });
+        copied.with_context(|| format!("cannot write {}", path.display()))?;
     }
     Ok(())
 }
@@ -347,6 +372,31 @@ fn copy_management(from: &Path, to: &Path) -> Result<()> {
         fs::File::open(&to)?.sync_all()?;
     }
     Ok(())
+}
+
+/// All segments as they were at one moment. A compaction puts others in their place one after
+/// another, and a mixture could bring back what was removed; so they are opened again until none
+/// was replaced meanwhile.
+fn open_segments(folder: &Path) -> std::io::Result<Vec<(PathBuf, fs::File)>> {
+    loop {
+        let mut paths = fs::read_dir(folder)?
+            .map(|entry| Ok(entry?.path()))
+            .collect::<std::io::Result<Vec<_>>>()?;
+        paths.retain(|path| path.extension().is_some_and(|extension| extension == "seg"));
+        paths.sort();
+        let mut opened = Vec::new();
+        for path in paths {
+            let file = fs::File::open(&path)?;
+            opened.push((path, file));
+        }
+        let mut still_there = true;
+        for (path, file) in &opened {
+            still_there &= fs::metadata(path)?.ino() == file.metadata()?.ino();
+        }
+        if still_there {
+            return Ok(opened);
+        }
+    }
 }
 
 fn copy_keys(from: &Path, to: &Path) -> Result<()> {
