@@ -20,7 +20,8 @@
 //! The flags say whether the first hash is that of an address, and whether the event is a request
 //! to vanish that named this relay when it came: that must not change with the relay's addresses.
 //! One more flag marks a frame that is no event but a removal: 32 bytes of id for each event that
-//! was taken out by the operator or by retention, in place of the JSON.
+//! was taken out by the operator or by retention, in place of the JSON, and a line end: no frame
+//! ends in a zero, because zeros at the end of a segment are room that was made in advance.
 //!
 //! Deliberately absent: padding, compression and the signature's place. Frames begin wherever the
 //! last one ended, so that every torn or flipped byte is noticed by the frame that holds it.
@@ -41,6 +42,8 @@ const HAS_ADDRESS: u16 = 1;
 const VANISHES: u16 = 2;
 /// There is no event but a list of ids.
 const REMOVES: u16 = 4;
+/// What a list of ids ends in.
+const REMOVAL_END: &[u8] = b"\n";
 /// More places than any journal will have, and far from where a count would overflow.
 pub const PLACES: u64 = 1 << 62;
 /// `expires_at` of what never expires.
@@ -104,13 +107,14 @@ pub fn write(
 
 /// Adds a frame that takes events out.
 pub fn write_removal(ids: &[EventId], position: Position, out: &mut Vec<u8>) {
-    let start = begin(size_of_val(ids), position, out);
+    let start = begin(size_of_val(ids) + REMOVAL_END.len(), position, out);
     out.extend([0; 8]);
     out.extend(NEVER.to_le_bytes());
     out.extend([0; 2]);
     out.extend(REMOVES.to_le_bytes());
     out.extend([0; 4]);
     ids.iter().for_each(|id| out.extend(id.0));
+    out.extend(REMOVAL_END);
     seal(start, out);
 }
 
@@ -145,7 +149,7 @@ impl<'a> Frame<'a> {
         }
         let frame = Self::read(whole).ok_or(Broken::Damaged)?;
         let sound = if frame.removes {
-            frame.json.as_chunks::<32>().1.is_empty()
+            frame.json.as_chunks::<32>().1 == REMOVAL_END
         } else {
             frame.id().is_some() && frame.author().is_some() && frame.text().is_some()
         };
@@ -282,13 +286,14 @@ mod tests {
 
     #[test]
     fn a_removal_is_read_as_it_is_written() {
-        let ids = [EventId([1; 32]), EventId([2; 32])];
+        let ids = [EventId([1; 32]), EventId([0; 32])];
         let mut bytes = Vec::new();
         write_removal(&ids, Position(8), &mut bytes);
         let frame = Frame::check(&bytes).unwrap();
         assert!(frame.removes && frame.hashes().next().is_none() && frame.id().is_none());
         assert_eq!((frame.position, frame.length), (Position(8), bytes.len()));
         assert_eq!(frame.removed().collect::<Vec<_>>(), ids);
+        assert_ne!(bytes.last(), Some(&0), "or it were taken for room made in advance");
     }
 
     #[test]
