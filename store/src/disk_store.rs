@@ -4,7 +4,8 @@
 //! the lock of the index is never held while the disk works. Readers hold that lock for a slice of
 //! a scan, so the longest of scans delays neither the writer nor other readers by more than that.
 //!
-//! Deliberately absent: threads. Whoever calls waits, and a server calls from where it may wait.
+//! Deliberately absent: threads, but for those that read the journal at a start. Whoever calls
+//! waits, and a server calls from where it may wait.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, TryLockError};
@@ -159,7 +160,7 @@ impl DiskStore {
                 index.apply_all(number, read.unwrap_or(narrow(HEAD)));
             }
         } else {
-            index.build(narrow(HEAD));
+            index.build(&opened.arrivals);
         }
         index.sweep_all();
         let recovery = Recovery { events: index.len(), from_snapshot, ..opened.recovery };

@@ -138,6 +138,11 @@ fn seal(start: usize, out: &mut [u8]) {
 impl<'a> Frame<'a> {
     /// Reads and checks the frame at the start of `bytes`.
     pub fn check(bytes: &'a [u8]) -> Result<Self, Broken> {
+        Self::check_whole(bytes).map(|(frame, _)| frame)
+    }
+
+    /// As [`Frame::check`], with the id and the author, unless it is a removal.
+    pub fn check_whole(bytes: &'a [u8]) -> Result<(Self, Option<(EventId, PublicKey)>), Broken> {
         let head = bytes.get(..LENGTH_AND_CHECKSUM).ok_or(Broken::Short(HEAD))?;
         let length = LENGTH_AND_CHECKSUM + wide(u32_at(head, 0));
         if length < HEAD {
@@ -148,13 +153,14 @@ impl<'a> Frame<'a> {
             return Err(Broken::Damaged);
         }
         let frame = Self::read(whole).ok_or(Broken::Damaged)?;
+        let identity = frame.id().zip(frame.author()).filter(|_| !frame.removes);
         let sound = if frame.removes {
             frame.json.as_chunks::<32>().1 == REMOVAL_END
         } else {
-            frame.id().is_some() && frame.author().is_some() && frame.text().is_some()
+            identity.is_some() && frame.text().is_some()
         };
         let countable = frame.position.0 < PLACES;
-        if sound && countable { Ok(frame) } else { Err(Broken::Damaged) }
+        if sound && countable { Ok((frame, identity)) } else { Err(Broken::Damaged) }
     }
 
     /// Reads the frame at the start of `bytes`, which was checked before or written here.

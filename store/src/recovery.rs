@@ -6,13 +6,17 @@
 //! older segment does not take the later ones with it, since every frame stands for itself. A
 //! damaged head loses no event: the frames behind it are written again under a new head.
 //!
-//! What a snapshot vouches for is not read again (see [`Mark`]).
+//! What a snapshot vouches for is not read again (see [`Mark`]). Without one, all of it is read, by
+//! as many threads as there are processors, and what the index needs is noted on the way.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
+use std::num::NonZero;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 
 use ayni_protocol::VerifiedEvent;
 use bytes::Bytes;
@@ -20,6 +24,7 @@ use bytes::Bytes;
 use crate::disk::{Disk, SegmentFile};
 use crate::frame::{self, Broken, Frame, narrow};
 use crate::index::Segments;
+use crate::index::build::Arrivals;
 use crate::journal::{HEAD, Head, Journal, NoHead};
 use crate::keyed::HashKey;
 use crate::{Fault, Position};
@@ -151,6 +156,8 @@ pub struct Opened {
     pub next: Position,
     /// What was found.
     pub recovery: Recovery,
+    /// What the index needs of every segment, where no mark says that it has it.
+    pub arrivals: Vec<(u32, Arrivals)>,
 }
 
 /// Opens the journal on `disk`, or begins one.
@@ -160,8 +167,14 @@ pub fn open(disk: Arc<dyn Disk>, segment_bytes: u64, mark: &Mark) -> Result<Open
     let mut opening = Opening::new(disk, segment_bytes, &numbers)?;
     let mut active = None;
     let last = numbers.last().copied();
-    for number in numbers {
-        active = Some((number, opening.segment(number, mark, Some(number) == last)?));
+    for (number, part) in numbers.iter().zip(opening.read_all(&numbers, mark)) {
+        let is_last = Some(*number) == last;
+        let part = match part? {
+            Some(part) => part,
+            None => opening.under_new_head(*number, is_last)?,
+        };
+        let file = opening.take(part);
+        active = file.map(|file| (*number, file)).or(active);
     }
     let (number, active) = match active {
         Some(active) => active,
@@ -170,13 +183,29 @@ pub fn open(disk: Arc<dyn Disk>, segment_bytes: u64, mark: &Mark) -> Result<Open
     Ok(opening.finish(number, active))
 }
 
+/// A segment, opened.
+struct Part {
+    number: u32,
+    view: Bytes,
+    bytes: u64,
+    /// The place that the next event has at least.
+    next: Position,
+    dropped: Option<Dropped>,
+    arrivals: Option<Arrivals>,
+    /// Only of the last one, which is written on.
+    file: Option<Box<dyn SegmentFile>>,
+}
+
 /// The work of opening.
 struct Opening {
     disk: Arc<dyn Disk>,
     segment_bytes: u64,
     key: HashKey,
+    /// Whether to note what the index needs.
+    gathers: bool,
     next: Position,
     segments: Vec<(u32, Bytes)>,
+    arrivals: Vec<(u32, Arrivals)>,
     recovery: Recovery,
 }
 
@@ -197,99 +226,126 @@ impl Opening {
             disk,
             segment_bytes,
             key: found.unwrap_or(fresh),
+            gathers: false,
             next: Position(1),
             segments: Vec::new(),
+            arrivals: Vec::new(),
             recovery: Recovery::default(),
         })
     }
 
+    /// Opens all segments at once; nothing for one with a damaged head.
+    fn read_all(&mut self, numbers: &[u32], mark: &Mark) -> Vec<Result<Option<Part>, Fault>> {
+        self.gathers = *mark == Mark::default();
+        let next = AtomicUsize::new(0);
+        let read = Mutex::new(Vec::with_capacity(numbers.len()));
+        let work = || {
+            loop {
+                let at = next.fetch_add(1, Ordering::Relaxed);
+                let Some(number) = numbers.get(at) else { return };
+                let part = self.segment(*number, mark, at + 1 == numbers.len());
+                read.lock().unwrap_or_else(PoisonError::into_inner).push((at, part));
+            }
+        };
+        let threads = thread::available_parallelism().map_or(1, NonZero::get).min(numbers.len());
+        thread::scope(|scope| {
+            (1..threads).for_each(|_| drop(scope.spawn(work)));
+            work();
+        });
+        let mut read = read.into_inner().unwrap_or_else(PoisonError::into_inner);
+        read.sort_by_key(|(at, _)| *at);
+        read.into_iter().map(|(_, part)| part).collect()
+    }
+
     /// Opens one segment, keeps what is whole, and maps it.
-    fn segment(
-        &mut self,
-        number: u32,
-        mark: &Mark,
-        is_last: bool,
-    ) -> Result<Box<dyn SegmentFile>, Fault> {
+    fn segment(&self, number: u32, mark: &Mark, is_last: bool) -> Result<Option<Part>, Fault> {
         let path = self.disk.path(number);
         let mut file = self.disk.open(number).map_err(Fault::at(&path, "open"))?;
         let head = read_head(&*file).map_err(Fault::at(&path, "read"))?;
         let head = head.ok().filter(|head| head.key == self.key && head.number == number);
-        let Some(head) = head else {
-            file = self.under_new_head(number, &*file)?;
-            self.show(number, &mut *file, is_last)?;
-            return Ok(file);
-        };
-        self.next = self.next.max(head.next);
+        let Some(head) = head else { return Ok(None) };
         let from = mark.ends.get(&number).copied().unwrap_or_else(|| long(HEAD));
-        let checked = check(&*file, from).map_err(Fault::at(&path, "read"))?;
-        self.next = self.next.max(Position(checked.last.0 + 1));
-        if checked.end < file.len() {
-            self.cut(number, &mut *file, &checked)?;
-        }
-        self.show(number, &mut *file, is_last)?;
-        Ok(file)
+        let mut checked = self.check(&*file, from).map_err(Fault::at(&path, "read"))?;
+        let cut = checked.end < file.len();
+        let dropped = if cut { Some(self.cut(number, &mut *file, &checked)?) } else { None };
+        let next = head.next.max(Position(checked.last.0 + 1));
+        let arrivals = checked.arrivals.take();
+        self.show(Part { dropped, arrivals, next, ..Part::of(number) }, file, is_last).map(Some)
     }
 
+    /// Maps a segment; the last one is written on.
     fn show(
-        &mut self,
-        number: u32,
-        file: &mut dyn SegmentFile,
+        &self,
+        part: Part,
+        mut file: Box<dyn SegmentFile>,
         is_last: bool,
-    ) -> Result<(), Fault> {
-        let path = self.disk.path(number);
+    ) -> Result<Part, Fault> {
+        let path = self.disk.path(part.number);
         let capacity = if is_last { self.segment_bytes } else { file.len() };
         let view = file.view(capacity).map_err(Fault::at(&path, "map"))?;
-        self.recovery.bytes += file.len();
-        self.segments.push((number, view));
-        Ok(())
+        Ok(Part { view, bytes: file.len(), file: is_last.then_some(file), ..part })
+    }
+
+    /// Adds an opened segment to those before it.
+    fn take(&mut self, part: Part) -> Option<Box<dyn SegmentFile>> {
+        self.next = self.next.max(part.next);
+        self.recovery.bytes += part.bytes;
+        self.recovery.dropped_bytes += part.dropped.as_ref().map_or(0, |dropped| dropped.bytes);
+        self.recovery.dropped.extend(part.dropped);
+        self.arrivals.extend(part.arrivals.map(|arrivals| (part.number, arrivals)));
+        self.segments.push((part.number, part.view));
+        part.file
+    }
+
+    /// Reads frames from `from` on, until one is not whole.
+    fn check(&self, file: &dyn SegmentFile, from: u64) -> io::Result<Checked> {
+        let arrivals = self.gathers.then(|| Arrivals::new(self.key));
+        let mut checked = Checked { end: from, last: Position(0), torn: false, arrivals };
+        check(file, &mut checked)?;
+        Ok(checked)
     }
 
     /// Cuts off what follows the valid prefix.
     fn cut(
-        &mut self,
+        &self,
         number: u32,
         file: &mut dyn SegmentFile,
         checked: &Checked,
-    ) -> Result<(), Fault> {
+    ) -> Result<Dropped, Fault> {
         let path = self.disk.path(number);
         let tail = read_all(file, checked.end).map_err(Fault::at(&path, "read"))?;
         let is_torn = checked.torn && !holds_a_frame(&tail);
         let why =
             if is_torn { "the last write was interrupted" } else { "the checksum does not fit" };
-        self.drop_bytes(number, checked.end, &tail, why, !is_torn)?;
+        let dropped = self.drop_bytes(number, checked.end, &tail, why, !is_torn)?;
         file.truncate(checked.end).map_err(Fault::at(&path, "truncate"))?;
-        file.sync().map_err(Fault::at(&path, "make durable"))
+        file.sync().map_err(Fault::at(&path, "make durable"))?;
+        Ok(dropped)
     }
 
     fn drop_bytes(
-        &mut self,
+        &self,
         number: u32,
         offset: u64,
         tail: &[u8],
         why: &'static str,
         keep: bool,
-    ) -> Result<(), Fault> {
+    ) -> Result<Dropped, Fault> {
         let path = self.disk.path(number);
         let keep = keep && tail.iter().any(|byte| *byte != 0);
         let kept_in = if keep { Some(self.disk.set_aside(number, tail)) } else { None };
         let kept_in = kept_in.transpose().map_err(Fault::at(&path, "set aside the end of"))?;
-        let bytes = long(tail.len());
-        self.recovery.dropped_bytes += bytes;
-        self.recovery.dropped.push(Dropped { segment: path, offset, bytes, why, kept_in });
-        Ok(())
+        Ok(Dropped { segment: path, offset, bytes: long(tail.len()), why, kept_in })
     }
 
     /// Writes the frames of a segment whose head is damaged again, under a new one.
-    fn under_new_head(
-        &mut self,
-        number: u32,
-        file: &dyn SegmentFile,
-    ) -> Result<Box<dyn SegmentFile>, Fault> {
+    fn under_new_head(&self, number: u32, is_last: bool) -> Result<Part, Fault> {
         let path = self.disk.path(number);
-        let bytes = read_all(file, 0).map_err(Fault::at(&path, "read"))?;
+        let file = self.disk.open(number).map_err(Fault::at(&path, "open"))?;
+        let bytes = read_all(&*file, 0).map_err(Fault::at(&path, "read"))?;
         let mut frames = Vec::new();
         let mut at = HEAD.min(bytes.len());
-        let (mut first, mut last) = (None, Position(0));
+        let (mut first, mut last, mut next) = (None, Position(0), self.next);
         while let Ok(frame) = Frame::check(bytes.get(at..).unwrap_or_default()) {
             let event = frame.text().and_then(VerifiedEvent::from_own_journal);
             // Places only rise, here as in a segment whose head is whole.
@@ -309,7 +365,7 @@ impl Opening {
             }
             last = frame.position;
             first = first.or(Some(frame.position));
-            self.next = self.next.max(Position(frame.position.0 + 1));
+            next = next.max(Position(frame.position.0 + 1));
             at += frame.length;
         }
         let head = Head { number, next: first.unwrap_or(self.next), key: self.key };
@@ -319,12 +375,14 @@ impl Opening {
         // An empty or short file is a segment whose beginning was interrupted, and no damage.
         let tail = bytes.get(at..).unwrap_or_default();
         let why = "the head was damaged; its events were written again";
-        if bytes.len() >= HEAD {
-            self.drop_bytes(number, long(at), tail, why, true)?;
-        }
+        let damaged = bytes.len() >= HEAD;
+        let dropped = damaged.then(|| self.drop_bytes(number, long(at), tail, why, true));
+        let dropped = dropped.transpose()?;
         let adopted = synced.and_then(|()| self.disk.adopt(number));
         adopted.map_err(Fault::at(&path, "write anew"))?;
-        Ok(draft)
+        let checked = self.check(&*draft, long(HEAD)).map_err(Fault::at(&path, "read"))?;
+        let part = Part { next, dropped, arrivals: checked.arrivals, ..Part::of(number) };
+        self.show(part, draft, is_last)
     }
 
     /// Makes the first segment of a journal.
@@ -335,14 +393,31 @@ impl Opening {
         let begun = file.append(&head.write()).and_then(|()| file.sync());
         let named = begun.and_then(|()| self.disk.sync_names());
         named.map_err(Fault::at(&path, "begin"))?;
-        self.show(number, &mut *file, true)?;
+        let view = file.view(self.segment_bytes).map_err(Fault::at(&path, "map"))?;
+        self.recovery.bytes += file.len();
+        self.segments.push((number, view));
         Ok(file)
     }
 
     fn finish(self, number: u32, active: Box<dyn SegmentFile>) -> Opened {
         let recovery = Recovery { segments: self.segments.len(), ..self.recovery };
         let journal = Journal::new(self.disk, active, number, self.key, self.segment_bytes);
-        Opened { journal, segments: self.segments, next: self.next, recovery }
+        let Self { segments, next, arrivals, .. } = self;
+        Opened { journal, segments, next, recovery, arrivals }
+    }
+}
+
+impl Part {
+    const fn of(number: u32) -> Self {
+        Self {
+            number,
+            view: Bytes::new(),
+            bytes: 0,
+            next: Position(1),
+            dropped: None,
+            arrivals: None,
+            file: None,
+        }
     }
 }
 
@@ -354,27 +429,32 @@ struct Checked {
     last: Position,
     /// What follows is a frame that was not written to its end.
     torn: bool,
+    /// What the index needs of it.
+    arrivals: Option<Arrivals>,
 }
 
-/// Reads frames from `from` on, until one is not whole.
-fn check(file: &dyn SegmentFile, from: u64) -> io::Result<Checked> {
+/// Reads frames from where the prefix ends so far, until one is not whole.
+fn check(file: &dyn SegmentFile, checked: &mut Checked) -> io::Result<()> {
     let mut buffer = Vec::new();
-    let mut checked = Checked { end: from, last: Position(0), torn: false };
     let mut at = 0;
     loop {
-        match Frame::check(buffer.get(at..).unwrap_or_default()) {
+        match Frame::check_whole(buffer.get(at..).unwrap_or_default()) {
             // Places only rise: a frame that was copied to another place is none.
-            Ok(frame) if frame.position > checked.last => {
+            Ok((frame, identity)) if frame.position > checked.last => {
+                if let Some(arrivals) = &mut checked.arrivals {
+                    let offset = narrow(usize::try_from(checked.end).unwrap_or(usize::MAX));
+                    arrivals.add(&frame, identity, offset);
+                }
                 checked.last = frame.position;
                 checked.end += long(frame.length);
                 at += frame.length;
             }
-            Ok(_) | Err(Broken::Damaged) => return Ok(checked),
+            Ok(_) | Err(Broken::Damaged) => return Ok(()),
             Err(Broken::Short(needed)) => {
                 let left = file.len().saturating_sub(checked.end);
                 if left < long(needed) {
                     checked.torn = true;
-                    return Ok(checked);
+                    return Ok(());
                 }
                 let left = usize::try_from(left).unwrap_or(usize::MAX);
                 buffer.resize(needed.max(READ_BYTES.min(left)), 0);

@@ -9,6 +9,8 @@
 //!
 //! Deliberately absent: the events. Their bytes are read through the map of their segment.
 
+mod authors;
+pub mod build;
 mod segments;
 pub mod slots;
 mod sorted;
@@ -26,11 +28,23 @@ use crate::Stored;
 use crate::frame::{Frame, narrow, wide};
 use crate::keyed::HashKey;
 use crate::rules::{self, Target};
+use authors::Authors;
 use postings::Postings;
 pub use segments::Segments;
 use slots::{Slot, SlotId, Slots};
 use sorted::Sorted;
 use tombstones::Tombstones;
+
+/// An event on its way into the index.
+struct Newcomer {
+    slot: Slot,
+    id_hash: u64,
+    /// The hash of its address, if it has one.
+    address: Option<u64>,
+    /// Bytes of its frame.
+    length: usize,
+    vanishes: bool,
+}
 
 /// The index of one journal.
 #[derive(Debug)]
@@ -40,8 +54,7 @@ pub struct Index {
     pub segments: Segments,
     slots: Slots,
     ids: HashTable<SlotId>,
-    authors: Vec<PublicKey>,
-    author_numbers: HashTable<u32>,
+    authors: Authors,
     /// The one event of every address, by the address's hash.
     heads: HashTable<(u64, SlotId)>,
     time: Sorted,
@@ -59,44 +72,13 @@ impl Index {
             segments: Segments::default(),
             slots: Slots::default(),
             ids: HashTable::new(),
-            authors: Vec::new(),
-            author_numbers: HashTable::new(),
+            authors: Authors::new(key),
             heads: HashTable::new(),
             time: Sorted::default(),
             postings: Postings::default(),
             tombstones: Tombstones::default(),
             lists_wait: false,
         }
-    }
-
-    /// Takes in all frames of all segments. What is live in the end is put into the lists in its
-    /// order, which is several times as quick as finding the place of each in turn.
-    pub fn build(&mut self, from: u32) {
-        self.lists_wait = true;
-        let numbers: Vec<_> = self.segments.iter().map(|(number, ..)| number).collect();
-        for number in numbers {
-            self.apply_all(number, from);
-        }
-        self.lists_wait = false;
-        let mut live: Vec<_> = self.ids.iter().copied().collect();
-        // Numbers were given in order of arrival, which is nearly that of time.
-        live.sort_unstable();
-        live.sort_by_cached_key(|id| self.slots.age(*id));
-        self.time = Sorted::from_ordered(&live);
-        let segments = self.segments.clone();
-        for id in live {
-            self.push_into_lists(id, &segments);
-        }
-    }
-
-    fn push_into_lists(&mut self, id: SlotId, segments: &Segments) -> Option<()> {
-        let slot = self.slots.get(id)?;
-        let author = self.authors.get(wide(slot.author))?;
-        let frame = Frame::read(segments.bytes(slot.segment)?.get(wide(slot.offset)..)?)?;
-        for list in lists(self.key, &frame, author) {
-            self.postings.push(list, id);
-        }
-        Some(())
     }
 
     /// The key of its hashes.
@@ -116,8 +98,12 @@ impl Index {
 
     /// The slot of an id.
     pub fn find(&self, id: &EventId) -> Option<SlotId> {
+        self.find_hashed(self.key.id(id), id)
+    }
+
+    fn find_hashed(&self, hash: u64, id: &EventId) -> Option<SlotId> {
         let is_it = |slot: &SlotId| self.slots.get(*slot).is_some_and(|slot| slot.id == *id);
-        self.ids.find(self.key.id(id), is_it).copied()
+        self.ids.find(hash, is_it).copied()
     }
 
     /// The event that stands at an address.
@@ -164,21 +150,57 @@ impl Index {
             frame.removed().for_each(|id| self.remove_by_id(&id));
             return Some(length);
         }
-        let id = frame.id()?;
-        if self.find(&id).is_some() {
-            return Some(length);
-        }
-        if frame.has_address {
-            self.replace(&frame);
-        }
-        self.insert(&frame, id, segment, offset)?;
-        if frame.kind == kind::DELETION {
-            self.delete_targets(&Event::parse(frame.text()?).ok()?);
-        }
-        if frame.vanishes {
-            self.tombstones.vanish(frame.author()?, frame.created_at);
+        let (id, author) = (frame.id()?, frame.author()?);
+        let newcomer = Newcomer {
+            slot: Slot {
+                id,
+                created_at: frame.created_at,
+                segment,
+                offset,
+                author: self.authors.number(author),
+                kind: frame.kind,
+                expires: frame.expires_at.is_some(),
+            },
+            id_hash: self.key.id(&id),
+            address: frame.hashes().next().filter(|_| frame.has_address),
+            length: frame.length,
+            vanishes: frame.vanishes,
+        };
+        if let Some(slot) = self.enter(&bytes, &newcomer) {
+            self.time.add(slot, &self.slots);
+            for list in lists(self.key, &frame, &author) {
+                self.postings.add(list, slot, &self.slots);
+            }
         }
         Some(length)
+    }
+
+    /// Takes in an event of a segment with these bytes, but for the lists; what it replaces or
+    /// deletes leaves. Nothing for one that is here.
+    fn enter(&mut self, bytes: &Bytes, new: &Newcomer) -> Option<SlotId> {
+        if self.find_hashed(new.id_hash, &new.slot.id).is_some() {
+            return None;
+        }
+        self.replace(bytes, new);
+        let slot = self.slots.add(new.slot);
+        let Self { key, slots, ids, .. } = self;
+        let hash = |slot: &SlotId| slots.get(*slot).map_or(0, |slot| key.id(&slot.id));
+        ids.insert_unique(new.id_hash, slot, hash);
+        if let Some(hash) = new.address {
+            self.heads.insert_unique(hash, (hash, slot), |(hash, _)| *hash);
+        }
+        self.segments.gain(new.slot.segment, new.length);
+        if new.slot.kind == kind::DELETION
+            && let Some(deletion) = event_at(bytes, new.slot.offset)
+        {
+            self.delete_targets(&deletion);
+        }
+        if new.vanishes
+            && let Some(author) = self.authors.get(wide(new.slot.author))
+        {
+            self.tombstones.vanish(*author, new.slot.created_at);
+        }
+        Some(slot)
     }
 
     fn remove_by_id(&mut self, id: &EventId) {
@@ -216,34 +238,6 @@ impl Index {
         }
     }
 
-    fn insert(&mut self, frame: &Frame<'_>, id: EventId, segment: u32, offset: u32) -> Option<()> {
-        let author = frame.author()?;
-        let author_number = self.author_number(author);
-        let slot = self.slots.add(Slot {
-            id,
-            created_at: frame.created_at,
-            segment,
-            offset,
-            author: author_number,
-            kind: frame.kind,
-            expires: frame.expires_at.is_some(),
-        });
-        let Self { key, slots, ids, .. } = self;
-        let hash = |slot: &SlotId| slots.get(*slot).map_or(0, |slot| key.id(&slot.id));
-        ids.insert_unique(key.id(&id), slot, hash);
-        if !self.lists_wait {
-            self.time.add(slot, &self.slots);
-            for list in lists(self.key, frame, &author) {
-                self.postings.add(list, slot, &self.slots);
-            }
-        }
-        if let Some(hash) = frame.hashes().next().filter(|_| frame.has_address) {
-            self.heads.insert_unique(hash, (hash, slot), |(hash, _)| *hash);
-        }
-        self.segments.gain(segment, frame.length);
-        Some(())
-    }
-
     /// Takes an event out.
     pub fn remove(&mut self, id: SlotId) -> Option<()> {
         let slot = *self.slots.get(id)?;
@@ -270,15 +264,27 @@ impl Index {
     }
 
     /// Takes out the version that this one replaces.
-    fn replace(&mut self, frame: &Frame<'_>) -> Option<()> {
-        // Only what has an identifier need be read to know its address.
-        let identifier = match frame.kind.class() {
-            kind::Class::Replaceable => String::new(),
-            _ => kind::identifier(&Event::parse(frame.text()?).ok()?).to_owned(),
+    fn replace(&mut self, bytes: &Bytes, new: &Newcomer) -> Option<()> {
+        let hash = new.address?;
+        let stands_there = |(other, id): &(u64, SlotId)| {
+            *other == hash && self.have_one_address(bytes, &new.slot, *id) == Some(true)
         };
-        let address = Address { kind: frame.kind, author: frame.author()?, identifier };
-        let old = self.find_head(frame.hashes().next()?, &address)?;
+        let old = self.heads.find(hash, stands_there).map(|(_, id)| *id)?;
         self.remove(old)
+    }
+
+    /// Whether two versions of one hash are of one address. Most have no identifier; only then are
+    /// the events themselves read.
+    fn have_one_address(&self, bytes: &Bytes, new: &Slot, old: SlotId) -> Option<bool> {
+        let old = self.slots.get(old)?;
+        if (old.kind, old.author) != (new.kind, new.author) {
+            return Some(false);
+        }
+        if new.kind.class() == kind::Class::Replaceable {
+            return Some(true);
+        }
+        let event = event_at(bytes, new.offset)?;
+        Some(self.identifier(old)? == kind::identifier(&event))
     }
 
     fn find_head(&self, hash: u64, address: &Address) -> Option<SlotId> {
@@ -344,21 +350,6 @@ impl Index {
         Event::parse(self.frame(slot)?.text()?).ok()
     }
 
-    fn author_number(&mut self, author: PublicKey) -> u32 {
-        let Self { key, authors, author_numbers, .. } = self;
-        let hash = key.author(&author);
-        let is_it = |number: &u32| authors.get(wide(*number)) == Some(&author);
-        if let Some(number) = author_numbers.find(hash, is_it) {
-            return *number;
-        }
-        let number = narrow(authors.len());
-        authors.push(author);
-        let rehash =
-            |number: &u32| authors.get(wide(*number)).map_or(0, |author| key.author(author));
-        author_numbers.insert_unique(hash, number, rehash);
-        number
-    }
-
     /// Takes in all frames of a segment from a place on.
     pub fn apply_all(&mut self, segment: u32, from: u32) {
         let mut at = Some(from);
@@ -416,12 +407,16 @@ impl Index {
     pub fn bytes(&self) -> usize {
         self.slots.bytes()
             + self.ids.allocation_size()
-            + self.authors.capacity() * size_of::<PublicKey>()
-            + self.author_numbers.allocation_size()
+            + self.authors.bytes()
             + self.heads.allocation_size()
             + self.time.bytes()
             + self.postings.bytes()
     }
+}
+
+/// The event whose frame begins at a place.
+fn event_at(bytes: &Bytes, offset: u32) -> Option<Event> {
+    Event::parse(Frame::read(bytes.get(wide(offset)..)?)?.text()?).ok()
 }
 
 /// The keys of all lists that an event is in.

@@ -49,26 +49,6 @@ impl Postings {
         }
     }
 
-    /// Adds a slot that is newer than all in the list of `key`.
-    pub fn push(&mut self, key: u64, slot: SlotId) {
-        match self.keys.entry(key, |(other, _)| *other == key, |(key, _)| *key) {
-            Entry::Vacant(place) => {
-                place.insert((key, List::One(slot)));
-            }
-            Entry::Occupied(mut place) => match place.get().1 {
-                List::Many(list) => {
-                    if let Some(list) = self.lists.get_mut(wide(list)) {
-                        list.push(slot);
-                    }
-                }
-                List::One(first) => {
-                    let list = Sorted::from_ordered(&[first, slot]);
-                    place.get_mut().1 = List::Many(keep(&mut self.lists, &mut self.free, list));
-                }
-            },
-        }
-    }
-
     /// Takes a slot out of the list of `key`.
     pub fn remove(&mut self, key: u64, slot: SlotId, slots: &Slots) {
         let Ok(place) = self.keys.find_entry(key, |(other, _)| *other == key) else { return };

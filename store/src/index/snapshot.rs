@@ -230,7 +230,7 @@ impl<'a> In<'a> {
     fn index(&mut self) -> Option<Index> {
         let mut index = Index::new(HashKey(self.array()?));
         for _ in 0..self.length()? {
-            index.author_number(PublicKey(self.array()?));
+            index.authors.number(PublicKey(self.array()?));
         }
         for _ in 0..self.length()? {
             let (number, live) = (self.u32()?, self.u64()?);
