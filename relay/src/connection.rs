@@ -205,6 +205,7 @@ impl<B: Backend> Connection<B> {
     /// Reads what has come, if anything is wanted. Tells whether there was something: what it leads
     /// to must be polled.
     fn read(&mut self, context: &mut Context<'_>) -> Result<bool, End> {
+        self.session.set_spare(self.shared.verifier.has_time());
         if !self.session.wants_input() || self.is_flooded() {
             return Ok(false);
         }

@@ -287,6 +287,11 @@ impl Session {
         !self.in_flight.is_empty()
     }
 
+    /// Says whether whoever checks signatures has time for more than this client's fair share.
+    pub const fn set_spare(&mut self, spare: bool) {
+        self.in_flight.set_spare(spare);
+    }
+
     /// Whether another message may be read from the socket now.
     #[must_use]
     pub fn wants_input(&self) -> bool {

@@ -6,6 +6,7 @@
 //! connection rarely gets there, because it may only have so many bytes under way.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
@@ -34,6 +35,8 @@ struct Queue {
 
 struct Shared {
     queue: Mutex<Queue>,
+    /// How many jobs wait, for those who only want to know.
+    waiting: AtomicUsize,
     filled: Condvar,
     counters: Arc<Counters>,
 }
@@ -47,7 +50,12 @@ pub struct Verifier {
 impl Verifier {
     /// A pool with one thread a core, holding at most `capacity` events that wait.
     pub fn new(capacity: usize, counters: Arc<Counters>) -> Self {
-        let shared = Arc::new(Shared { queue: Mutex::default(), filled: Condvar::new(), counters });
+        let shared = Arc::new(Shared {
+            queue: Mutex::default(),
+            waiting: AtomicUsize::new(0),
+            filled: Condvar::new(),
+            counters,
+        });
         let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
         for number in 0..cores {
             let shared = Arc::clone(&shared);
@@ -57,6 +65,11 @@ impl Verifier {
             }
         }
         Self { shared, capacity }
+    }
+
+    /// Whether far fewer events wait than may.
+    pub fn has_time(&self) -> bool {
+        self.shared.waiting.load(Relaxed) < self.capacity / 8
     }
 
     /// Takes an event in; its outcome comes to `line`.
@@ -70,6 +83,7 @@ impl Verifier {
             return Err((errand, Rejection::new(Prefix::RateLimited, sentence)));
         }
         queue.jobs.push_back(Job { errand, line: Arc::clone(line) });
+        self.shared.waiting.store(queue.jobs.len(), Relaxed);
         drop(queue);
         self.shared.filled.notify_one();
         Ok(())
@@ -104,7 +118,9 @@ impl Shared {
             }
             if !queue.jobs.is_empty() {
                 let count = queue.jobs.len().min(BATCH);
-                return Some(queue.jobs.drain(..count).collect());
+                let batch = queue.jobs.drain(..count).collect();
+                self.waiting.store(queue.jobs.len(), Relaxed);
+                return Some(batch);
             }
             queue = self.filled.wait(queue).unwrap_or_else(PoisonError::into_inner);
         }

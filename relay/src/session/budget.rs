@@ -58,14 +58,23 @@ fn signed(number: u64) -> i64 {
 #[derive(Debug, Default)]
 pub struct InFlight {
     bytes: usize,
+    /// Whether whoever checks signatures has time for more.
+    spare: bool,
 }
 
 impl InFlight {
     /// Whether another event may be taken in. Two largest messages fit, so a peer that sends
-    /// ordinary notes has hundreds under way and the writer can commit them together.
+    /// ordinary notes has hundreds under way and the writer can commit them together; eight fit
+    /// while there is time to spare, so that a single loader keeps all cores busy while the disk
+    /// syncs what it sent before.
     #[must_use]
     pub const fn has_room(&self, limits: &Limits) -> bool {
-        self.bytes < limits.message_bytes.saturating_mul(2)
+        self.bytes < limits.message_bytes.saturating_mul(if self.spare { 8 } else { 2 })
+    }
+
+    /// Says whether there is time to spare.
+    pub const fn set_spare(&mut self, spare: bool) {
+        self.spare = spare;
     }
 
     /// Whether nothing waits for its OK.

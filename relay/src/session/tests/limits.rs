@@ -356,6 +356,9 @@ fn message_bytes_bounds_what_is_under_way() {
     assert!(talk.session.wants_input());
     talk.send(&text);
     assert!(!talk.session.wants_input() && talk.session.owes_verdicts());
+    talk.session.set_spare(true);
+    assert!(talk.session.wants_input(), "the checkers have time for more");
+    talk.session.set_spare(false);
     talk.work();
     assert!(talk.session.wants_input() && !talk.session.owes_verdicts());
 }
