@@ -1,5 +1,6 @@
 //! What the relay asks of the node: reading goes to the store, writing to the writer's inbox.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use ayni_protocol::{
@@ -152,6 +153,10 @@ impl ayni_relay::Backend for Backend {
 
     fn last_position(&self) -> u64 {
         self.store.last_position().0
+    }
+
+    fn welcomes(&self, address: &IpAddr) -> bool {
+        !self.policy().management().rulebook().blocked_addresses.contains_key(address)
     }
 
     fn may_read(&self, _viewer: &Viewer) -> Result<(), Rejection> {

@@ -148,7 +148,14 @@ fn look_after(shared: &Shared, keys: &Keys, tasks: &TaskTracker, stop: &Cancella
     tasks.spawn(upkeep::run(Arc::clone(backend.store()), rules, every_secs, stop.clone()));
     tasks.spawn(tick(backend.inbox().clone(), stop.clone()));
     tasks.spawn(follow_beacons(shared.clone(), keys.clone(), stop.clone()));
-    if let Some(url) = announcement::public_url(&shared.config.node.public_urls) {
+    let config = &shared.config.node;
+    if let Some(url) = announcement::public_url(&config.public_urls) {
+        if config.trusted_proxies.is_empty() && config.listen.starts_with("127.") {
+            tracing::warn!(
+                "no rates bind: every client seems to be on this machine; name the reverse proxy \
+                 in node.trusted_proxies"
+            );
+        }
         tasks.spawn(announcement::follow(shared.clone(), url, keys.clone(), stop.clone()));
     }
 }

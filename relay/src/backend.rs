@@ -61,6 +61,11 @@ pub trait Backend: Send + Sync + 'static {
     /// it later must be given to [`Relay::publish`](crate::Relay::publish).
     fn last_position(&self) -> u64;
 
+    /// Whether conversations may be begun from this address.
+    fn welcomes(&self, _address: &IpAddr) -> bool {
+        true
+    }
+
     /// Whether this viewer may read at all.
     ///
     /// # Errors

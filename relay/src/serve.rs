@@ -165,6 +165,10 @@ impl<B: Backend, D: HttpDoor> Floor<B, D> {
         if !head.is_upgrade() {
             return Some((seat, Guest::Page(stream, head)));
         }
+        if !self.shared.backend.welcomes(&address) {
+            turn_away(&mut stream, "403 Forbidden").await;
+            return None;
+        }
         let line = self.upgrade(&mut stream, &head, address).await?;
         Some((seat, Guest::Talk(stream, line, head.tail().to_vec())))
     }

@@ -1,6 +1,7 @@
 //! Managing the relay from outside (NIP-86 behind NIP-98): each order with what it changes, and
 //! each way to be refused.
 
+use std::io::{Read as _, Write as _};
 use std::time::Duration;
 
 use ayni_node::http::authorization::header;
@@ -179,6 +180,35 @@ fn orders_hold_at_once_and_after_a_restart_without_the_index() {
     assert_eq!(post(&node, later.json()), (true, String::new()));
     assert_eq!(post(&node, spam.json()), (true, String::new()));
     assert!(holds(&folder, &["--node", &node.ws()], &spam.id));
+}
+
+/// The status of a request for a WebSocket that a proxy passes on for an address.
+fn upgraded_for(node: &Node, address: &str) -> String {
+    let mut socket = std::net::TcpStream::connect(&node.address).unwrap();
+    let request = format!(
+        "GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\
+         X-Forwarded-For: {address}\r\n\r\n"
+    );
+    socket.write_all(request.as_bytes()).unwrap();
+    let mut answer = [0; 12];
+    socket.read_exact(&mut answer).unwrap();
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+#[test]
+fn a_blocked_address_opens_no_socket_until_it_is_unblocked() {
+    let folder = Folder::new();
+    folder.write("ayni.toml", "[node]\ntrusted_proxies = [\"127.0.0.1\"]\n");
+    let node = folder.start(&[]);
+    let (bad, good) = ("203.0.113.7", "203.0.113.8");
+    let _ = folder.ayni(&["relay", "blockip", bad, "flood"]);
+    assert_eq!(upgraded_for(&node, bad), "HTTP/1.1 403");
+    assert_eq!(upgraded_for(&node, good), "HTTP/1.1 101");
+    let listed = folder.json(&["relay", "listblockedips"]);
+    assert_eq!(listed, json!([{"ip": bad, "reason": "flood"}]));
+    let _ = folder.ayni(&["relay", "unblockip", bad]);
+    assert_eq!(upgraded_for(&node, bad), "HTTP/1.1 101");
 }
 
 #[test]

@@ -123,14 +123,19 @@ impl Policy {
         }
     }
 
-    /// The rules that hold whoever sends an event, for requests that are answered and not stored.
+    /// What holds whoever sends an event, rates included, for requests that are answered and not
+    /// stored.
     ///
     /// # Errors
     /// The refusal.
     pub fn check_first(&self, event: &VerifiedEvent, source: &Source) -> Result<(), Rejection> {
         let rulebook = self.management.rulebook();
         let case = Case { event, source, relay: &self.relay, rulebook: &rulebook };
-        rules::FIRST.iter().try_for_each(|rule| rule(&case))
+        rules::FIRST.iter().try_for_each(|rule| rule(&case))?;
+        if rules::is_unhurried(&case) {
+            return Ok(());
+        }
+        self.not_too_often(source.address, None, Standing::Stranger)
     }
 
     /// The highest standing of those who answer for an event, and whose it is.
