@@ -75,7 +75,7 @@ fn a_backup_holds_the_same_events_and_is_never_written_over() {
     assert!(!exported("data").is_empty());
     assert_eq!(exported("data"), exported("copy"));
     let again = ayni(folder.path(), &["backup", "copy"]);
-    assert!(said(&again).contains("never overwrites"), "{}", said(&again));
+    assert!(said(&again).contains("nothing is ever written over"), "{}", said(&again));
 }
 
 #[test]
