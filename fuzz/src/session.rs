@@ -72,7 +72,7 @@ struct World {
     answers: VecDeque<Vec<Answer>>,
     watched: BTreeSet<u64>,
     /// Events in the order of storing, and how many of them were published.
-    stored: Vec<VerifiedEvent>,
+    stored: Vec<Arc<Live>>,
     published: usize,
     oks_owed: BTreeMap<EventId, i64>,
     counts_owed: BTreeMap<String, i64>,
@@ -226,7 +226,7 @@ impl World {
         let Some(errand) = take(&mut self.errands, which) else { return };
         let Errand { event, purpose, weight } = errand;
         let id = event.id;
-        let is_stored = self.stored.iter().any(|stored| stored.id == id);
+        let is_stored = self.stored.iter().any(|stored| stored.event.id == id);
         if purpose == Purpose::Store && is_stored {
             self.session.settled(id, weight, Ok(Accepted::duplicate()));
             return;
@@ -250,8 +250,9 @@ impl World {
     }
 
     fn store(&mut self, event: &VerifiedEvent) {
-        if self.stored.iter().all(|stored| stored.id != event.id) {
-            self.stored.push(event.clone());
+        if self.stored.iter().all(|stored| stored.event.id != event.id) {
+            let position = u64::try_from(self.stored.len() + 1).ok();
+            self.stored.push(Arc::new(Live::new(event, position)));
         }
     }
 
@@ -266,8 +267,9 @@ impl World {
             match question {
                 Question::Stored { key, .. } => {
                     self.watched.insert(key);
-                    let public = self.stored.iter().filter(|event| event.kind != kind::GIFT_WRAP);
-                    let events = public.map(|event| event.json().to_owned().into()).collect();
+                    let is_public = |live: &&Arc<Live>| live.event.kind != kind::GIFT_WRAP;
+                    let public = self.stored.iter().filter(is_public);
+                    let events = public.map(|live| live.json.clone()).collect();
                     let position = u64::try_from(self.stored.len()).unwrap();
                     Answer::Stored(key, Ok(Found { events, position, rest: Rest::Unknown }))
                 }
@@ -295,9 +297,8 @@ impl World {
 
     /// The next event that was stored is told to everyone who watches.
     fn publish(&mut self) {
-        let Some(event) = self.stored.get(self.published) else { return };
+        let Some(live) = self.stored.get(self.published).cloned() else { return };
         self.published += 1;
-        let live = Arc::new(Live::new(event, u64::try_from(self.published).ok()));
         let now = self.now();
         for key in self.watched.clone() {
             self.session.live(key, &live, now);
@@ -308,20 +309,17 @@ impl World {
     fn read(&mut self) -> bool {
         let Some(frame) = self.session.next_frame() else { return false };
         assert_ne!(self.session.farewell(), Some(Farewell::TooSlow), "nothing is sent then");
-        if frame == Frame::Ping {
-            return true;
-        }
-        let mut payload = Vec::new();
-        frame.write_payload(&mut payload);
-        let list: Vec<Value> = serde_json::from_slice(&payload).unwrap();
+        let text = match frame {
+            Frame::Ping => return true,
+            Frame::Event { head, json } => {
+                self.see(&head, &json);
+                return true;
+            }
+            Frame::Text(text) => text,
+        };
+        let list: Vec<Value> = serde_json::from_str(&text).unwrap();
         let name = list[1].as_str().unwrap();
         match list[0].as_str().unwrap() {
-            "EVENT" => {
-                let id = list[2]["id"].as_str().unwrap().to_owned();
-                let is_wrap = list[2]["kind"] == u64::from(kind::GIFT_WRAP.0);
-                assert!(self.party || !is_wrap, "a gift wrap for a stranger");
-                self.open.get_mut(name).expect("only what was asked for").seen.push(id);
-            }
             "EOSE" => self.open.get_mut(name).expect("asked").ends += 1,
             "CLOSED" => match self.open.get_mut(name) {
                 Some(open) => open.ends += 1,
@@ -336,6 +334,17 @@ impl World {
             other => panic!("{other} was not to be said"),
         }
         true
+    }
+
+    /// An event was sent: `["EVENT","name",` and the canonical JSON, which begins with the id.
+    fn see(&mut self, head: &str, json: &[u8]) {
+        let name = head.strip_prefix("[\"EVENT\",").and_then(|rest| rest.strip_suffix(','));
+        let name: String = serde_json::from_str(name.unwrap()).unwrap();
+        let id = std::str::from_utf8(&json[7..71]).unwrap().to_owned();
+        let wraps = EVENTS.iter().filter(|event| event.kind == kind::GIFT_WRAP);
+        let is_wrap = wraps.into_iter().any(|wrap| wrap.json().as_bytes() == json);
+        assert!(self.party || !is_wrap, "a gift wrap for a stranger");
+        self.open.get_mut(&name).expect("only what was asked for").seen.push(id);
     }
 
     fn check_bounds(&self) {
@@ -413,10 +422,10 @@ fn take<T>(waiting: &mut VecDeque<T>, which: usize) -> Option<T> {
 
 fn open(
     pool: &Pool,
-    stored: &[VerifiedEvent],
+    stored: &[Arc<Live>],
     message: &[u8],
 ) -> Result<(Reconciliation, Vec<u8>), Rejection> {
-    let items: Vec<_> = stored.iter().map(|event| (event.created_at, event.id)).collect();
+    let items: Vec<_> = stored.iter().map(|live| (live.event.created_at, live.event.id)).collect();
     let claim = pool.claim(items.len(), &LIMITS)?;
     let mut session = Reconciliation::open(items, claim, &LIMITS)?;
     let reply = session.answer(message)?;

@@ -14,6 +14,7 @@ use crate::admission::Origin;
 use crate::clock;
 use crate::membership::Membership;
 use crate::policy::{Passage, Policy};
+use crate::search::Seeker;
 use crate::writer::Command;
 
 /// The store, the policy and the writer's inbox. Cheap to clone.
@@ -22,17 +23,19 @@ pub struct Backend {
     store: Arc<DiskStore>,
     inbox: mpsc::Sender<Command>,
     membership: Arc<Membership>,
+    seeker: Option<Seeker>,
 }
 
 impl Backend {
-    /// A backend over a store and an inbox.
+    /// A backend over a store and an inbox, and over an index of words where there is one.
     #[must_use]
     pub const fn new(
         store: Arc<DiskStore>,
         inbox: mpsc::Sender<Command>,
         membership: Arc<Membership>,
+        seeker: Option<Seeker>,
     ) -> Self {
-        Self { store, inbox, membership }
+        Self { store, inbox, membership, seeker }
     }
 
     /// What a client sends: it is written if the policy lets it.
@@ -132,6 +135,9 @@ impl ayni_relay::Backend for Backend {
         if let Some(invitation) = self.membership.invitation(filter, asker.viewer) {
             let json = invitation.json().to_owned().into();
             return Page { events: vec![Stored { json, position: 0 }], exhausted: true };
+        }
+        if let (Some(_), Some(seeker)) = (&filter.search, &self.seeker) {
+            return seeker.query(filter, limit, asker);
         }
         let page = self.store.query(filter, limit, clock::now(), &Looker(asker));
         let stored =

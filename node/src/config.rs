@@ -101,6 +101,8 @@ pub struct Relay {
     pub plugin_timeout_ms: u64,
     /// What holds when it takes longer or does not run.
     pub plugin_fallback: Fallback,
+    /// Whether words can be searched for (NIP-50), which takes an index beside the journal.
+    pub search: bool,
 }
 
 impl Default for Relay {
@@ -125,6 +127,7 @@ impl Default for Relay {
             plugin: Vec::new(),
             plugin_timeout_ms: 1_000,
             plugin_fallback: Fallback::Reject,
+            search: true,
         }
     }
 }

@@ -29,6 +29,7 @@ pub mod membership;
 pub mod peers;
 pub mod policy;
 pub mod running;
+pub mod search;
 pub mod upkeep;
 pub mod verify;
 pub mod writer;

@@ -35,6 +35,7 @@ use crate::management::{Act, Management};
 use crate::membership::Membership;
 use crate::peers::Peers;
 use crate::policy::Policy;
+use crate::search::{self, Seeker};
 use crate::writer::{Audience, Command, Writer, fold};
 use crate::{announcement, clock, drand, federate, http, keys, membership, peers, upkeep};
 
@@ -63,17 +64,22 @@ pub struct Running {
     stop: CancellationToken,
     tasks: TaskTracker,
     writer: JoinHandle<Result<(), ayni_store::Fault>>,
+    search: Option<(Seeker, JoinHandle<()>)>,
 }
 
 /// Hands what was stored to the relay's subscribers and to the peers' tasks.
 struct Hearers {
     relay: Relay<Backend>,
     outbox: broadcast::Sender<EventId>,
+    seeker: Option<Seeker>,
 }
 
 impl Audience for Hearers {
     fn hear(&self, event: &VerifiedEvent, position: Option<u64>) -> usize {
         let heard = self.relay.publish(event, position);
+        if let (Some(seeker), Some(position)) = (&self.seeker, position) {
+            seeker.hear(event, position);
+        }
         if event.kind.is_economy() {
             // Nobody listening is not an error: there may be no peers.
             let _ = self.outbox.send(event.id);
@@ -101,15 +107,19 @@ pub async fn start(options: Options) -> Result<Running> {
     let (inbox, commands) = mpsc::channel(config.limits.writer_queue);
     let (outbox, _) = broadcast::channel(OUTBOX);
     let (membership, acts) = membership_of(&config, &data, &node_keys, &book)?;
-    let backend = Backend::new(Arc::clone(&store), inbox, Arc::new(membership));
+    let search = if config.relay.search { search::begin(&data, &store)? } else { None };
+    let seeker = search.as_ref().map(|(seeker, _)| seeker.clone());
+    let backend = Backend::new(Arc::clone(&store), inbox, Arc::new(membership), seeker.clone());
     let urls = [&config.node.public_urls[..], &[format!("ws://{address}")]].concat();
     let authorization = Authorization::new(&urls, used(&acts));
-    let relay = Relay::new(Arc::new(backend.clone()), settings(&config, urls));
+    let mut settings = settings(&config, urls);
+    settings.offer_search(seeker.is_some());
+    let relay = Relay::new(Arc::new(backend.clone()), settings);
     let writer = Writer {
         desk: Desk { config: config.clone(), keys: node_keys.clone(), local_beacon },
         store,
         book: Arc::clone(&book),
-        audience: Hearers { relay: relay.clone(), outbox: outbox.clone() },
+        audience: Hearers { relay: relay.clone(), outbox: outbox.clone(), seeker },
     };
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     // A node whose writer has ended can promise nothing any more, so it ends too.
@@ -138,7 +148,7 @@ pub async fn start(options: Options) -> Result<Running> {
     let door = Door { router: http::router(shared), trusted_proxies };
     tasks.spawn(serve(relay, listener, door, stop.clone()));
     tasks.close();
-    Ok(Running { address, backend, stop, tasks, writer })
+    Ok(Running { address, backend, stop, tasks, writer, search })
 }
 
 /// What is done from time to time, until the node stops.
@@ -241,7 +251,16 @@ impl Running {
         self.tasks.wait().await;
         // A writer that failed takes no more commands, and is joined all the same.
         let _ = self.backend.inbox().send(Command::Stop).await;
-        let ended = tokio::task::spawn_blocking(move || self.writer.join()).await?;
+        let ended = tokio::task::spawn_blocking(move || {
+            let ended = self.writer.join();
+            if let Some((seeker, thread)) = self.search {
+                seeker.stop();
+                // It holds nothing that is not made again.
+                let _ = thread.join();
+            }
+            ended
+        });
+        let ended = ended.await?;
         match ended {
             Ok(done) => Ok(done?),
             Err(_) => anyhow::bail!("the writer stopped with a bug; please report the log"),

@@ -56,6 +56,21 @@ pub trait SegmentFile: Send {
     fn view(&mut self, capacity: u64) -> io::Result<Bytes>;
 }
 
+#[cfg(feature = "testing")]
+impl crate::DiskStore {
+    /// The store on a disk of the caller's making, without snapshots.
+    ///
+    /// # Errors
+    /// As [`DiskStore::open`].
+    #[cfg(feature = "testing")]
+    pub fn open_on_disk(
+        disk: std::sync::Arc<dyn Disk>,
+        segment_bytes: u64,
+    ) -> Result<(Self, crate::Recovery), crate::Fault> {
+        Self::open_on(disk, segment_bytes, None)
+    }
+}
+
 /// A folder of the file system.
 #[derive(Debug)]
 pub struct RealDisk {

@@ -111,18 +111,6 @@ impl DiskStore {
         self
     }
 
-    /// The store on a disk of the caller's making, without snapshots.
-    ///
-    /// # Errors
-    /// As [`DiskStore::open`].
-    #[cfg(feature = "testing")]
-    pub fn open_on_disk(
-        disk: Arc<dyn Disk>,
-        segment_bytes: u64,
-    ) -> Result<(Self, Recovery), Fault> {
-        Self::open_on(disk, segment_bytes, None)
-    }
-
     /// The store on any disk.
     pub(crate) fn open_on(
         disk: Arc<dyn Disk>,

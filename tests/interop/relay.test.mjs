@@ -230,3 +230,28 @@ test('after CLOSE nothing comes', async () => {
   assert.deepEqual(client.inbox.filter(([verb]) => verb === 'EVENT'), []);
   client.close();
 });
+
+test('words are found, the best first, and live ones follow', async () => {
+  const ana = someone();
+  const word = `quwi${now()}`; // A word of this run alone.
+  const title = ana.sign(30402, 'criado en casa', { tags: [['d', 'x'], ['title', `${word} tierno`]] });
+  const note = ana.sign(1, `Busco un ${word.toUpperCase()}, también gallinas y un poco de alfalfa`);
+  const later = ana.sign(1, `otro ${word}`);
+  await relay.publish(note);
+  await relay.publish(title);
+  const search = { search: `${word} language:es`, authors: [ana.key] };
+  let found = [];
+  for (let attempt = 0; found.length < 2 && attempt < 100; attempt += 1) {
+    found = await stored(search); // The index is behind the writer by moments.
+    if (found.length < 2) await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  assert.deepEqual(ids(found), [title.id, note.id]);
+  assert.deepEqual(await stored({ ...search, kinds: [7] }), []);
+  const live = new Promise((resolve) => {
+    const open = relay.subscribe([search], {
+      onevent: (event) => event.id === later.id && resolve(event),
+      oneose: () => relay.publish(later).then(() => open),
+    });
+  });
+  assert.equal((await live).id, later.id);
+});

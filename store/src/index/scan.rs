@@ -11,6 +11,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
+use ayni_protocol::search::Words;
 use ayni_protocol::{Event, EventId, Filter, PublicKey, Timestamp, json};
 use memchr::memmem::Finder;
 
@@ -262,7 +263,8 @@ impl Index {
             return Some(false);
         }
         let restricted = is_restricted(slot.kind);
-        if filter.tags.is_empty() && !restricted {
+        let by_head = !restricted && filter.search.is_none();
+        if filter.tags.is_empty() && by_head {
             return Some(true);
         }
         let frame = self.frame(slot)?;
@@ -271,11 +273,13 @@ impl Index {
             Some(conditions) => has_tags(&frame, conditions),
             None => true,
         };
-        if !spelled || question.spellings.is_some() && !restricted {
+        if !spelled || question.spellings.is_some() && by_head {
             return Some(spelled);
         }
         let event = Event::parse(frame.text()?).ok()?;
-        Some(filter.tags_match(&event) && (!restricted || question.reader.may_see(&event)))
+        let found = filter.search.as_ref().is_none_or(|words| words.matches(&Words::of(&event)));
+        let seen = !restricted || question.reader.may_see(&event);
+        Some(found && filter.tags_match(&event) && seen)
     }
 }
 

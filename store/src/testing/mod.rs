@@ -4,6 +4,7 @@ pub mod ram;
 
 use std::sync::LazyLock;
 
+use ayni_protocol::search::Search;
 use ayni_protocol::{
     Draft, Event, EventId, Filter, Keys, Kind, PublicKey, Timestamp, VerifiedEvent, kind,
 };
@@ -208,8 +209,14 @@ pub fn filters() -> impl Strategy<Value = Filter> {
     ];
     let tags = prop::collection::vec(values, 0..3);
     let time = || prop::option::weighted(0.3, 8_u64..30);
-    (ids, authors, kinds, tags, time(), time()).prop_map(
-        |(ids, authors, kinds, tags, since, until)| Filter {
+    // Contents are numbers and tags, and titles there are none.
+    let search = prop::option::weighted(
+        0.1,
+        select(vec!["1", "30402 x", ""]).prop_map(|text| Search::parse(text).unwrap()),
+    );
+    (ids, authors, kinds, tags, time(), time(), search).prop_map(
+        |(ids, authors, kinds, tags, since, until, search)| Filter {
+            search,
             ids,
             authors: authors.map(|all| all.into_iter().collect()),
             kinds: kinds.map(|all| all.into_iter().collect()),

@@ -1,0 +1,200 @@
+//! The index of words, asked and kept.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use ayni_protocol::search::KINDS;
+use ayni_protocol::{Event, EventId, Filter, VerifiedEvent};
+use ayni_relay::{Asker, Page, Stored};
+use ayni_search::{Entry, Fault, Search};
+use ayni_store::{DiskStore, Position, Store as _};
+
+use crate::clock;
+
+/// Stored events that wait for the thread. Beyond that it reads them from the store.
+const WAITING_MAX: usize = 1_024;
+/// Events indexed in one step.
+const BATCH_MAX: usize = 256;
+/// How often the thread looks whether it missed anything.
+const LOOK_AFTER: Duration = Duration::from_secs(1);
+/// How long it rests where the index cannot be written.
+const REST: Duration = Duration::from_secs(10);
+
+/// Asks the index, and tells its thread what happens. Cheap to clone.
+#[derive(Clone)]
+pub struct Seeker {
+    index: Arc<Search>,
+    store: Arc<DiskStore>,
+    notes: SyncSender<Note>,
+    stopping: Arc<AtomicBool>,
+}
+
+/// What the thread is told.
+enum Note {
+    Stored(u64, VerifiedEvent),
+    Gone(Vec<EventId>),
+    Stop,
+}
+
+/// Opens the index in a node's folder and starts its thread.
+///
+/// # Errors
+/// Where neither can be had.
+pub fn begin(data: &Path, store: &Arc<DiskStore>) -> Result<Option<(Seeker, JoinHandle<()>)>> {
+    let index = Search::open(&data.join("search.sqlite"), store.last_position().0)
+        .context("cannot open the search index")?;
+    let (notes, told) = sync_channel(WAITING_MAX);
+    let seeker = Seeker {
+        index: Arc::new(index),
+        store: Arc::clone(store),
+        notes,
+        stopping: Arc::default(),
+    };
+    let keeper = seeker.clone();
+    let thread =
+        std::thread::Builder::new().name("search".into()).spawn(move || keeper.keep(&told))?;
+    Ok(Some((seeker, thread)))
+}
+
+impl Seeker {
+    /// An event was stored. Never waits.
+    pub fn hear(&self, event: &VerifiedEvent, position: u64) {
+        // Whatever finds no room is read from the store.
+        let _ = self.notes.try_send(Note::Stored(position, event.clone()));
+    }
+
+    /// The best `limit` events that the filter's search finds, that its other conditions meet, and
+    /// that whoever asks may see.
+    #[must_use]
+    pub fn query(&self, filter: &Filter, limit: usize, asker: &Asker<'_>) -> Page {
+        // The ranking alone takes long: never on a thread of sockets.
+        if !asker.may_go_on() {
+            return Page::default();
+        }
+        let conditions = Filter { search: None, ..filter.clone() };
+        let mut page = Page { events: Vec::new(), exhausted: true };
+        let mut gone = Vec::new();
+        let now = clock::now();
+        let done = self.index.find(filter, &mut |found| {
+            let Some(stored) = self.store.get(&found.id, now) else {
+                gone.push(found.id);
+                return true;
+            };
+            let event = str::from_utf8(&stored.json).ok().and_then(|json| Event::parse(json).ok());
+            if !event
+                .is_some_and(|event| conditions.matches(&event) && asker.viewer.may_see(&event))
+            {
+                return asker.may_go_on();
+            }
+            page.exhausted = page.events.len() < limit;
+            if page.exhausted {
+                page.events.push(Stored { json: stored.json, position: stored.position.0 });
+            }
+            page.exhausted
+        });
+        if let Err(fault) = done {
+            tracing::warn!(%fault, "a search was not answered in full");
+            page.exhausted = false;
+        }
+        if !gone.is_empty() {
+            let _ = self.notes.try_send(Note::Gone(gone));
+        }
+        page
+    }
+
+    /// Ends the thread, wherever it is.
+    pub fn stop(&self) {
+        self.stopping.store(true, Relaxed);
+        // A full queue wakes it as well.
+        let _ = self.notes.try_send(Note::Stop);
+    }
+
+    /// The thread's work. The store is read where something was missed, and not for each event: a
+    /// reading begins at the start of a segment.
+    fn keep(&self, told: &Receiver<Note>) {
+        let mut done = self.catch_up();
+        loop {
+            let wait = match done {
+                Ok(()) => LOOK_AFTER,
+                Err(fault) => {
+                    tracing::warn!(%fault, "the search index lags behind");
+                    REST
+                }
+            };
+            done = match told.recv_timeout(wait) {
+                _ if self.stopping.load(Relaxed) => return,
+                Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Timeout) => self.catch_up(),
+                Ok(note) => {
+                    let more = told.try_iter().take(BATCH_MAX);
+                    self.write_down(&std::iter::once(note).chain(more).collect::<Vec<_>>())
+                }
+            };
+        }
+    }
+
+    /// Indexes what was told, as far as it goes on where the index ends; if something lies between,
+    /// that is read from the store.
+    fn write_down(&self, notes: &[Note]) -> Result<(), Fault> {
+        let mut next = self.index.indexed()?.saturating_add(1);
+        let (mut entries, mut gone, mut missed) = (Vec::new(), Vec::new(), false);
+        for note in notes {
+            match note {
+                Note::Stored(position, event) if *position == next => {
+                    entries.push(Entry { position: *position, event });
+                    next = next.saturating_add(1);
+                }
+                Note::Stored(position, _) => missed |= *position > next,
+                Note::Gone(ids) => gone.extend(ids.iter().copied()),
+                Note::Stop => {}
+            }
+        }
+        if !entries.is_empty() {
+            self.index.add(&entries, next.saturating_sub(1))?;
+        }
+        if !gone.is_empty() {
+            self.index.forget(&gone)?;
+        }
+        if missed { self.catch_up() } else { Ok(()) }
+    }
+
+    /// Indexes what the store has beyond the index.
+    fn catch_up(&self) -> Result<(), Fault> {
+        let from = self.index.indexed()?.saturating_add(1);
+        let last = self.store.last_position().0;
+        if last < from {
+            return Ok(());
+        }
+        let mut batch = Vec::with_capacity(BATCH_MAX);
+        let mut done = Ok(());
+        self.store.scan(Position(from), &mut |Position(position), json| {
+            if let Ok(event) = Event::parse(json)
+                && KINDS.contains(&event.kind)
+            {
+                batch.push((position, event));
+            }
+            if batch.len() == BATCH_MAX {
+                done = self.add(&mut batch, position);
+            }
+            done.is_ok() && !self.stopping.load(Relaxed)
+        });
+        done?;
+        if self.stopping.load(Relaxed) {
+            return Ok(());
+        }
+        self.add(&mut batch, last)
+    }
+
+    fn add(&self, batch: &mut Vec<(u64, Event)>, last: u64) -> Result<(), Fault> {
+        let entries: Vec<_> =
+            batch.iter().map(|(position, event)| Entry { position: *position, event }).collect();
+        self.index.add(&entries, last)?;
+        batch.clear();
+        Ok(())
+    }
+}
