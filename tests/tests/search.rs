@@ -93,7 +93,7 @@ fn what_was_imported_is_found_and_search_can_be_switched_off() {
 
     let other = Folder::new();
     other.write("one.jsonl", &lines);
-    other.ayni(&["import", "one.jsonl"]);
+    assert!(other.ayni(&["import", "one.jsonl"]).contains("1 stored"));
     let node = other.start(&[]);
     runtime.block_on(async {
         let ana = client(&node.ws(), Keys::generate()).await;
