@@ -8,6 +8,7 @@ use crate::book::Book;
 use crate::config::{Config, Write};
 use crate::http::SUPPORTED_NIPS;
 use crate::management::Rulebook;
+use crate::search;
 
 /// The information document's contents, the limits aside.
 #[must_use]
@@ -32,11 +33,17 @@ pub fn information(
         self_key: Some(node),
         software: env!("CARGO_PKG_NAME").into(),
         version: env!("CARGO_PKG_VERSION").into(),
-        supported_nips: SUPPORTED_NIPS.to_vec(),
+        supported_nips: supported(config),
         restricted_writes: relay.write != Write::Open,
         min_pow_difficulty: relay.min_pow_difficulty,
         ..Information::default()
     }
+}
+
+/// What always works here, and what can be switched off.
+fn supported(config: &Config) -> Vec<u16> {
+    let search = search::is_offered(config).then_some(50);
+    SUPPORTED_NIPS.iter().copied().chain(search).collect()
 }
 
 fn community_name(book: &Book) -> Option<String> {

@@ -107,13 +107,13 @@ pub async fn start(options: Options) -> Result<Running> {
     let (inbox, commands) = mpsc::channel(config.limits.writer_queue);
     let (outbox, _) = broadcast::channel(OUTBOX);
     let (membership, acts) = membership_of(&config, &data, &node_keys, &book)?;
-    let search = if config.relay.search { search::begin(&data, &store)? } else { None };
+    let search = if search::is_offered(&config) { search::begin(&data, &store)? } else { None };
     let seeker = search.as_ref().map(|(seeker, _)| seeker.clone());
     let backend = Backend::new(Arc::clone(&store), inbox, Arc::new(membership), seeker.clone());
     let urls = [&config.node.public_urls[..], &[format!("ws://{address}")]].concat();
     let authorization = Authorization::new(&urls, used(&acts));
     let mut settings = settings(&config, urls);
-    settings.offer_search(seeker.is_some());
+    settings.search = seeker.is_some();
     let relay = Relay::new(Arc::new(backend.clone()), settings);
     let writer = Writer {
         desk: Desk { config: config.clone(), keys: node_keys.clone(), local_beacon },

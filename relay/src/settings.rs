@@ -7,9 +7,6 @@ use ayni_protocol::Limits;
 
 use crate::information::Information;
 
-/// The NIP of searching.
-const SEARCH: u16 = 50;
-
 /// When the NIP-42 challenge is sent.
 ///
 /// Some clients judge a relay by whether a challenge comes at once, others hold back every EOSE
@@ -42,18 +39,6 @@ pub struct Settings {
     /// Reverse proxies whose `X-Forwarded-For` is believed when connections are counted by
     /// address. Nobody else's is.
     pub trusted_proxies: Vec<IpAddr>,
-}
-
-impl Settings {
-    /// Says whether the backend searches, to clients (NIP-11) and to itself.
-    pub fn offer_search(&mut self, search: bool) {
-        self.search = search;
-        self.info.supported_nips.retain(|nip| *nip != SEARCH);
-        if search {
-            self.info.supported_nips.push(SEARCH);
-            self.info.supported_nips.sort_unstable();
-        }
-    }
 }
 
 impl Default for Settings {

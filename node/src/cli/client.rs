@@ -88,17 +88,44 @@ impl Client {
         if answer.status().is_success() { Ok(body) } else { bail!(problem(&body)) }
     }
 
+    /// Copies a view as it comes, however long it is.
+    ///
+    /// # Errors
+    /// As [`Client::get`], and where `out` cannot be written.
+    pub fn copy(&self, path: &str, accept: &str, out: &mut impl std::io::Write) -> Result<()> {
+        let url = format!("{}{path}", self.base);
+        let request = self.agent.get(&url).header("Accept", accept);
+        // A whole journal may take longer than an answer to a person.
+        let request = request.config().timeout_global(None).build();
+        let mut answer = request.call().with_context(|| self.unreachable())?;
+        if !answer.status().is_success() {
+            bail!(problem(&answer.body_mut().read_to_string()?));
+        }
+        match std::io::copy(&mut answer.body_mut().as_reader(), out) {
+            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+
     /// Publishes events, in order, and gives what the node said of each.
     ///
     /// # Errors
     /// Where no node answers.
     pub fn publish(&self, events: &[VerifiedEvent]) -> Result<Vec<Receipt>> {
         let body: Vec<_> = events.iter().map(VerifiedEvent::json).collect();
+        self.publish_lines(body.join("\n"))
+    }
+
+    /// Publishes what may be events, one a line, and gives what the node said of each.
+    ///
+    /// # Errors
+    /// As [`Client::publish`].
+    pub fn publish_lines(&self, lines: String) -> Result<Vec<Receipt>> {
         let mut answer = self
             .agent
             .post(&format!("{}/api/v1/events", self.base))
             .header("Content-Type", "application/jsonl")
-            .send(body.join("\n"))
+            .send(lines)
             .with_context(|| self.unreachable())?;
         let body = answer.body_mut().with_config().limit(1 << 30).read_to_string()?;
         if !answer.status().is_success() {

@@ -1,7 +1,8 @@
 //! The commands: what people type. `ayni --help` fits a screen.
 //!
 //! A command either runs the node, works on a stopped node's folder, or speaks to a running node
-//! over HTTP with events it signed itself. Exit codes: 0 done, 1 failed, 2 bad usage.
+//! over HTTP with events it signed itself. Exit codes: 0 done, 1 failed, 2 bad usage; `verify` and
+//! `import` have one more each.
 
 use std::path::PathBuf;
 
@@ -95,7 +96,10 @@ enum Command {
     /// Audit raw events offline: exit 0 certified, 1 provisional, 2 mismatch, 3 disputed
     #[command(after_help = "Example: ayni export | ayni verify -")]
     Verify(operate::Verify),
-    /// Read events, one JSON object a line, into a stopped node's folder
+    /// Read events, one JSON object a line, into the node, which may run or not
+    #[command(
+        after_help = "Example: strfry export | ayni import -\nExit code 3 where lines were refused."
+    )]
     Import(operate::Import),
     /// Write the node's events, one JSON object a line
     #[command(after_help = "Example: ayni export --filter '{\"kinds\":[4752]}' > orders.jsonl")]
@@ -149,7 +153,7 @@ pub fn run(cli: Cli) -> Result<u8> {
         Command::Tally(tally) => tally.run(common),
         Command::Raffle(raffle) => raffle.run(common),
         Command::Verify(verify) => return verify.run(common),
-        Command::Import(import) => import.run(common),
+        Command::Import(import) => return import.run(common),
         Command::Export(export) => export.run(common),
         Command::Peer(peer) => peer.run(common),
         Command::Relay(relay) => relay.run(common),

@@ -1,7 +1,7 @@
 //! `ayni run` and what an operator does besides: found, demonstrate, audit, move, keep copies.
 
 use std::fs;
-use std::io::{BufRead, BufReader, IsTerminal as _, Read, Write as _};
+use std::io::{BufRead, BufReader, IsTerminal as _, Read};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
@@ -15,10 +15,11 @@ use super::{Common, show};
 use crate::config::Config;
 use crate::console::{interrupted, welcome, welcome_to_relay};
 use crate::founding::{self, Plan};
+use crate::import::{self, Door};
 use crate::management::{self, Log};
 use crate::peers::Peers;
 use crate::running::{self, Options};
-use crate::{demo, import, keys, verify};
+use crate::{demo, keys, verify};
 
 #[derive(Args)]
 pub struct Run {
@@ -242,7 +243,7 @@ impl Verify {
 }
 
 /// Lines of a file, or of standard input for `-`.
-fn open(file: &Path) -> Result<Box<dyn BufRead>> {
+fn open(file: &Path) -> Result<Box<dyn BufRead + Send>> {
     if file == Path::new("-") {
         return Ok(Box::new(BufReader::new(std::io::stdin())));
     }
@@ -262,14 +263,32 @@ fn stopped_store(data: &Path, config: &Config) -> Result<DiskStore> {
     }
 }
 
+/// The store of the folder; nothing where a node runs on it, or another one is named.
+fn store_for_import(common: &Common, config: &Config) -> Result<Option<DiskStore>> {
+    if common.node.is_some() {
+        return Ok(None);
+    }
+    founding::prepare(&common.data)?;
+    match DiskStore::open_with(&common.data, &config.store_options()) {
+        Ok((store, _)) => Ok(Some(store)),
+        Err(Fault::Locked { .. }) => Ok(None),
+        Err(fault) => Err(fault).with_context(|| format!("cannot open {}", common.data.display())),
+    }
+}
+
 impl Import {
-    pub fn run(self, common: &Common) -> Result<()> {
+    /// Exit code 3 where lines were refused: everything else was taken all the same.
+    pub fn run(self, common: &Common) -> Result<u8> {
         let config = Config::load(common.config.as_deref())?;
-        founding::prepare(&common.data)?;
-        let store = stopped_store(&common.data, &config)?;
+        let length = fs::metadata(&self.file).ok().map(|file| file.len());
+        let lines = open(&self.file)?;
         let rulebook = management::fold(&Log::read(&common.data)?);
-        let imported = import::import(open(&self.file)?, &store, &config, &rulebook)?;
-        if common.json { show::json(&imported.to_json()) } else { show::line(imported) }
+        let imported = match store_for_import(common, &config)? {
+            Some(store) => import::import(lines, length, Door::Store(&store, &rulebook), &config)?,
+            None => import::import(lines, length, Door::Node(&common.client()?), &config)?,
+        };
+        if common.json { show::json(&imported.to_json()) } else { show::line(&imported) }?;
+        Ok(if imported.is_whole() { 0 } else { 3 })
     }
 }
 
@@ -283,8 +302,7 @@ impl Export {
         }
         let query = filter.map(|filter| format!("?filter={}", encoded(&filter.to_json())));
         let path = format!("/api/v1/export{}", query.unwrap_or_default());
-        let text = common.client()?.text(&path, "application/jsonl")?;
-        Ok(std::io::stdout().write_all(text.as_bytes())?)
+        common.client()?.copy(&path, "application/jsonl", &mut std::io::stdout().lock())
     }
 }
 

@@ -11,12 +11,16 @@ use ayni_protocol::{Event, Filter, Prefix, Rejection, VerifiedEvent};
 use ayni_relay::session::admission;
 use ayni_relay::{Accepted, Asker, Backend as _, Source, Viewer};
 use ayni_store::Store as _;
+use futures_util::stream::{self, StreamExt as _};
 use serde::{Deserialize, Serialize};
 
 use super::Shared;
 use super::answer::{self, Problem};
 use super::door::Caller;
 use crate::clock;
+
+/// Events of one request that are checked, and that wait for the writer, at the same time.
+const AT_ONCE: usize = 256;
 
 /// What became of one published event.
 #[derive(Serialize, utoipa::ToSchema)]
@@ -43,23 +47,25 @@ pub async fn publish(
         return Problem::bad_request("the body must be UTF-8: one event, or one event a line")
             .into_response();
     };
-    let mut receipts = Vec::new();
-    for line in text.lines().filter(|line| !line.trim().is_empty()) {
-        receipts.push(one(&shared, line, &source).await);
-    }
+    // Many are checked, and then many wait for the writer, at the same time and in their order.
+    let lines = text.lines().filter(|line| !line.trim().is_empty());
+    let lines: Vec<String> = lines.map(str::to_owned).collect();
+    let checked = stream::iter(lines).map(check).buffered(AT_ONCE);
+    let settled = checked.map(|checked| settle(&shared, checked, &source)).buffered(AT_ONCE);
+    let receipts: Vec<Receipt> = settled.collect().await;
     if receipts.is_empty() {
         return Problem::bad_request("the body holds no event").into_response();
     }
     answer::json(&request, &receipts)
 }
 
-async fn one(shared: &Shared, line: &str, source: &Source) -> Receipt {
-    let event = match Event::parse(line) {
+/// A line, its id if it has one, and whether it is believed.
+type Checked = (String, Result<VerifiedEvent, Rejection>);
+
+async fn check(line: String) -> Checked {
+    let event = match Event::parse(&line) {
         Ok(event) => event,
-        Err(error) => {
-            let message = Rejection::invalid(error.to_string()).to_string();
-            return Receipt { id: String::new(), accepted: false, message };
-        }
+        Err(error) => return (String::new(), Err(Rejection::invalid(error.to_string()))),
     };
     let id = event.id.to_string();
     let limits = &shared.config.limits;
@@ -70,9 +76,17 @@ async fn one(shared: &Shared, line: &str, source: &Source) -> Receipt {
     }
     let verified = tokio::task::spawn_blocking(move || event.verify()).await;
     let outcome = match verified {
-        Ok(Ok(verified)) => take(shared, verified, source).await,
+        Ok(Ok(verified)) => Ok(verified),
         Ok(Err(error)) => Err(Rejection::invalid(error.to_string())),
         Err(error) => Err(Rejection::new(Prefix::Error, error.to_string())),
+    };
+    (id, outcome)
+}
+
+async fn settle(shared: &Shared, (id, checked): Checked, source: &Source) -> Receipt {
+    let outcome = match checked {
+        Ok(verified) => take(shared, verified, source).await,
+        Err(rejection) => Err(rejection),
     };
     match outcome {
         Ok(accepted) => Receipt { id, accepted: true, message: accepted.message.to_string() },

@@ -16,3 +16,9 @@ mod on;
 pub use off::{Seeker, begin};
 #[cfg(feature = "search")]
 pub use on::{Seeker, begin};
+
+/// Whether a node of this configuration searches.
+#[must_use]
+pub const fn is_offered(config: &crate::config::Config) -> bool {
+    cfg!(feature = "search") && config.relay.search
+}

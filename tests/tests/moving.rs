@@ -1,0 +1,75 @@
+//! Moving house: a dump of another relay goes into a stopped node, and into one that runs, and comes
+//! out again as it went in.
+
+use std::process::Stdio;
+
+use ayni_protocol::{Draft, Keys, Kind};
+use ayni_tests::Folder;
+
+const EVENTS: u64 = 3_000;
+
+/// What `strfry export` prints: one event a line, of many authors and kinds.
+fn dump() -> Vec<String> {
+    let event = |number: u64| {
+        let author = u8::try_from(1 + number % 7).unwrap();
+        let kind = [1, 7, 1111, 30_023][usize::try_from(number % 4).unwrap()];
+        let draft = Draft::new(Kind(kind)).tag(["d", &number.to_string()]).tag(["t", "mudanza"]);
+        let keys = Keys::from_secret([author; 32]).unwrap();
+        draft.content(format!("número {number}\n\"é\"")).sign(
+            &keys,
+            1_700_000_000 + number,
+            [0; 32],
+        )
+    };
+    (0..EVENTS).map(|number| event(number).json().to_owned()).collect()
+}
+
+fn sorted(text: &str) -> Vec<&str> {
+    let mut lines: Vec<_> = text.lines().filter(|line| line.contains("mudanza")).collect();
+    lines.sort_unstable();
+    lines
+}
+
+#[test]
+fn a_dump_goes_in_and_comes_out_whether_the_node_runs_or_not() {
+    let dump = dump();
+    let mut expected: Vec<_> = dump.iter().map(String::as_str).collect();
+    expected.sort_unstable();
+
+    // Into a stopped node, with three lines that are none.
+    let stopped = Folder::new();
+    let forged = dump[5].replace("número 5", "número 6");
+    let text = format!("{}\n{forged}\nnot json\n{{\"id\":1}}\n", dump.join("\n"));
+    stopped.write("dump.jsonl", &text);
+    let output = stopped.output(&["import", "dump.jsonl", "--json"]);
+    assert_eq!(output.status.code(), Some(3), "{}", String::from_utf8_lossy(&output.stderr));
+    let said: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    // The forged one claims an id that is here already, which is all that is asked then.
+    assert_eq!((&said["stored"], &said["known"], &said["refused"]), {
+        (&EVENTS.into(), &1.into(), &2.into())
+    });
+    assert_eq!(said["reasons"][0]["line"], EVENTS + 2);
+    assert_eq!(sorted(&stopped.ayni(&["export"])), expected);
+
+    // Out of that one and into one that runs, through a pipe.
+    let running = Folder::new();
+    let node = running.start(&[]);
+    let mut export = stopped.command(&["export"]).stdout(Stdio::piped()).spawn().unwrap();
+    let import = running
+        .command(&["import", "-", "--json"])
+        .stdin(export.stdout.take().unwrap())
+        .output()
+        .unwrap();
+    assert!(export.wait().unwrap().success());
+    let said: serde_json::Value = serde_json::from_slice(&import.stdout).unwrap();
+    assert_eq!(said["stored"], EVENTS, "{said}");
+    assert_eq!(sorted(&running.ayni(&["export"])), expected, "through the node");
+    let some = running.ayni(&["export", "--filter", "{\"kinds\":[7],\"since\":1700002000}"]);
+    assert_eq!(some.lines().count(), 250);
+    // Again: nothing is stored twice.
+    running.write("dump.jsonl", &dump.join("\n"));
+    let said = running.json(&["import", "dump.jsonl"]);
+    assert_eq!((&said["known"], &said["stored"]), (&EVENTS.into(), &0.into()));
+    node.stop();
+    assert_eq!(sorted(&running.ayni(&["export"])), expected, "and without it");
+}
