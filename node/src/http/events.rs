@@ -50,7 +50,7 @@ pub async fn publish(
     // Many are checked, and then many wait for the writer, at the same time and in their order.
     let lines = text.lines().filter(|line| !line.trim().is_empty());
     let lines: Vec<String> = lines.map(str::to_owned).collect();
-    let checked = stream::iter(lines).map(check).buffered(AT_ONCE);
+    let checked = stream::iter(lines).map(|line| check(&shared, line)).buffered(AT_ONCE);
     let settled = checked.map(|checked| settle(&shared, checked, &source)).buffered(AT_ONCE);
     let receipts: Vec<Receipt> = settled.collect().await;
     if receipts.is_empty() {
@@ -62,7 +62,7 @@ pub async fn publish(
 /// A line, its id if it has one, and whether it is believed.
 type Checked = (String, Result<VerifiedEvent, Rejection>);
 
-async fn check(line: String) -> Checked {
+async fn check(shared: &Shared, line: String) -> Checked {
     let event = match Event::parse(&line) {
         Ok(event) => event,
         Err(error) => return (String::new(), Err(Rejection::invalid(error.to_string()))),
@@ -72,7 +72,7 @@ async fn check(line: String) -> Checked {
     // Nobody has authenticated here, so what only its author may publish is refused (NIP-70).
     let stranger = Viewer::default();
     if let Err(rejection) = admission::check(&event, &stranger, limits, clock::now()) {
-        return Receipt { id, accepted: false, message: rejection.to_string() };
+        return (id, Err(rejection));
     }
     let verified = tokio::task::spawn_blocking(move || event.verify()).await;
     let outcome = match verified {
