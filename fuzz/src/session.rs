@@ -31,7 +31,8 @@ static LIMITS: LazyLock<Limits> = LazyLock::new(|| Limits {
     auth_attempts: 3,
     auth_keys: 1,
     outbound_bytes: 16_384,
-    messages_per_minute: 40,
+    inbound_bytes_per_sec: 2_048,
+    inbound_burst_bytes: 8_192,
     reconciliations: 2,
     ..Limits::default()
 });
@@ -199,6 +200,7 @@ impl World {
         }
         // Reading may have ended the conversation's patience, but never a sender's turn.
         let now = self.now();
+        self.session.spend(text.len(), self.clock_ms);
         self.session.receive(text, now, self.clock_ms);
     }
 
@@ -406,6 +408,7 @@ impl World {
             let mut all = self
                 .stored
                 .iter()
+                .map(|live| &live.event)
                 .filter(|event| event.kind != kind::GIFT_WRAP && event.expiration().is_none());
             all.all(|event| open.seen.contains(&event.id.to_string()))
         };
