@@ -7,6 +7,7 @@
 
 pub mod filter;
 pub mod negentropy;
+pub mod nip98;
 pub mod recovery;
 pub mod session;
 pub mod verify;
