@@ -222,6 +222,32 @@ fn who_vanishes_takes_everything_up_to_then_along() {
 }
 
 #[test]
+fn a_deletion_that_is_lifted_brings_nothing_back() {
+    // Both are newer than the request, which takes only their deletions along.
+    let (note, profile) = (event(1, 1, 50, ""), event(1, 0, 50, ""));
+    let deletion = event(1, 5, 20, &format!("e={},e={}", note.id, profile.id));
+    let vanish = event(1, 62, 30, "relay=ALL_RELAYS");
+    let older = event(1, 0, 40, "");
+    let again =
+        [older.clone(), note.clone(), note.clone(), profile.clone(), profile.clone(), older];
+    let before = [note, profile, deletion, vanish];
+    check(
+        &[&before[..], &again].concat(),
+        &expect![
+            "stored 1, stored 2, stored 3, stored 4, stored 5, stored 6, duplicate, stored 7, duplicate, superseded"
+        ],
+    );
+    on_every_store(|store| {
+        store.append(&before[..2], NOW).unwrap();
+        let rest = [&before[2..], &again].concat();
+        expect![
+            "stored 3, stored 4, stored 5, stored 6, duplicate, stored 7, duplicate, superseded"
+        ]
+        .assert_eq(&told(&store.append(&rest, NOW).unwrap()));
+    });
+}
+
+#[test]
 fn a_request_to_vanish_is_for_ever_and_for_whom_it_names() {
     let everywhere = event(1, 62, 20, "relay=ALL_RELAYS");
     let elsewhere = event(2, 62, 20, "relay=wss://other.example");

@@ -74,11 +74,10 @@ impl Tombstones {
                     .is_some_and(|address| self.cover_address(&address, event.created_at)))
     }
 
-    /// Whether a version, known by its id and time only, is gone by an act of the author of its
-    /// address.
-    pub fn cover_version(&self, address: &Address, time: Timestamp, id: EventId) -> bool {
-        let deleted = rules::is_deletable(address.kind)
-            && (self.ids.contains_key(&(address.author, id)) || self.cover_address(address, time));
+    /// Whether a version, known by its time only, is gone because the author of its address deleted
+    /// all up to some time, or vanished.
+    pub fn cover_version(&self, address: &Address, time: Timestamp) -> bool {
+        let deleted = rules::is_deletable(address.kind) && self.cover_address(address, time);
         deleted || rules::is_vanishable(address.kind) && self.is_barred(&address.author, time)
     }
 
