@@ -10,8 +10,7 @@ use ayni_protocol::{EventId, Filter, Kind, Timestamp, kind};
 /// Everything the economy is computed from (protocol section 1), and causes.
 #[must_use]
 pub fn economy() -> Filter {
-    let kinds = (0..=u16::MAX).map(Kind).filter(|kind| kind.is_economy());
-    let kinds: BTreeSet<_> = kinds.chain([kind::CAUSE]).collect();
+    let kinds: BTreeSet<_> = Kind::economy().chain([kind::CAUSE]).collect();
     Filter { kinds: Some(kinds), ..Filter::default() }
 }
 

@@ -1,5 +1,7 @@
 //! Kinds of events: NIP-01's classes, and the numbers this protocol gives meaning to.
 
+use std::ops::RangeInclusive;
+
 use crate::Event;
 
 /// The `kind` of an event, 0 to 65535 (NIP-01).
@@ -20,6 +22,9 @@ pub enum Class {
     /// The newest by author, kind and `d` tag is kept.
     Addressable,
 }
+
+/// The kinds of the economy: acts, and what is replaced at its address.
+const ECONOMY: [RangeInclusive<u16>; 2] = [4710..=4759, 37_470..=37_472];
 
 impl Kind {
     /// The class that NIP-01 gives this kind.
@@ -44,8 +49,13 @@ impl Kind {
     /// Whether this kind belongs to the economy (protocol section 1): such events are never
     /// deleted, never expire and must carry a community.
     #[must_use]
-    pub const fn is_economy(self) -> bool {
-        matches!(self.0, 4710..=4759 | 37_470..=37_472)
+    pub fn is_economy(self) -> bool {
+        ECONOMY.iter().any(|kinds| kinds.contains(&self.0))
+    }
+
+    /// Every kind that belongs to the economy, in order.
+    pub fn economy() -> impl Iterator<Item = Self> {
+        ECONOMY.into_iter().flatten().map(Self)
     }
 }
 

@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, Rw
 use ayni_protocol::{Event, EventId, Filter, PublicKey, Timestamp, VerifiedEvent, relay_url};
 
 use crate::disk::{Disk, RealDisk};
-use crate::frame::{self, narrow};
+use crate::frame::{self, long, narrow};
 use crate::index::Index;
 use crate::index::scan::{Question, Slice};
 use crate::index::slots::Slot;
@@ -462,10 +462,6 @@ fn lock(path: &Path) -> Result<File, Fault> {
         Err(TryLockError::WouldBlock) => Err(Fault::Locked { path: path.to_owned() }),
         Err(TryLockError::Error(error)) => Err(Fault::of(path, "lock", error)),
     }
-}
-
-fn long(length: usize) -> u64 {
-    u64::try_from(length).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

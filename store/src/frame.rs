@@ -237,6 +237,11 @@ pub fn narrow(number: usize) -> u32 {
     u32::try_from(number).unwrap_or(u32::MAX)
 }
 
+/// A length, as files count.
+pub fn long(length: usize) -> u64 {
+    u64::try_from(length).unwrap_or(u64::MAX)
+}
+
 pub(crate) fn bytes_at<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
     let slice = bytes.get(at..).and_then(|rest| rest.first_chunk::<N>());
     slice.copied().unwrap_or([0; N])

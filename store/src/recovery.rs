@@ -22,7 +22,7 @@ use ayni_protocol::VerifiedEvent;
 use bytes::Bytes;
 
 use crate::disk::{Disk, SegmentFile};
-use crate::frame::{self, Broken, Frame, narrow};
+use crate::frame::{self, Broken, Frame, long, narrow};
 use crate::index::Segments;
 use crate::index::build::Arrivals;
 use crate::journal::{HEAD, Head, Journal, NoHead};
@@ -31,6 +31,9 @@ use crate::{Fault, Position};
 
 /// Bytes read at once.
 const READ_BYTES: usize = 1 << 20;
+
+/// Bytes of all segments up to which one thread reads them.
+const ALONE_BYTES: u64 = if cfg!(test) { 10_000 } else { 1 << 20 };
 
 /// What was found when a store was opened.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -247,7 +250,10 @@ impl Opening {
                 read.lock().unwrap_or_else(PoisonError::into_inner).push((at, part));
             }
         };
-        let threads = thread::available_parallelism().map_or(1, NonZero::get).min(numbers.len());
+        // A thread costs as much as reading some hundred KiB.
+        let bytes = self.segment_bytes.saturating_mul(long(numbers.len()));
+        let processors = || thread::available_parallelism().map_or(1, NonZero::get);
+        let threads = if bytes < ALONE_BYTES { 1 } else { processors().min(numbers.len()) };
         thread::scope(|scope| {
             (1..threads).for_each(|_| drop(scope.spawn(work)));
             work();
@@ -487,8 +493,4 @@ fn read_all(file: &dyn SegmentFile, from: u64) -> io::Result<Vec<u8>> {
     let read = file.read(from, &mut bytes)?;
     bytes.truncate(read);
     Ok(bytes)
-}
-
-fn long(length: usize) -> u64 {
-    u64::try_from(length).unwrap_or(u64::MAX)
 }

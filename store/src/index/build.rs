@@ -193,9 +193,9 @@ impl Index {
         origins: &[Origin],
         order: &[SlotId],
     ) -> Vec<Vec<Pair>> {
-        let threads = thread::available_parallelism().map_or(1, NonZero::get).min(SHARDS);
         // A thread costs as much as some hundred events.
-        let threads = if order.len() < ALONE { 1 } else { threads };
+        let processors = || thread::available_parallelism().map_or(1, NonZero::get);
+        let threads = if order.len() < ALONE { 1 } else { processors().min(SHARDS) };
         let author_keys: Vec<_> =
             self.authors.iter().map(|author| self.key.author(author)).collect();
         let part = order.len().div_ceil(threads).max(1);
