@@ -76,15 +76,25 @@ struct Hearers {
 
 impl Audience for Hearers {
     fn hear(&self, event: &VerifiedEvent, position: Option<u64>) -> usize {
-        let heard = self.relay.publish(event, position);
-        if let (Some(seeker), Some(position)) = (&self.seeker, position) {
+        self.relay.publish(event, position)
+    }
+
+    fn hear_ahead(&self, event: &VerifiedEvent, position: u64) {
+        self.relay.publish_ahead(event, position);
+    }
+
+    fn catch_up(&self) {
+        self.relay.catch_up();
+    }
+
+    fn keep(&self, event: &VerifiedEvent, position: u64) {
+        if let Some(seeker) = &self.seeker {
             seeker.hear(event, position);
         }
         if event.kind.is_economy() {
             // Nobody listening is not an error: there may be no peers.
             let _ = self.outbox.send(event.id);
         }
-        heard
     }
 }
 

@@ -1,7 +1,9 @@
 //! The one writer: everything that changes the node goes through its inbox.
 //!
 //! It takes all that waits, judges each event against the book, adds what the witness has to say,
-//! and makes the lot durable with one sync; only then does anybody hear of it. While a batch that
+//! and makes the lot durable with one sync; only then is anything answered, and only then does
+//! anybody hear of the economy. Notes go out to subscribers once they are written: they speak for
+//! themselves, and the sync takes longer than all the rest of their way. While a batch that
 //! changes the book is under way the book is locked, so nobody ever reads a state that a power cut
 //! could take back. Most batches of a busy relay are notes, which the book does not know of: for
 //! those it is only looked at, and readers go on.
@@ -61,6 +63,15 @@ impl Command {
 pub trait Audience: Send + 'static {
     /// An event was stored, or is ephemeral and has no position. Tells how many heard it.
     fn hear(&self, event: &VerifiedEvent, position: Option<u64>) -> usize;
+
+    /// An event will be stored in a moment; queries do not find it yet.
+    fn hear_ahead(&self, event: &VerifiedEvent, position: u64);
+
+    /// Queries find all that was heard ahead.
+    fn catch_up(&self);
+
+    /// An event is stored, and was heard.
+    fn keep(&self, event: &VerifiedEvent, position: u64);
 }
 
 /// What the writer owns.
@@ -97,6 +108,12 @@ pub fn fold(store: &DiskStore, known: Known) -> Book {
     let mut book = Book::new(known);
     store.replay(Book::reads, |event| book.apply(event));
     book
+}
+
+/// Whether subscribers hear of an event before it is durable. What changes the books does not: a
+/// payment that somebody saw stands.
+fn goes_ahead(event: &VerifiedEvent) -> bool {
+    !event.kind.is_economy()
 }
 
 fn refused(sentence: &'static str) -> Result<Accepted, Rejection> {
@@ -225,8 +242,18 @@ impl<A: Audience> Writer<A> {
             return Ok(Durable::Stored);
         }
         let events: Vec<_> = batch.iter().map(|written| written.event.clone()).collect();
-        match self.store.append(&events, now) {
+        let mut ahead = |outcomes: &[Outcome]| {
+            for (event, outcome) in events.iter().zip(outcomes) {
+                if let Outcome::Stored(Position(position)) = outcome
+                    && goes_ahead(event)
+                {
+                    self.audience.hear_ahead(event, *position);
+                }
+            }
+        };
+        match self.store.append_ahead(&events, now, &mut ahead) {
             Ok(outcomes) => {
+                self.audience.catch_up();
                 for (written, outcome) in batch.into_iter().zip(outcomes) {
                     self.tell(written, outcome);
                 }
@@ -244,25 +271,28 @@ impl<A: Audience> Writer<A> {
     }
 
     fn tell(&self, written: Written, outcome: Outcome) {
-        let (position, mut verdict) = match outcome {
-            Outcome::Stored(Position(position)) if self.store.heeds(&written.event) => {
-                (Some(position), Ok(Accepted::info(VANISHED)))
+        let Written { event, answer } = written;
+        let verdict = match outcome {
+            Outcome::Stored(Position(position)) => {
+                if !goes_ahead(&event) {
+                    self.audience.hear(&event, Some(position));
+                }
+                self.audience.keep(&event, position);
+                Ok(if self.store.heeds(&event) {
+                    Accepted::info(VANISHED)
+                } else {
+                    Accepted::stored()
+                })
             }
-            Outcome::Stored(Position(position)) => (Some(position), Ok(Accepted::stored())),
-            Outcome::Ephemeral => (None, Ok(Accepted::stored())),
-            Outcome::Duplicate => (None, Ok(Accepted::duplicate())),
-            Outcome::Superseded => (None, refused("a newer version of this event is stored here")),
-            Outcome::Deleted => (None, refused("its author deleted this event")),
-            Outcome::Vanished => (None, Err(Rejection::new(Prefix::Blocked, BARRED))),
-            Outcome::Expired => (None, refused("this event has expired")),
+            Outcome::Ephemeral if self.audience.hear(&event, None) == 0 => Err(Accepted::unheard()),
+            Outcome::Ephemeral => Ok(Accepted::stored()),
+            Outcome::Duplicate => Ok(Accepted::duplicate()),
+            Outcome::Superseded => refused("a newer version of this event is stored here"),
+            Outcome::Deleted => refused("its author deleted this event"),
+            Outcome::Vanished => Err(Rejection::new(Prefix::Blocked, BARRED)),
+            Outcome::Expired => refused("this event has expired"),
         };
-        if matches!(outcome, Outcome::Stored(_) | Outcome::Ephemeral) {
-            let heard = self.audience.hear(&written.event, position);
-            if heard == 0 && outcome == Outcome::Ephemeral {
-                verdict = Err(Accepted::unheard());
-            }
-        }
-        if let Some(answer) = written.answer {
+        if let Some(answer) = answer {
             let _ = answer.send(verdict);
         }
     }

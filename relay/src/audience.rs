@@ -2,7 +2,12 @@
 //!
 //! Handing an event out costs one look-up under a short lock and one push for each subscription
 //! that wants it; nothing is awaited, so no reader can hold the publisher up.
+//!
+//! An event may be handed out ahead of the store's sync, which takes longer than all the rest. Until
+//! queries find it, it is kept here as well, for whoever subscribes meanwhile: their query would
+//! miss it, and it has passed the others already. Positions tell whether a query had it after all.
 
+use std::cell::LazyCell;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -20,6 +25,8 @@ struct Inner {
     index: Index<Target>,
     /// Where each subscription is filed, by connection and key.
     numbers: BTreeMap<(u64, u64), u32>,
+    /// What was handed out and is not found by queries yet.
+    ahead: Vec<(VerifiedEvent, Arc<Live>)>,
 }
 
 /// All live subscriptions.
@@ -35,6 +42,12 @@ impl Audience {
         }
         let number = inner.index.insert((Arc::clone(line), key), Arc::clone(filters));
         inner.numbers.insert((line.number, key), number);
+        for (event, live) in &inner.ahead {
+            let wanted = filters.iter().any(|filter| filter.matches(event));
+            if wanted && (!event.kind.is_private() || line.may_see(event)) {
+                line.deliver(key, live);
+            }
+        }
     }
 
     /// Takes one subscription out, if it is filed.
@@ -57,21 +70,27 @@ impl Audience {
     }
 
     /// Brings an event to everyone who wants it and may see it, and tells how many subscriptions
-    /// that were.
-    pub fn publish(&self, event: &VerifiedEvent, position: Option<u64>) -> usize {
-        let mut targets: Vec<Target> =
-            self.lock().index.matches(event).into_iter().cloned().collect();
+    /// that were. `ahead` says that queries do not find it before [`Self::catch_up`].
+    pub fn publish(&self, event: &VerifiedEvent, position: Option<u64>, ahead: bool) -> usize {
+        let mut inner = self.lock();
+        let mut targets: Vec<Target> = inner.index.matches(event).into_iter().cloned().collect();
+        let live = LazyCell::new(|| Arc::new(Live::new(event, position)));
+        if ahead {
+            inner.ahead.push((event.clone(), Arc::clone(&live)));
+        }
+        drop(inner);
         if event.kind.is_private() {
             targets.retain(|(line, _)| line.may_see(event));
         }
-        if targets.is_empty() {
-            return 0;
-        }
-        let live = Arc::new(Live::new(event, position));
         for (line, key) in &targets {
             line.deliver(*key, &live);
         }
         targets.len()
+    }
+
+    /// Queries find all that was handed out until now.
+    pub fn catch_up(&self) {
+        self.lock().ahead.clear();
     }
 
     /// How many subscriptions are filed.

@@ -66,14 +66,29 @@ impl<B: Backend> Relay<B> {
 
     /// Hands an event to every live subscription that wants it and tells how many those are.
     ///
-    /// To be called after the event is stored, in the order of positions, for every event stored
-    /// while the relay serves; and for ephemeral events, with no position. Never waits for a
+    /// To be called after the event is stored, for every event stored while the relay serves; and for ephemeral events, with no position. Never waits for a
     /// reader. AUTH events are not handed out (NIP-42).
     pub fn publish(&self, event: &VerifiedEvent, position: Option<u64>) -> usize {
+        self.hand_out(event, position, false)
+    }
+
+    /// Like [`Self::publish`], but for an event that is about to be stored at this position: queries
+    /// need not find it before [`Self::catch_up`] is called, and whoever subscribes until then is
+    /// told of it as well. In the order of positions only among its likes.
+    pub fn publish_ahead(&self, event: &VerifiedEvent, position: u64) -> usize {
+        self.hand_out(event, Some(position), true)
+    }
+
+    /// Queries find all that [`Self::publish_ahead`] was called with.
+    pub fn catch_up(&self) {
+        self.0.audience.catch_up();
+    }
+
+    fn hand_out(&self, event: &VerifiedEvent, position: Option<u64>, ahead: bool) -> usize {
         if event.kind == kind::AUTH {
             return 0;
         }
-        let told = self.0.audience.publish(event, position);
+        let told = self.0.audience.publish(event, position, ahead);
         crate::statistics::add(&self.0.counters.delivered, told);
         told
     }

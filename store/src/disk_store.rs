@@ -168,6 +168,43 @@ impl DiskStore {
         Ok((store, recovery))
     }
 
+    /// As [`Store::append`]; but `ahead` is told the outcomes when the batch is written and not yet
+    /// synced: soon it will be durable and queries will find it, unless the power fails or the disk.
+    ///
+    /// # Errors
+    /// As [`Store::append`]; `ahead` may have been called then.
+    pub fn append_ahead(
+        &self,
+        batch: &[VerifiedEvent],
+        now: Timestamp,
+        ahead: &mut dyn FnMut(&[Outcome]),
+    ) -> Result<Vec<Outcome>, Fault> {
+        let mut writer = self.write()?;
+        let mut next = writer.next.0;
+        let mut accepted = Vec::new();
+        let index = self.read();
+        let mut intake = Intake::new(&index, now, &self.own);
+        let mut outcomes = Vec::with_capacity(batch.len());
+        for event in batch {
+            outcomes.push(intake.refuse(event).unwrap_or_else(|| {
+                accepted.push(event);
+                next += 1;
+                Outcome::Stored(Position(next - 1))
+            }));
+        }
+        drop(index);
+        if accepted.is_empty() {
+            ahead(&outcomes);
+            return Ok(outcomes);
+        }
+        let placed = writer.append(&accepted, &self.own, &mut || ahead(&outcomes))?;
+        self.show(placed, writer.next);
+        for vanish in accepted.iter().filter(|event| rules::vanishes(event, &self.own)) {
+            while self.change().sweep(&vanish.pubkey, vanish.created_at, SWEEP) {}
+        }
+        Ok(outcomes)
+    }
+
     /// The small state beside the journal; nothing where the store keeps no snapshots.
     #[must_use]
     pub const fn state(&self) -> Option<&State> {
@@ -294,6 +331,7 @@ impl Writer {
         &mut self,
         accepted: &[&VerifiedEvent],
         own: &BTreeSet<String>,
+        written: &mut dyn FnMut(),
     ) -> Result<Placed, Fault> {
         let mut frames = Vec::new();
         let key = self.journal.key();
@@ -301,18 +339,23 @@ impl Writer {
             let vanishes = rules::vanishes(event, own);
             frame::write(event, Position(position), &key, vanishes, &mut frames);
         }
-        self.append_frames(&frames, accepted.len())
+        self.append_frames(&frames, accepted.len(), written)
     }
 
     /// Writes that events are taken out.
     fn remove(&mut self, ids: &[EventId]) -> Result<Placed, Fault> {
         let mut frame = Vec::new();
         frame::write_removal(ids, self.next, &mut frame);
-        self.append_frames(&frame, 1)
+        self.append_frames(&frame, 1, &mut || {})
     }
 
-    fn append_frames(&mut self, frames: &[u8], count: usize) -> Result<Placed, Fault> {
-        let placed = self.journal.append(frames, self.next)?;
+    fn append_frames(
+        &mut self,
+        frames: &[u8],
+        count: usize,
+        written: &mut dyn FnMut(),
+    ) -> Result<Placed, Fault> {
+        let placed = self.journal.append(frames, self.next, written)?;
         self.next.0 += long(count);
         self.changed = true;
         Ok(placed)
@@ -321,29 +364,7 @@ impl Writer {
 
 impl Store for DiskStore {
     fn append(&self, batch: &[VerifiedEvent], now: Timestamp) -> Result<Vec<Outcome>, Fault> {
-        let mut writer = self.write()?;
-        let mut next = writer.next.0;
-        let mut accepted = Vec::new();
-        let index = self.read();
-        let mut intake = Intake::new(&index, now, &self.own);
-        let mut outcomes = Vec::with_capacity(batch.len());
-        for event in batch {
-            outcomes.push(intake.refuse(event).unwrap_or_else(|| {
-                accepted.push(event);
-                next += 1;
-                Outcome::Stored(Position(next - 1))
-            }));
-        }
-        drop(index);
-        if accepted.is_empty() {
-            return Ok(outcomes);
-        }
-        let placed = writer.append(&accepted, &self.own)?;
-        self.show(placed, writer.next);
-        for vanish in accepted.iter().filter(|event| rules::vanishes(event, &self.own)) {
-            while self.change().sweep(&vanish.pubkey, vanish.created_at, SWEEP) {}
-        }
-        Ok(outcomes)
+        self.append_ahead(batch, now, &mut |_| {})
     }
 
     fn remove(&self, ids: &[EventId]) -> Result<usize, Fault> {

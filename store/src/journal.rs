@@ -131,11 +131,17 @@ impl Journal {
         self.number
     }
 
-    /// Writes frames and makes them durable. `first` is the place of the first.
+    /// Writes frames and makes them durable. `first` is the place of the first; `written` is called
+    /// between the two.
     ///
     /// On [`Fault::Full`] and other faults of writing nothing of them is left; a fault of syncing
     /// leaves the journal poisoned.
-    pub fn append(&mut self, frames: &[u8], first: Position) -> Result<Placed, Fault> {
+    pub fn append(
+        &mut self,
+        frames: &[u8],
+        first: Position,
+        written: &mut dyn FnMut(),
+    ) -> Result<Placed, Fault> {
         self.usable()?;
         let length = u64::try_from(frames.len()).unwrap_or(u64::MAX);
         if self.active.len().saturating_add(length) > self.segment_bytes && !self.is_fresh() {
@@ -155,6 +161,7 @@ impl Journal {
                 Err(_) => self.or_poison(Err(error)).map_err(Fault::fatal(&path, "append to")),
             };
         }
+        written();
         let synced = self.active.sync();
         self.or_poison(synced).map_err(Fault::fatal(&path, "make durable"))?;
         let view = self.view().map_err(Fault::fatal(&path, "map"))?;

@@ -1,14 +1,19 @@
 //! From a publisher to its subscribers: how long an event is on its way, and whether any is lost.
+//! Beside it stands what the machine needs to write the same bytes to as many sockets and have them
+//! read by the same subscribers; of the largest round not, because both ends would be in this
+//! process, which may not open so many files.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
+use ayni_protocol::VerifiedEvent;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
+use super::plain::Plain;
 use super::wire::{self, Frames, Talk};
 use super::{Bench, Corpus, Report};
 
@@ -17,18 +22,35 @@ const EVENTS: usize = 50;
 const PAUSE: Duration = Duration::from_millis(100);
 /// How long the last of them may be on its way.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// Sockets up to which the machine's own pace is measured.
+const BY_HAND_MAX: usize = 1_000;
 /// Connections opened at a time, so that a listener's backlog is enough.
 const OPENING: usize = 64;
 
 /// Measures live delivery to 1, to 1,000 and to many subscribers.
 pub fn measure(bench: &Bench, report: &mut Report<'_>) -> Result<()> {
     for (round, subscribers) in (20..).zip([1, 1_000, bench.subscribers]) {
-        let delays = deliver(bench, round, subscribers)?;
-        let [half, most, last] = [50, 99, 100].map(|percent| percentile(&delays, percent));
-        let remark = format!("99 % within {:.2} ms, all within {:.2} ms", ms(most), ms(last));
-        report.row(&format!("live, {subscribers} subscribers: median"), ms(half), "ms", remark);
+        let notes = notes(round)?;
+        if subscribers <= BY_HAND_MAX {
+            let plain = by_hand(&notes, subscribers)?;
+            row(report, &format!("machine: the same bytes to {subscribers} sockets"), &plain);
+        }
+        let delays = by_relay(bench, &notes, subscribers)?;
+        row(report, &format!("live, {subscribers} subscribers: median"), &delays);
     }
     Ok(())
+}
+
+fn row(report: &mut Report<'_>, name: &str, delays: &[Duration]) {
+    let [half, most, last] = [50, 99, 100].map(|percent| percentile(delays, percent));
+    let remark = format!("99 % within {:.2} ms, all within {:.2} ms", ms(most), ms(last));
+    report.row(name, ms(half), "ms", remark);
+}
+
+/// What is published in a round.
+fn notes(round: u64) -> Result<Vec<VerifiedEvent>> {
+    let events = Corpus::new(round).events(0, u64::try_from(EVENTS * 3)?);
+    Ok(events.into_iter().filter(|event| event.kind.0 == 1).take(EVENTS).collect())
 }
 
 fn ms(delay: Duration) -> f64 {
@@ -43,25 +65,52 @@ fn percentile(sorted: &[Duration], percent: usize) -> Duration {
 /// When each event was sent.
 type Sent = Arc<Mutex<Vec<Instant>>>;
 
-/// Publishes to so many subscribers, and one that does not read; gives every delay, sorted.
-fn deliver(bench: &Bench, round: u64, subscribers: usize) -> Result<Vec<Duration>> {
+/// A relay publishes to so many subscribers, and one that does not read.
+fn by_relay(bench: &Bench, notes: &[VerifiedEvent], subscribers: usize) -> Result<Vec<Duration>> {
     let subject = bench.subject()?;
-    let events = Corpus::new(round).events(0, u64::try_from(EVENTS * 3)?);
-    let notes: Vec<_> = events.into_iter().filter(|event| event.kind.0 == 1).take(EVENTS).collect();
-    let sent = Sent::default();
     let mut talk = Talk::open(&subject.url)?;
     let mut deaf = Talk::open(&subject.url)?;
     let mut frame = Vec::new();
     wire::text(r#"["REQ","deaf",{"limit":0}]"#, &mut frame);
     deaf.send(&frame)?;
-    let runtime = tokio::runtime::Runtime::new()?;
-    let hearing = runtime.block_on(subscribe(&subject.url, subscribers, notes.len(), &sent))?;
-    for event in &notes {
-        std::thread::sleep(PAUSE);
+    deliver(&subject.url, subscribers, notes, |event| {
         let mut frame = Vec::new();
         wire::text(&format!("[\"EVENT\",{}]", event.json()), &mut frame);
+        talk.send(&frame)
+    })
+}
+
+/// Nothing but writing, to as many sockets.
+fn by_hand(notes: &[VerifiedEvent], subscribers: usize) -> Result<Vec<Duration>> {
+    let mut plain = Plain::listen()?;
+    let url = plain.url()?;
+    let accepting = std::thread::spawn(move || plain.welcome(subscribers).map(|()| plain));
+    let mut accepting = Some(accepting);
+    let mut open: Option<Plain> = None;
+    deliver(&url, subscribers, notes, |event| {
+        if let Some(accepting) = accepting.take() {
+            let accepted = accepting.join().map_err(|_| anyhow!("the plain listener panicked"))?;
+            open = Some(accepted?);
+        }
+        let plain = open.as_mut().context("nobody listens")?;
+        plain.publish(&format!("[\"EVENT\",\"live\",{}]", event.json()))
+    })
+}
+
+/// Publishes to so many subscribers; gives every delay, sorted.
+fn deliver(
+    url: &str,
+    subscribers: usize,
+    notes: &[VerifiedEvent],
+    mut publish: impl FnMut(&VerifiedEvent) -> Result<()>,
+) -> Result<Vec<Duration>> {
+    let sent = Sent::default();
+    let runtime = tokio::runtime::Runtime::new()?;
+    let hearing = runtime.block_on(subscribe(url, subscribers, notes.len(), &sent))?;
+    for event in notes {
+        std::thread::sleep(PAUSE);
         sent.lock().unwrap_or_else(PoisonError::into_inner).push(Instant::now());
-        talk.send(&frame)?;
+        publish(event)?;
     }
     let heard = async { tokio::time::timeout(PATIENCE, hearing.join_all()).await };
     let heard = runtime.block_on(heard).context("some subscriber did not hear every event")?;

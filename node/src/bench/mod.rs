@@ -14,6 +14,7 @@ mod idle;
 mod ingest;
 mod live;
 mod machine;
+mod plain;
 mod queries;
 mod report;
 mod subject;

@@ -16,21 +16,31 @@ const READ_BYTES: usize = 1 << 17;
 
 /// Appends one masked text frame (RFC 6455, 5.2).
 pub fn text(payload: &str, out: &mut Vec<u8>) {
+    begin(payload.len(), 0x80, out);
+    out.extend_from_slice(&MASK);
+    out.extend(payload.bytes().zip(MASK.into_iter().cycle()).map(|(byte, mask)| byte ^ mask));
+}
+
+/// Appends one text frame as servers send it, without a mask.
+pub fn plain_text(payload: &str, out: &mut Vec<u8>) {
+    begin(payload.len(), 0, out);
+    out.extend_from_slice(payload.as_bytes());
+}
+
+/// The head of a text frame, up to its length. `masked` is the bit that says whether a mask follows.
+fn begin(length: usize, masked: u8, out: &mut Vec<u8>) {
     out.push(0x81);
-    let length = payload.len();
     match (u8::try_from(length), u16::try_from(length)) {
-        (Ok(short), _) if short < 126 => out.push(0x80 | short),
+        (Ok(short), _) if short < 126 => out.push(masked | short),
         (_, Ok(middle)) => {
-            out.push(0x80 | 126);
+            out.push(masked | 126);
             out.extend_from_slice(&middle.to_be_bytes());
         }
         _ => {
-            out.push(0x80 | 127);
+            out.push(masked | 127);
             out.extend_from_slice(&u64::try_from(length).unwrap_or(u64::MAX).to_be_bytes());
         }
     }
-    out.extend_from_slice(&MASK);
-    out.extend(payload.bytes().zip(MASK.into_iter().cycle()).map(|(byte, mask)| byte ^ mask));
 }
 
 /// Frames, cut out of bytes as they come.

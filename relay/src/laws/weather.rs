@@ -2,7 +2,6 @@
 //! random. OneVerdictEach, EveryQuestionAnswered, NothingMissedNothingRepeated, MessagesStayPrivate,
 //! NoTextBreaksASession.
 
-use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, LazyLock, Mutex};
@@ -12,12 +11,13 @@ use ayni_protocol::{
 };
 use proptest::prelude::*;
 
+use crate::audience::Audience;
 use crate::backend::{Accepted, Asker, Backend, Page, Source, Viewer};
-use crate::fanout::Index;
 use crate::inquiry::Clerk;
+use crate::line::Line;
 use crate::memory::{Memory, NOW};
 use crate::session::reconciliation::Pool;
-use crate::session::{Answer, Errand, Frame, Live, Purpose, Question, Rules, Session, Work};
+use crate::session::{Answer, Errand, Frame, Purpose, Question, Rules, Session, Work};
 use crate::settings::{AuthMode, Settings};
 
 const URL: &str = "ws://relay.example";
@@ -85,6 +85,10 @@ enum Step {
     StoreDuringQuery(usize),
     /// What was stored first of all unpublished is published.
     Publish,
+    /// Somebody else's event is published, and stored later.
+    PublishAhead(usize),
+    /// What was published ahead is stored.
+    CatchUp,
     /// Published events reach the session.
     Deliver,
 }
@@ -119,6 +123,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         3 => (0..EVENTS.len()).prop_map(Step::Store),
         2 => (0..EVENTS.len()).prop_map(Step::StoreDuringQuery),
         4 => Just(Step::Publish),
+        3 => (0..EVENTS.len()).prop_map(Step::PublishAhead),
+        1 => Just(Step::CatchUp),
         3 => Just(Step::Deliver),
     ];
     prop::collection::vec(step, 1..80)
@@ -130,15 +136,34 @@ struct Busy {
     memory: Memory,
     during_query: Mutex<Vec<VerifiedEvent>>,
     unpublished: Mutex<VecDeque<(VerifiedEvent, u64)>>,
+    /// Published ahead, and to be stored before anything else is.
+    ahead: Mutex<Vec<VerifiedEvent>>,
 }
 
 impl Busy {
     fn store(&self, event: &VerifiedEvent) {
+        self.catch_up();
         if self.memory.contains(&event.id) {
             return;
         }
         let position = self.memory.store(event).unwrap();
         self.unpublished.lock().unwrap().push_back((event.clone(), position));
+    }
+
+    /// The position that an event will have which is published ahead, if it is not here.
+    fn goes_ahead(&self, event: &VerifiedEvent) -> Option<u64> {
+        let mut ahead = self.ahead.lock().unwrap();
+        if self.memory.contains(&event.id) || ahead.contains(event) {
+            return None;
+        }
+        ahead.push(event.clone());
+        Some(self.memory.last_position() + u64::try_from(ahead.len()).unwrap())
+    }
+
+    fn catch_up(&self) {
+        for event in self.ahead.lock().unwrap().drain(..) {
+            self.memory.store(&event).unwrap();
+        }
     }
 }
 
@@ -189,8 +214,8 @@ struct World {
     rules: Arc<Rules>,
     busy: Busy,
     pool: Pool,
-    index: RefCell<Index<u64>>,
-    numbers: RefCell<BTreeMap<u64, u32>>,
+    audience: Audience,
+    line: Arc<Line>,
     errands: Vec<Errand>,
     submits: Vec<(VerifiedEvent, usize)>,
     verdicts: Vec<(EventId, usize)>,
@@ -199,7 +224,6 @@ struct World {
     begun: Vec<Answer>,
     impatient: bool,
     answers: Vec<Vec<Answer>>,
-    inbox: Vec<(u64, Arc<Live>)>,
     /// What is owed: OKs by id, answers to COUNT.
     oks_owed: BTreeMap<EventId, i64>,
     counts_owed: i64,
@@ -221,8 +245,8 @@ impl World {
             rules,
             busy: Busy::default(),
             pool: Pool::default(),
-            index: RefCell::default(),
-            numbers: RefCell::default(),
+            audience: Audience::default(),
+            line: Arc::new(Line::new(1, address, usize::MAX)),
             errands: Vec::new(),
             submits: Vec::new(),
             verdicts: Vec::new(),
@@ -230,7 +254,6 @@ impl World {
             begun: Vec::new(),
             impatient: false,
             answers: Vec::new(),
-            inbox: Vec::new(),
             oks_owed: BTreeMap::new(),
             counts_owed: 0,
             open: BTreeMap::new(),
@@ -256,7 +279,16 @@ impl World {
             Step::Publish => {
                 self.publish();
             }
-            Step::Deliver => self.deliver(),
+            Step::PublishAhead(number) => {
+                let event = &EVENTS[number];
+                if let Some(position) = self.busy.goes_ahead(event) {
+                    self.audience.publish(event, Some(position), true);
+                }
+            }
+            Step::CatchUp => self.catch_up(),
+            Step::Deliver => {
+                self.deliver();
+            }
         }
         self.take_work();
     }
@@ -312,9 +344,7 @@ impl World {
                 Work::Verify(errand) => self.errands.push(errand),
                 Work::Submit { event, weight, .. } => self.submits.push((event, weight)),
                 Work::Unwatch(key) => {
-                    if let Some(number) = self.numbers.borrow_mut().remove(&key) {
-                        self.index.borrow_mut().remove(number);
-                    }
+                    self.audience.unwatch(&self.line, key);
                 }
                 Work::Ask(questions, viewer) => self.asked.push((questions, viewer)),
             }
@@ -338,6 +368,7 @@ impl World {
             }
             let outcome = event.verify().map_err(|error| Rejection::invalid(error.to_string()));
             self.session.verified(id, purpose, weight, outcome);
+            self.line.recognise(self.session.viewer());
             return true;
         }
         at -= sizes[0];
@@ -366,10 +397,8 @@ impl World {
         let asker = Asker::new(&viewer, &go_on);
         let (backend, limits) = (&self.busy, &self.rules.limits);
         let clerk = Clerk { backend, limits, pool: &self.pool, asker };
-        let watch = |key: u64, filters: &Arc<[Filter]>| {
-            let number = self.index.borrow_mut().insert(key, Arc::clone(filters));
-            self.numbers.borrow_mut().insert(key, number);
-        };
+        let watch =
+            |key: u64, filters: &Arc<[Filter]>| self.audience.watch(&self.line, key, filters);
         let (mut answers, mut left) = (std::mem::take(&mut self.begun), Vec::new());
         for question in questions {
             match if left.is_empty() { clerk.answer(question, watch) } else { Err(question) } {
@@ -396,17 +425,21 @@ impl World {
         let Some((event, position)) = self.busy.unpublished.lock().unwrap().pop_front() else {
             return false;
         };
-        let live = Arc::new(Live::new(&event, Some(position)));
-        for key in self.index.borrow().matches(&event) {
-            self.inbox.push((*key, Arc::clone(&live)));
-        }
+        self.audience.publish(&event, Some(position), false);
         true
     }
 
-    fn deliver(&mut self) {
-        for (key, live) in std::mem::take(&mut self.inbox) {
-            self.session.live(key, &live, NOW);
+    fn catch_up(&self) {
+        self.busy.catch_up();
+        self.audience.catch_up();
+    }
+
+    fn deliver(&mut self) -> bool {
+        let arrivals = self.line.take();
+        for (key, live) in &arrivals.live {
+            self.session.live(*key, live, NOW);
         }
+        !arrivals.live.is_empty()
     }
 
     /// The other side reads one frame.
@@ -448,12 +481,13 @@ impl World {
 
     /// Everything under way comes to its end.
     fn settle(&mut self) {
+        self.catch_up();
         loop {
             self.take_work();
             let mut moved = self.work_once(0) || !self.answers.is_empty();
             self.answer();
-            moved |= self.publish() || !self.inbox.is_empty();
-            self.deliver();
+            moved |= self.publish();
+            moved |= self.deliver();
             moved |= self.read();
             if !moved {
                 return;
@@ -498,8 +532,7 @@ proptest! {
         }
         world.settle();
         world.check()?;
-        let filed = world.index.borrow().len();
-        prop_assert_eq!(filed, world.session.subscriptions(), "the index keeps what is open");
+        prop_assert_eq!(world.audience.len(), world.session.subscriptions(), "the index keeps what is open");
     }
 
     /// NoTextBreaksASession.
