@@ -190,7 +190,8 @@ fn membership_of(
     let (management, acts) = Management::open(data)?;
     let operators = operators(&config.relay.admins, keys)?;
     let (relay, book) = (config.relay.clone(), Arc::clone(book));
-    let policy = Arc::new(Policy::new(relay, operators, Arc::new(management), book));
+    let retention = config.retention.rules();
+    let policy = Arc::new(Policy::new(relay, retention, operators, Arc::new(management), book));
     let relay = &config.relay;
     let membership = Membership::new(keys.clone(), relay.invitation_hours, relay.write, policy);
     Ok((membership, acts))

@@ -98,6 +98,18 @@ fn kinds_and_work_are_as_configured_and_advertised() {
 }
 
 #[test]
+fn what_would_not_be_kept_is_not_taken() {
+    let folder = Folder::new();
+    folder.write("ayni.toml", "[[retention.rules]]\nkinds = [7]\nage_days = 2\n");
+    let node = folder.start(&[]);
+    let of_days_ago =
+        |kind, days: u64| Draft::new(kind).sign(&keys(1), now() - days * 86_400, [0; 32]);
+    taken(&node, &of_days_ago(Kind(7), 1));
+    assert!(refusal(&node, &of_days_ago(Kind(7), 3)).starts_with("invalid: events of kind 7 are"));
+    taken(&node, &of_days_ago(kind::NOTE, 3));
+}
+
+#[test]
 fn who_writes_too_often_is_asked_to_wait_and_nobody_else() {
     let folder = Folder::new();
     folder.write(

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use ayni_protocol::{Prefix, PublicKey, Rejection, VerifiedEvent};
 use ayni_relay::Source;
+use ayni_store::Retention;
 use tokio::time::Instant;
 
 use crate::book::Book;
@@ -38,6 +39,7 @@ pub enum Passage {
 /// Everything that decides who may write.
 pub struct Policy {
     relay: Relay,
+    retention: Retention,
     operators: Vec<PublicKey>,
     management: Arc<Management>,
     book: Arc<RwLock<Book>>,
@@ -61,6 +63,7 @@ impl Policy {
     #[must_use]
     pub fn new(
         relay: Relay,
+        retention: Retention,
         operators: Vec<PublicKey>,
         management: Arc<Management>,
         book: Arc<RwLock<Book>>,
@@ -71,7 +74,7 @@ impl Policy {
             (!command.is_empty()).then(|| Plugin::start(command, timeout, relay.plugin_fallback));
         let (members, addresses) = (Mutex::default(), Mutex::default());
         let began = Instant::now();
-        Self { relay, operators, management, book, plugin, began, members, addresses }
+        Self { relay, retention, operators, management, book, plugin, began, members, addresses }
     }
 
     /// Whether a verified event of a client may go on.
@@ -92,6 +95,7 @@ impl Policy {
                 .map(|()| Passage::Granted);
         }
         rules::FIRST.iter().try_for_each(|rule| rule(&case))?;
+        rules::is_still_kept(event, &self.retention, clock::now())?;
         let passes_anyone = rules::passes_anyone(&case);
         if passes_anyone && self.plugin.is_none() {
             return Ok(Passage::Granted);

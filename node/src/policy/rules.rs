@@ -5,8 +5,9 @@
 //! (`admission.rs`): a relay's operator decides who may write notes, not who may pay.
 
 use ayni_protocol::kind::{self, Kind};
-use ayni_protocol::{Event, Prefix, PublicKey, Rejection};
+use ayni_protocol::{Event, Prefix, PublicKey, Rejection, Timestamp};
 use ayni_relay::Source;
+use ayni_store::Retention;
 
 use super::work;
 use crate::config::{Relay, Write};
@@ -104,6 +105,23 @@ fn kind_is_taken(case: &Case<'_>) -> Result<(), Rejection> {
     }
     let sentence = format!("events of kind {kind} are not taken here");
     Err(Rejection::new(Prefix::Blocked, sentence))
+}
+
+/// What the next look through the store would take out again is not taken in.
+///
+/// # Errors
+/// The refusal.
+pub fn is_still_kept(
+    event: &Event,
+    retention: &Retention,
+    now: Timestamp,
+) -> Result<(), Rejection> {
+    if !retention.outlived(event.kind, event.created_at, now) {
+        return Ok(());
+    }
+    let kind = event.kind;
+    let sentence = format!("events of kind {kind} are kept here for a time, and this one is older");
+    Err(Rejection::invalid(sentence))
 }
 
 fn may_write(case: &Case<'_>, standing: Standing) -> Result<(), Rejection> {
