@@ -14,33 +14,22 @@ use std::time::Instant;
 
 use ayni_protocol::{Event, EventId, Filter, Kind, PublicKey, Tags, Timestamp, VerifiedEvent, hex};
 use ayni_store::{DiskStore, Store, everyone};
+use fastrand::Rng;
 
 /// Events of one sync.
 const BATCH: usize = 256;
 const NOW: Timestamp = 2_000_000_000;
 
-/// Numbers that look random and are the same in every run.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % sides
-    }
-
-    /// Small numbers far more often than great ones, as with authors and hashtags.
-    fn skewed(&mut self, sides: u64) -> u64 {
-        let most = self.roll(sides) + 1;
-        self.roll(most)
-    }
+/// Small numbers far more often than great ones, as with authors and hashtags.
+fn skewed(dice: &mut Rng, sides: u64) -> u64 {
+    let most = dice.u64(..sides) + 1;
+    dice.u64(..most)
 }
 
 fn main() {
     let count = std::env::args().find_map(|argument| argument.parse().ok()).unwrap_or(1_000_000);
     let folder = tempfile::tempdir().expect("a folder for the run");
-    let mut dice = Dice(88_172_645_463_325_252);
+    let mut dice = Rng::with_seed(88_172_645_463_325_252);
     let events: Vec<_> = (0..count).map(|number| made(number, &mut dice)).collect();
     let json: usize = events.iter().map(|event| event.json().len()).sum();
     println!("{count} events, {} bytes of JSON each", json / events.len());
@@ -81,8 +70,8 @@ fn restarts(folder: &std::path::Path) {
     row("start without", format!("{took:.2} s"));
 }
 
-fn queries(store: &DiskStore, events: &[VerifiedEvent], dice: &mut Dice) {
-    let mut pick = || &events[usize::try_from(dice.roll(events.len() as u64)).unwrap_or(0)];
+fn queries(store: &DiskStore, events: &[VerifiedEvent], dice: &mut Rng) {
+    let mut pick = || &events[usize::try_from(dice.u64(..events.len() as u64)).unwrap_or(0)];
     let mut filters = |make: &mut dyn FnMut(&VerifiedEvent) -> String| {
         (0..200).map(|_| Filter::parse(&make(pick())).expect("a filter")).collect::<Vec<_>>()
     };
@@ -126,8 +115,8 @@ fn asked(store: &DiskStore, name: &str, filters: &[Filter]) {
 }
 
 /// An event of a mixed corpus, with about three tags.
-fn made(number: usize, dice: &mut Dice) -> VerifiedEvent {
-    let kind = match dice.roll(100) {
+fn made(number: usize, dice: &mut Rng) -> VerifiedEvent {
+    let kind = match dice.u64(..100) {
         0..55 => 1,
         55..85 => 7,
         85..90 => 6,
@@ -136,23 +125,23 @@ fn made(number: usize, dice: &mut Dice) -> VerifiedEvent {
         _ => 1_111,
     };
     let mut tags = Tags::default();
-    for _ in 0..dice.roll(3) + u64::from(kind == 7) {
+    for _ in 0..dice.u64(..3) + u64::from(kind == 7) {
         tags.push(["e", &some_hex(dice)]);
-        tags.push(["p", &author(dice.skewed(20_000)).to_string()]);
+        tags.push(["p", &author(skewed(dice, 20_000)).to_string()]);
     }
-    for _ in 0..dice.roll(3) {
-        tags.push(["t", &format!("tag{}", dice.skewed(5_000))]);
+    for _ in 0..dice.u64(..3) {
+        tags.push(["t", &format!("tag{}", skewed(dice, 5_000))]);
     }
     if kind == 30_402 {
-        tags.push(["d", &format!("listing{}", dice.roll(50))]);
+        tags.push(["d", &format!("listing{}", dice.u64(..50))]);
     }
     let mut event = Event {
         id: EventId([0; 32]),
-        pubkey: author(dice.skewed(20_000)),
-        created_at: 1_700_000_000 + number as u64 / 3 + dice.roll(20),
+        pubkey: author(skewed(dice, 20_000)),
+        created_at: 1_700_000_000 + number as u64 / 3 + dice.u64(..20),
         kind: Kind(kind),
         tags,
-        content: "a few words of a note ".repeat(usize::try_from(dice.roll(10)).unwrap_or(0)),
+        content: "a few words of a note ".repeat(usize::try_from(dice.u64(..10)).unwrap_or(0)),
         sig: [7; 64],
     };
     event.id = event.hash();
@@ -165,10 +154,10 @@ fn author(number: u64) -> PublicKey {
     PublicKey(key)
 }
 
-fn some_hex(dice: &mut Dice) -> String {
+fn some_hex(dice: &mut Rng) -> String {
     let mut bytes = [0; 32];
     for chunk in bytes.chunks_mut(8) {
-        chunk.copy_from_slice(&dice.roll(u64::MAX).to_be_bytes());
+        chunk.copy_from_slice(&dice.u64(..).to_be_bytes());
     }
     hex::encode(&bytes)
 }

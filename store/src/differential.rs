@@ -7,6 +7,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use fastrand::Rng;
+
 use crate::{DiskStore, Outcome, Store as _};
 use ayni_protocol::{
     Draft, Event, EventId, Filter, Keys, Kind, PublicKey, Timestamp, VerifiedEvent, hex,
@@ -15,34 +17,21 @@ use ayni_protocol::{
 const NOW: Timestamp = 1_700_000_000;
 const AUTHORS: u64 = 500;
 
-/// Numbers that look random and are the same in every run.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % sides
+/// Nearly as Zipf has it: the first is twice as common as the second.
+fn zipf(dice: &mut Rng, sides: u64) -> u64 {
+    let mut most = sides;
+    while most > 1 && dice.u64(..3) > 0 {
+        most = most / 2 + 1;
     }
+    dice.u64(..most)
+}
 
-    /// Nearly as Zipf has it: the first is twice as common as the second.
-    fn zipf(&mut self, sides: u64) -> u64 {
-        let mut most = sides;
-        while most > 1 && self.roll(3) > 0 {
-            most = most / 2 + 1;
-        }
-        self.roll(most)
-    }
+fn pick<'a, T>(dice: &mut Rng, all: &'a [T]) -> &'a T {
+    dice.choice(all).unwrap()
+}
 
-    fn pick<'a, T>(&mut self, all: &'a [T]) -> &'a T {
-        let at = self.roll(u64::try_from(all.len()).unwrap());
-        &all[usize::try_from(at).unwrap()]
-    }
-
-    fn some<T>(&mut self, most: u64, mut each: impl FnMut(&mut Self) -> T) -> Vec<T> {
-        (0..self.roll(most + 1)).map(|_| each(self)).collect()
-    }
+fn some<T>(dice: &mut Rng, most: u64, mut each: impl FnMut(&mut Rng) -> T) -> Vec<T> {
+    (0..dice.u64(..=most)).map(|_| each(dice)).collect()
 }
 
 fn keys() -> Vec<Keys> {
@@ -66,33 +55,33 @@ const KINDS: [(u64, u16); 9] = [
     (100, 5),
 ];
 
-fn made(dice: &mut Dice, keys: &[Keys], earlier: &[VerifiedEvent]) -> VerifiedEvent {
-    let roll = dice.roll(100);
+fn made(dice: &mut Rng, keys: &[Keys], earlier: &[VerifiedEvent]) -> VerifiedEvent {
+    let roll = dice.u64(..100);
     let kind = KINDS.iter().find(|(below, _)| roll < *below).unwrap().1;
-    let author = &keys[usize::try_from(dice.zipf(AUTHORS)).unwrap()];
+    let author = &keys[usize::try_from(zipf(dice, AUTHORS)).unwrap()];
     let mut draft = Draft::new(Kind(kind)).content(
-        "words \"[\\\"t\\\",\\\"tag1\\\"]\" ".repeat(usize::try_from(dice.roll(4)).unwrap()),
+        "words \"[\\\"t\\\",\\\"tag1\\\"]\" ".repeat(usize::try_from(dice.u64(..4)).unwrap()),
     );
     let named = || earlier.len() > 1;
-    for _ in 0..dice.zipf(4) {
+    for _ in 0..zipf(dice, 4) {
         if named() {
-            let event = dice.pick(&earlier[earlier.len().saturating_sub(3_000)..]);
+            let event = pick(dice, &earlier[earlier.len().saturating_sub(3_000)..]);
             draft = draft.tag(["e", &event.id.to_string()]);
             draft = draft.tag(["p", &event.pubkey.to_string()]);
         }
     }
     if kind == 1_059 {
-        let to = &keys[usize::try_from(dice.zipf(AUTHORS)).unwrap()];
+        let to = &keys[usize::try_from(zipf(dice, AUTHORS)).unwrap()];
         draft = draft.tag(["p", &to.public().to_string()]);
     }
-    for _ in 0..dice.zipf(5) {
-        draft = draft.tag(["t", &format!("tag{}", dice.zipf(300))]);
+    for _ in 0..zipf(dice, 5) {
+        draft = draft.tag(["t", &format!("tag{}", zipf(dice, 300))]);
     }
     if kind >= 30_000 {
-        draft = draft.tag(["d", &format!("d{}", dice.zipf(20))]);
+        draft = draft.tag(["d", &format!("d{}", zipf(dice, 20))]);
     }
-    if kind == 5 && named() && dice.roll(3) == 0 {
-        let address = format!("30402:{}:d{}", author.public(), dice.zipf(20));
+    if kind == 5 && named() && dice.u64(..3) == 0 {
+        let address = format!("30402:{}:d{}", author.public(), zipf(dice, 20));
         draft = draft.tag(["a", &address]);
     }
     // Own events more often than chance has it, or deletions would delete nothing.
@@ -103,7 +92,7 @@ fn made(dice: &mut Dice, keys: &[Keys], earlier: &[VerifiedEvent]) -> VerifiedEv
         draft = draft.tag(["e", &own.id.to_string()]);
     }
     // Some thousand events a tie, and some that come late.
-    let time = NOW + u64::try_from(earlier.len()).unwrap() / 40 - dice.zipf(600);
+    let time = NOW + u64::try_from(earlier.len()).unwrap() / 40 - zipf(dice, 600);
     draft.sign(author, time, [0; 32])
 }
 
@@ -196,42 +185,42 @@ impl Plain {
 }
 
 /// A filter as a client might send it: what it names is mostly there.
-fn asked(dice: &mut Dice, keys: &[Keys], events: &[VerifiedEvent]) -> Filter {
+fn asked(dice: &mut Rng, keys: &[Keys], events: &[VerifiedEvent]) -> Filter {
     let mut filter = Filter::default();
-    if dice.roll(12) == 0 {
-        filter.ids = Some(dice.some(20, |dice| dice.pick(events).id).into_iter().collect());
+    if dice.u64(..12) == 0 {
+        filter.ids = Some(some(dice, 20, |dice| pick(dice, events).id).into_iter().collect());
     }
-    if dice.roll(2) == 0 {
-        let most = if dice.roll(5) == 0 { 200 } else { 4 };
-        let author = |dice: &mut Dice| keys[usize::try_from(dice.zipf(AUTHORS)).unwrap()].public();
-        filter.authors = Some(dice.some(most, author).into_iter().collect());
+    if dice.u64(..2) == 0 {
+        let most = if dice.u64(..5) == 0 { 200 } else { 4 };
+        let author = |dice: &mut Rng| keys[usize::try_from(zipf(dice, AUTHORS)).unwrap()].public();
+        filter.authors = Some(some(dice, most, author).into_iter().collect());
     }
-    if dice.roll(2) == 0 {
-        let kind = |dice: &mut Dice| Kind(dice.pick(&KINDS).1);
-        filter.kinds = Some(dice.some(3, kind).into_iter().collect());
+    if dice.u64(..2) == 0 {
+        let kind = |dice: &mut Rng| Kind(pick(dice, &KINDS).1);
+        filter.kinds = Some(some(dice, 3, kind).into_iter().collect());
     }
     for letter in [b't', b'e', b'p', b'd', b'a'] {
-        if dice.roll(6) > 0 {
+        if dice.u64(..6) > 0 {
             continue;
         }
-        let values = dice.some(12, |dice| match letter {
-            b't' => format!("tag{}", dice.zipf(300)),
+        let values = some(dice, 12, |dice| match letter {
+            b't' => format!("tag{}", zipf(dice, 300)),
             b'e' => {
-                let of = dice.pick(events).tags.clone();
+                let of = pick(dice, events).tags.clone();
                 let first = of.named("e").next().and_then(|tag| tag.value().map(str::to_owned));
-                first.unwrap_or_else(|| hex::encode(&dice.pick(events).id.0))
+                first.unwrap_or_else(|| hex::encode(&pick(dice, events).id.0))
             }
-            b'p' => keys[usize::try_from(dice.zipf(AUTHORS)).unwrap()].public().to_string(),
-            b'd' => format!("d{}", dice.zipf(20)),
-            _ => format!("30402:{}:d{}", dice.pick(events).pubkey, dice.zipf(20)),
+            b'p' => keys[usize::try_from(zipf(dice, AUTHORS)).unwrap()].public().to_string(),
+            b'd' => format!("d{}", zipf(dice, 20)),
+            _ => format!("30402:{}:d{}", pick(dice, events).pubkey, zipf(dice, 20)),
         });
         filter.tags.push((letter, values.into_iter().collect()));
     }
-    if dice.roll(4) == 0 {
-        filter.since = Some(dice.pick(events).created_at);
+    if dice.u64(..4) == 0 {
+        filter.since = Some(pick(dice, events).created_at);
     }
-    if dice.roll(4) == 0 {
-        filter.until = Some(dice.pick(events).created_at);
+    if dice.u64(..4) == 0 {
+        filter.until = Some(pick(dice, events).created_at);
     }
     filter
 }
@@ -244,7 +233,7 @@ fn visible(event: &Event) -> bool {
 #[test]
 fn as_a_plain_loop_over_all_events() {
     let part = if std::env::var_os("AYNI_EXHAUSTIVE").is_some() { 1 } else { 10 };
-    let (keys, mut dice) = (keys(), Dice(88_172_645_463_325_252));
+    let (keys, mut dice) = (keys(), Rng::with_seed(88_172_645_463_325_252));
     let mut events = Vec::new();
     for _ in 0..100_000 / part {
         events.push(made(&mut dice, &keys, &events));
@@ -268,7 +257,7 @@ fn as_a_plain_loop_over_all_events() {
 fn agrees(
     store: &DiskStore,
     plain: &Plain,
-    dice: &mut Dice,
+    dice: &mut Rng,
     keys: &[Keys],
     events: &[VerifiedEvent],
     filters: usize,
@@ -282,7 +271,7 @@ fn agrees(
         let shown = |event: &&&VerifiedEvent| {
             filter.matches(event) && (event.kind.0 != 1_059 || visible(event))
         };
-        let limit = usize::try_from(dice.zipf(500) + 1).unwrap();
+        let limit = usize::try_from(zipf(dice, 500) + 1).unwrap();
         let mut expected = live.iter().filter(shown);
         let page = store.query(&filter, limit, NOW, &visible);
         let answered = page.events.iter().map(|stored| &stored.json[..]);

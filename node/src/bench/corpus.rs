@@ -6,35 +6,18 @@ use std::thread;
 
 use ayni_protocol::kind::Class;
 use ayni_protocol::{Draft, Keys, Kind, Timestamp, VerifiedEvent, hex};
+use fastrand::Rng;
 
 /// Authors of the corpus.
 const AUTHORS: u64 = 5_000;
 /// When the corpus begins, unix seconds.
 const BEGIN: Timestamp = 1_750_000_000;
 
-/// Numbers that look random and are the same in every run (xorshift).
-pub struct Dice(u64);
-
-impl Dice {
-    /// Dice for one event.
-    pub const fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
-    }
-
-    /// A number below `sides`.
-    pub const fn roll(&mut self, sides: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % sides
-    }
-
-    /// A number below `sides`, small ones far more often (near Zipf's law).
-    pub const fn skewed(&mut self, sides: u64) -> u64 {
-        let most = self.roll(sides) + 1;
-        let most = self.roll(most) + 1;
-        self.roll(most)
-    }
+/// A number below `sides`, small ones far more often (near Zipf's law).
+fn skewed(dice: &mut Rng, sides: u64) -> u64 {
+    let most = dice.u64(..sides) + 1;
+    let most = dice.u64(..most) + 1;
+    dice.u64(..most)
 }
 
 /// Where the events come from.
@@ -68,40 +51,40 @@ impl Corpus {
     }
 
     fn event(&self, number: u64) -> Option<VerifiedEvent> {
-        let mut dice = Dice::new(number ^ self.salt << 40);
-        let author = usize::try_from(dice.skewed(AUTHORS)).ok()?;
+        let dice = &mut Rng::with_seed(number ^ self.salt << 40);
+        let author = usize::try_from(skewed(dice, AUTHORS)).ok()?;
         let keys = self.authors.get(author)?;
-        let draft = self.draft(number, &mut dice);
+        let draft = self.draft(number, dice);
         // Versions of one thing come in their order; all else a little out of order.
-        let late = if draft.kind.class() == Class::Regular { dice.roll(60) } else { 0 };
+        let late = if draft.kind.class() == Class::Regular { dice.u64(..60) } else { 0 };
         let created_at = BEGIN + number * 7 + late;
         Some(draft.sign(keys, created_at, [0; 32]))
     }
 
-    fn draft(&self, number: u64, dice: &mut Dice) -> Draft {
-        let (kind, mentions, replies, words) = match dice.roll(100) {
-            0..52 => (1, dice.roll(3), dice.roll(3), 4 + dice.skewed(80)),
+    fn draft(&self, number: u64, dice: &mut Rng) -> Draft {
+        let (kind, mentions, replies, words) = match dice.u64(..100) {
+            0..52 => (1, dice.u64(..3), dice.u64(..3), 4 + skewed(dice, 80)),
             52..78 => (7, 1, 1, 1),
             78..83 => (6, 1, 1, 60),
             83..88 => (0, 0, 0, 30),
-            88..90 => (3, 100 + dice.roll(200), 0, 0),
+            88..90 => (3, 100 + dice.u64(..200), 0, 0),
             90..95 => (1059, 1, 0, 120),
             95..97 => (30_023, 0, 0, 600),
             _ => (30_402, 0, 0, 50),
         };
         let mut draft = Draft::new(Kind(kind));
         for _ in 0..replies {
-            draft = draft.tag(["e", &some_id(dice.roll(number.max(1)))]);
+            draft = draft.tag(["e", &some_id(dice.u64(..number.max(1)))]);
         }
         for _ in 0..mentions {
-            let whom = usize::try_from(dice.skewed(AUTHORS)).ok();
+            let whom = usize::try_from(skewed(dice, AUTHORS)).ok();
             if let Some(keys) = whom.and_then(|whom| self.authors.get(whom)) {
                 draft = draft.tag(["p", &keys.public().to_string()]);
             }
         }
         if kind == 1 || kind >= 30_000 {
-            for _ in 0..dice.roll(3) {
-                draft = draft.tag(["t", &format!("topic{}", dice.skewed(5_000))]);
+            for _ in 0..dice.u64(..3) {
+                draft = draft.tag(["t", &format!("topic{}", skewed(dice, 5_000))]);
             }
         }
         if kind >= 30_000 {
@@ -130,7 +113,7 @@ fn some_id(number: u64) -> String {
     hex::encode(&bytes)
 }
 
-fn text(words: u64, dice: &mut Dice) -> String {
+fn text(words: u64, dice: &mut Rng) -> String {
     const WORDS: [&str; 16] = [
         "ayni",
         "bread",
@@ -151,7 +134,7 @@ fn text(words: u64, dice: &mut Dice) -> String {
     ];
     let mut text = String::new();
     for _ in 0..words {
-        text.push_str(WORDS.get(usize::from(dice.roll(16).to_le_bytes()[0])).unwrap_or(&""));
+        text.push_str(WORDS.get(usize::from(dice.u64(..16).to_le_bytes()[0])).unwrap_or(&""));
         text.push(' ');
     }
     text

@@ -9,7 +9,6 @@ use anyhow::{Context as _, Result, bail};
 use ayni_protocol::{VerifiedEvent, kind};
 use ayni_store::{DiskStore, Store as _};
 
-use super::corpus::Dice;
 use super::machine::Machine;
 use super::subject::{Folder, Subject};
 use super::wire::{self, Talk};
@@ -96,10 +95,11 @@ fn send(url: &str, events: &[VerifiedEvent]) -> Result<()> {
 
 /// The filters of every row, as text.
 fn rows(samples: &[VerifiedEvent]) -> Vec<(&'static str, Vec<String>)> {
-    let mut dice = Dice::new(3);
+    let mut dice = fastrand::Rng::with_seed(3);
     let mut pick = |of: &dyn Fn(&VerifiedEvent) -> bool| -> Option<&VerifiedEvent> {
         let sides = u64::try_from(samples.len()).unwrap_or(1);
-        let tries = (0..1_000).filter_map(|_| samples.get(usize::try_from(dice.roll(sides)).ok()?));
+        let tries =
+            (0..1_000).filter_map(|_| samples.get(usize::try_from(dice.u64(..sides)).ok()?));
         tries.into_iter().find(|event| of(event))
     };
     let any = |_: &VerifiedEvent| true;

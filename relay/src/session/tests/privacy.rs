@@ -42,10 +42,8 @@ fn hears(who: Option<&str>, expected: &Expect) {
 }
 
 #[test]
-fn a_stranger_learns_of_the_note_alone() {
-    hears(
-        None,
-        &expect![[r##"
+fn strangers_and_third_parties_learn_of_the_note_alone() {
+    let expected = expect![[r##"
             > store direct
             > store wrap
             > store note
@@ -69,40 +67,9 @@ fn a_stranger_learns_of_the_note_alone() {
             > store wrap2
             > ["EVENT",<flash>]
             < ["OK","flash.id",false,"mute: nobody was listening to this ephemeral event"]
-        "##]],
-    );
-}
-
-#[test]
-fn a_third_party_learns_of_the_note_alone() {
-    hears(
-        Some("eve"),
-        &expect![[r##"
-            > store direct
-            > store wrap
-            > store note
-            > ["REQ","all",{}]
-            < ["EVENT","all",<note>]
-            < ["EOSE","all",["finish"]]
-            > ["REQ","ids",{"ids":["direct.id","wrap.id"]}]
-            < ["EOSE","ids",["finish"]]
-            > ["REQ","tag",{"#p":["ben.key"],"kinds":[1,4,1059,21059]}]
-            < ["EVENT","tag",<note>]
-            < ["EOSE","tag",["finish"]]
-            > ["COUNT","all",{}]
-            < ["COUNT","all",{"count":1}]
-            > ["COUNT","ids",{"ids":["direct.id"]},{"ids":["wrap.id"]}]
-            < ["COUNT","ids",{"count":0}]
-            > ["NEG-OPEN","n",{},"6100000200"]
-            < ["NEG-MSG","n","6100000201note.id"]
-            > ["NEG-OPEN","n",{"ids":["direct.id","wrap.id"]},"6100000200"]
-            < ["NEG-MSG","n","6100000200"]
-            > store direct2
-            > store wrap2
-            > ["EVENT",<flash>]
-            < ["OK","flash.id",false,"mute: nobody was listening to this ephemeral event"]
-        "##]],
-    );
+        "##]];
+    hears(None, &expected);
+    hears(Some("eve"), &expected);
 }
 
 #[test]
