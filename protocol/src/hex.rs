@@ -16,32 +16,45 @@ pub struct NotHex;
 /// # Errors
 /// [`NotHex`] for any other length or digit, upper case included.
 pub fn decode<const N: usize>(text: &str) -> Result<[u8; N], NotHex> {
-    let digits = text.as_bytes();
-    if digits.len() != N * 2 {
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    if pairs.len() != N || !rest.is_empty() {
         return Err(NotHex);
     }
-    let mut bytes = [0; N];
-    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-        let [high, low] = pair else { return Err(NotHex) };
-        *byte = digit(*high)? << 4 | digit(*low)?;
+    // Random digits cannot be foretold, so nothing here is a branch.
+    let (mut bytes, mut all) = ([0; N], 0);
+    for (byte, pair) in bytes.iter_mut().zip(pairs) {
+        let [high, low] = pair.map(value);
+        all |= high | low;
+        *byte = high << 4 | low & 15;
     }
-    Ok(bytes)
+    if all < 16 { Ok(bytes) } else { Err(NotHex) }
 }
 
-const fn digit(byte: u8) -> Result<u8, NotHex> {
-    match byte {
-        b'0'..=b'9' => Ok(byte - b'0'),
-        b'a'..=b'f' => Ok(byte - b'a' + 10),
-        _ => Err(NotHex),
+/// The value of a digit; of anything else 255.
+const fn value(byte: u8) -> u8 {
+    let (digit, letter) = (byte.wrapping_sub(b'0'), byte.wrapping_sub(b'a'));
+    if digit < 10 {
+        digit
+    } else if letter < 6 {
+        letter + 10
+    } else {
+        u8::MAX
     }
+}
+
+const fn digit(value: u8) -> u8 {
+    if value < 10 { b'0' + value } else { b'a' - 10 + value }
 }
 
 /// Writes bytes as lowercase hex to the end of `out`.
 pub fn encode_into(bytes: &[u8], out: &mut String) {
-    for byte in bytes {
-        for nibble in [byte >> 4, byte & 15] {
-            out.push(char::from(if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 }));
+    for some in bytes.chunks(32) {
+        let mut digits = [[0; 2]; 32];
+        for (pair, byte) in digits.iter_mut().zip(some) {
+            *pair = [byte >> 4, byte & 15].map(digit);
         }
+        let digits = digits.as_flattened().get(..some.len() * 2).unwrap_or_default();
+        out.push_str(str::from_utf8(digits).unwrap_or_default());
     }
 }
 
@@ -152,6 +165,24 @@ mod tests {
         assert_eq!(lower.to_uppercase().parse::<EventId>(), Err(NotHex));
         assert_eq!("ab".repeat(31).parse::<EventId>(), Err(NotHex));
         assert_eq!(format!("0x{}", "ab".repeat(31)).parse::<EventId>(), Err(NotHex));
+    }
+
+    #[test]
+    fn every_byte_is_written_as_two_digits_and_nothing_else_is_read() {
+        let bytes: Vec<u8> = (0..=255).collect();
+        let plain: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(encode(&bytes), plain);
+        assert_eq!(decode::<256>(&plain).unwrap()[..], bytes);
+        for byte in 0..128_u8 {
+            let read = u8::from_str_radix(&char::from(byte).to_string(), 16).ok();
+            let read = read.filter(|_| !byte.is_ascii_uppercase());
+            let digits = |pair: [u8; 2]| decode::<1>(str::from_utf8(&pair).unwrap()).ok();
+            assert_eq!(digits([b'0', byte]), read.map(|value| [value]));
+            assert_eq!(digits([byte, b'0']), read.map(|value| [value << 4]));
+        }
+        for length in 0..70 {
+            assert_eq!(encode(&bytes[..length]), plain[..length * 2]);
+        }
     }
 
     #[test]
