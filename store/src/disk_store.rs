@@ -18,6 +18,7 @@ use ayni_protocol::{Event, EventId, Filter, PublicKey, Timestamp, VerifiedEvent,
 use crate::disk::{Disk, RealDisk};
 use crate::frame::{self, long, narrow};
 use crate::index::Index;
+use crate::index::build::Build;
 use crate::index::scan::{Question, Slice};
 use crate::index::slots::Slot;
 use crate::index::snapshot;
@@ -119,7 +120,8 @@ impl DiskStore {
     ) -> Result<(Self, Recovery), Fault> {
         let kept = state.as_ref().and_then(|state| snapshot::load(state, &*disk));
         let mark = kept.as_ref().map_or_else(Mark::default, |(_, mark)| mark.clone());
-        let opened = recovery::open(Arc::clone(&disk), segment_bytes, &mark)?;
+        let mut build = Build::default();
+        let opened = recovery::open(Arc::clone(&disk), segment_bytes, &mark, &mut build)?;
         let still_fits = |(index, mark): &(Index, Mark)| {
             let length = |number| opened.segments.iter().find(|(other, _)| *other == number);
             let holds = |(number, end): (&u32, &u64)| {
@@ -136,8 +138,10 @@ impl DiskStore {
             });
         }
         let from_snapshot = kept.is_some();
-        let (mut index, mark) =
-            kept.unwrap_or_else(|| (Index::new(opened.journal.key()), Mark::default()));
+        let (mut index, mark) = kept.unwrap_or_else(|| {
+            let built = build.finish().unwrap_or_else(|| Index::new(opened.journal.key()));
+            (built, Mark::default())
+        });
         for (number, view) in opened.segments {
             index.segments.publish(number, view);
         }
@@ -147,8 +151,6 @@ impl DiskStore {
                 let read = mark.ends.get(&number).and_then(|end| u32::try_from(*end).ok());
                 index.apply_all(number, read.unwrap_or(narrow(HEAD)));
             }
-        } else {
-            index.build(&opened.arrivals);
         }
         index.sweep_all();
         let recovery = Recovery { events: index.len(), from_snapshot, ..opened.recovery };

@@ -14,8 +14,9 @@ use std::fmt;
 use std::io;
 use std::num::NonZero;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::mpsc::{self, Receiver};
 use std::thread;
 
 use ayni_protocol::VerifiedEvent;
@@ -24,7 +25,7 @@ use bytes::Bytes;
 use crate::disk::{Disk, SegmentFile};
 use crate::frame::{self, Broken, Frame, long, narrow};
 use crate::index::Segments;
-use crate::index::build::Arrivals;
+use crate::index::build::{Arrivals, Build};
 use crate::journal::{HEAD, Head, Journal, NoHead};
 use crate::keyed::HashKey;
 use crate::{Fault, Position};
@@ -159,26 +160,33 @@ pub struct Opened {
     pub next: Position,
     /// What was found.
     pub recovery: Recovery,
-    /// What the index needs of every segment, where no mark says that it has it.
-    pub arrivals: Vec<(u32, Arrivals)>,
 }
 
-/// Opens the journal on `disk`, or begins one.
-pub fn open(disk: Arc<dyn Disk>, segment_bytes: u64, mark: &Mark) -> Result<Opened, Fault> {
+/// Opens the journal on `disk`, or begins one. `build` gets what the index needs of every segment,
+/// in their order, where no mark says that the index has it.
+pub fn open(
+    disk: Arc<dyn Disk>,
+    segment_bytes: u64,
+    mark: &Mark,
+    build: &mut Build,
+) -> Result<Opened, Fault> {
     let folder = disk.path(1);
     let numbers = disk.segments().map_err(Fault::at(&folder, "list the folder of"))?;
     let mut opening = Opening::new(disk, segment_bytes, &numbers)?;
+    let reading = opening.reading(*mark == Mark::default());
     let mut active = None;
-    let last = numbers.last().copied();
-    for (number, part) in numbers.iter().zip(opening.read_all(&numbers, mark)) {
-        let is_last = Some(*number) == last;
-        let part = match part? {
+    reading.all(&numbers, mark, &mut |number, left, part| {
+        let mut part = match part? {
             Some(part) => part,
-            None => opening.under_new_head(*number, is_last)?,
+            None => opening.under_new_head(&reading, number, left == 0)?,
         };
+        if let Some(arrivals) = part.arrivals.take() {
+            build.settle(number, &part.view, arrivals, left);
+        }
         let file = opening.take(part);
-        active = file.map(|file| (*number, file)).or(active);
-    }
+        active = file.map(|file| (number, file)).or(active.take());
+        Ok(())
+    })?;
     let (number, active) = match active {
         Some(active) => active,
         None => (1, opening.begin(1)?),
@@ -199,18 +207,28 @@ struct Part {
     file: Option<Box<dyn SegmentFile>>,
 }
 
-/// The work of opening.
+/// The work of opening, in the order of the segments.
 struct Opening {
+    disk: Arc<dyn Disk>,
+    segment_bytes: u64,
+    key: HashKey,
+    next: Position,
+    segments: Vec<(u32, Bytes)>,
+    recovery: Recovery,
+}
+
+/// The part of it that is done for several segments at once.
+struct Reading {
     disk: Arc<dyn Disk>,
     segment_bytes: u64,
     key: HashKey,
     /// Whether to note what the index needs.
     gathers: bool,
-    next: Position,
-    segments: Vec<(u32, Bytes)>,
-    arrivals: Vec<(u32, Arrivals)>,
-    recovery: Recovery,
 }
+
+/// What becomes of a segment that was read: its number, how many follow, and itself; nothing of one
+/// with a damaged head.
+type Each<'a> = dyn FnMut(u32, usize, Result<Option<Part>, Fault>) -> Result<(), Fault> + 'a;
 
 impl Opening {
     fn new(disk: Arc<dyn Disk>, segment_bytes: u64, numbers: &[u32]) -> Result<Self, Fault> {
@@ -229,38 +247,125 @@ impl Opening {
             disk,
             segment_bytes,
             key: found.unwrap_or(fresh),
-            gathers: false,
             next: Position(1),
             segments: Vec::new(),
-            arrivals: Vec::new(),
             recovery: Recovery::default(),
         })
     }
 
-    /// Opens all segments at once; nothing for one with a damaged head.
-    fn read_all(&mut self, numbers: &[u32], mark: &Mark) -> Vec<Result<Option<Part>, Fault>> {
-        self.gathers = *mark == Mark::default();
-        let next = AtomicUsize::new(0);
-        let read = Mutex::new(Vec::with_capacity(numbers.len()));
-        let work = || {
-            loop {
-                let at = next.fetch_add(1, Ordering::Relaxed);
-                let Some(number) = numbers.get(at) else { return };
-                let part = self.segment(*number, mark, at + 1 == numbers.len());
-                read.lock().unwrap_or_else(PoisonError::into_inner).push((at, part));
+    fn reading(&self, gathers: bool) -> Reading {
+        let Self { segment_bytes, key, .. } = *self;
+        Reading { disk: Arc::clone(&self.disk), segment_bytes, key, gathers }
+    }
+
+    /// Adds an opened segment to those before it.
+    fn take(&mut self, part: Part) -> Option<Box<dyn SegmentFile>> {
+        self.next = self.next.max(part.next);
+        self.recovery.bytes += part.bytes;
+        self.recovery.dropped_bytes += part.dropped.as_ref().map_or(0, |dropped| dropped.bytes);
+        self.recovery.dropped.extend(part.dropped);
+        self.segments.push((part.number, part.view));
+        part.file
+    }
+
+    /// Writes the frames of a segment whose head is damaged again, under a new one.
+    fn under_new_head(&self, reading: &Reading, number: u32, is_last: bool) -> Result<Part, Fault> {
+        let path = self.disk.path(number);
+        let file = self.disk.open(number).map_err(Fault::at(&path, "open"))?;
+        let bytes = read_all(&*file, 0).map_err(Fault::at(&path, "read"))?;
+        let mut frames = Vec::new();
+        let mut at = HEAD.min(bytes.len());
+        let (mut first, mut last, mut next) = (None, Position(0), self.next);
+        while let Ok(frame) = Frame::check(bytes.get(at..).unwrap_or_default()) {
+            let event = frame.text().and_then(VerifiedEvent::from_own_journal);
+            // Places only rise, here as in a segment whose head is whole.
+            if frame.position <= last {
+                break;
             }
+            match event {
+                _ if frame.removes => {
+                    let removed: Vec<_> = frame.removed().collect();
+                    frame::write_removal(&removed, frame.position, &mut frames);
+                }
+                Some(event) => {
+                    let (position, vanishes) = (frame.position, frame.vanishes);
+                    frame::write(&event, position, &self.key, vanishes, &mut frames);
+                }
+                None => break,
+            }
+            last = frame.position;
+            first = first.or(Some(frame.position));
+            next = next.max(Position(frame.position.0 + 1));
+            at += frame.length;
+        }
+        let head = Head { number, next: first.unwrap_or(self.next), key: self.key };
+        let mut draft = self.disk.draft(number).map_err(Fault::at(&path, "write anew"))?;
+        let written = draft.append(&head.write()).and_then(|()| draft.append(&frames));
+        let synced = written.and_then(|()| draft.sync());
+        // An empty or short file is a segment whose beginning was interrupted, and no damage.
+        let tail = bytes.get(at..).unwrap_or_default();
+        let why = "the head was damaged; its events were written again";
+        let damaged = bytes.len() >= HEAD;
+        let dropped = damaged.then(|| reading.drop_bytes(number, long(at), tail, why, true));
+        let dropped = dropped.transpose()?;
+        let adopted = synced.and_then(|()| self.disk.adopt(number));
+        adopted.map_err(Fault::at(&path, "write anew"))?;
+        let checked = reading.check(&*draft, long(HEAD)).map_err(Fault::at(&path, "read"))?;
+        let part = Part { next, dropped, arrivals: checked.arrivals, ..Part::of(number) };
+        reading.show(part, draft, is_last)
+    }
+
+    /// Makes the first segment of a journal.
+    fn begin(&mut self, number: u32) -> Result<Box<dyn SegmentFile>, Fault> {
+        let path = self.disk.path(number);
+        let head = Head { number, next: self.next, key: self.key };
+        let mut file = self.disk.create(number).map_err(Fault::at(&path, "create"))?;
+        let begun = file.append(&head.write()).and_then(|()| file.sync());
+        let named = begun.and_then(|()| self.disk.sync_names());
+        named.map_err(Fault::at(&path, "begin"))?;
+        let view = file.view(self.segment_bytes).map_err(Fault::at(&path, "map"))?;
+        self.recovery.bytes += file.len();
+        self.segments.push((number, view));
+        Ok(file)
+    }
+
+    fn finish(self, number: u32, active: Box<dyn SegmentFile>) -> Opened {
+        let recovery = Recovery { segments: self.segments.len(), ..self.recovery };
+        let journal = Journal::new(self.disk, active, number, self.key, self.segment_bytes);
+        let Self { segments, next, .. } = self;
+        Opened { journal, segments, next, recovery }
+    }
+}
+
+impl Reading {
+    /// Opens all segments, several at once, and hands each on in their order.
+    fn all(&self, numbers: &[u32], mark: &Mark, each: &mut Each<'_>) -> Result<(), Fault> {
+        let count = numbers.len();
+        let open = |at: usize| {
+            let number = numbers.get(at)?;
+            Some((*number, count - at - 1, self.segment(*number, mark, at + 1 == count)))
         };
         // A thread costs as much as reading some hundred KiB.
-        let bytes = self.segment_bytes.saturating_mul(long(numbers.len()));
-        let processors = || thread::available_parallelism().map_or(1, NonZero::get);
-        let threads = if bytes < ALONE_BYTES { 1 } else { processors().min(numbers.len()) };
+        if self.segment_bytes.saturating_mul(long(count)) < ALONE_BYTES {
+            let all = (0..count).filter_map(open);
+            return all.into_iter().try_for_each(|(number, left, part)| each(number, left, part));
+        }
+        let threads = thread::available_parallelism().map_or(1, NonZero::get).min(count);
+        let next = AtomicUsize::new(0);
+        let (done, parts) = mpsc::channel();
         thread::scope(|scope| {
-            (1..threads).for_each(|_| drop(scope.spawn(work)));
-            work();
-        });
-        let mut read = read.into_inner().unwrap_or_else(PoisonError::into_inner);
-        read.sort_by_key(|(at, _)| *at);
-        read.into_iter().map(|(_, part)| part).collect()
+            for _ in 0..threads {
+                let (done, next, open) = (done.clone(), &next, &open);
+                scope.spawn(move || {
+                    // Nobody takes it once something failed.
+                    while let Some(part) = open(next.fetch_add(1, Ordering::Relaxed))
+                        && done.send(part).is_ok()
+                    {}
+                });
+            }
+            drop(done);
+            in_order(parts, count, each)
+        })
     }
 
     /// Opens one segment, keeps what is whole, and maps it.
@@ -290,17 +395,6 @@ impl Opening {
         let capacity = if is_last { self.segment_bytes } else { file.len() };
         let view = file.view(capacity).map_err(Fault::at(&path, "map"))?;
         Ok(Part { view, bytes: file.len(), file: is_last.then_some(file), ..part })
-    }
-
-    /// Adds an opened segment to those before it.
-    fn take(&mut self, part: Part) -> Option<Box<dyn SegmentFile>> {
-        self.next = self.next.max(part.next);
-        self.recovery.bytes += part.bytes;
-        self.recovery.dropped_bytes += part.dropped.as_ref().map_or(0, |dropped| dropped.bytes);
-        self.recovery.dropped.extend(part.dropped);
-        self.arrivals.extend(part.arrivals.map(|arrivals| (part.number, arrivals)));
-        self.segments.push((part.number, part.view));
-        part.file
     }
 
     /// Reads frames from `from` on, until one is not whole.
@@ -343,74 +437,26 @@ impl Opening {
         let kept_in = kept_in.transpose().map_err(Fault::at(&path, "set aside the end of"))?;
         Ok(Dropped { segment: path, offset, bytes: long(tail.len()), why, kept_in })
     }
+}
 
-    /// Writes the frames of a segment whose head is damaged again, under a new one.
-    fn under_new_head(&self, number: u32, is_last: bool) -> Result<Part, Fault> {
-        let path = self.disk.path(number);
-        let file = self.disk.open(number).map_err(Fault::at(&path, "open"))?;
-        let bytes = read_all(&*file, 0).map_err(Fault::at(&path, "read"))?;
-        let mut frames = Vec::new();
-        let mut at = HEAD.min(bytes.len());
-        let (mut first, mut last, mut next) = (None, Position(0), self.next);
-        while let Ok(frame) = Frame::check(bytes.get(at..).unwrap_or_default()) {
-            let event = frame.text().and_then(VerifiedEvent::from_own_journal);
-            // Places only rise, here as in a segment whose head is whole.
-            if frame.position <= last {
-                break;
-            }
-            match event {
-                _ if frame.removes => {
-                    let removed: Vec<_> = frame.removed().collect();
-                    frame::write_removal(&removed, frame.position, &mut frames);
-                }
-                Some(event) => {
-                    let (position, vanishes) = (frame.position, frame.vanishes);
-                    frame::write(&event, position, &self.key, vanishes, &mut frames);
-                }
-                None => break,
-            }
-            last = frame.position;
-            first = first.or(Some(frame.position));
-            next = next.max(Position(frame.position.0 + 1));
-            at += frame.length;
+/// Hands on what comes in any order by how many follow it, the first first.
+fn in_order(
+    parts: Receiver<(u32, usize, Result<Option<Part>, Fault>)>,
+    count: usize,
+    each: &mut Each<'_>,
+) -> Result<(), Fault> {
+    let mut early = BTreeMap::new();
+    let mut left = count;
+    for (number, follow, part) in parts {
+        early.insert(follow, (number, part));
+        while let Some(at) = left.checked_sub(1)
+            && let Some((number, part)) = early.remove(&at)
+        {
+            each(number, at, part)?;
+            left = at;
         }
-        let head = Head { number, next: first.unwrap_or(self.next), key: self.key };
-        let mut draft = self.disk.draft(number).map_err(Fault::at(&path, "write anew"))?;
-        let written = draft.append(&head.write()).and_then(|()| draft.append(&frames));
-        let synced = written.and_then(|()| draft.sync());
-        // An empty or short file is a segment whose beginning was interrupted, and no damage.
-        let tail = bytes.get(at..).unwrap_or_default();
-        let why = "the head was damaged; its events were written again";
-        let damaged = bytes.len() >= HEAD;
-        let dropped = damaged.then(|| self.drop_bytes(number, long(at), tail, why, true));
-        let dropped = dropped.transpose()?;
-        let adopted = synced.and_then(|()| self.disk.adopt(number));
-        adopted.map_err(Fault::at(&path, "write anew"))?;
-        let checked = self.check(&*draft, long(HEAD)).map_err(Fault::at(&path, "read"))?;
-        let part = Part { next, dropped, arrivals: checked.arrivals, ..Part::of(number) };
-        self.show(part, draft, is_last)
     }
-
-    /// Makes the first segment of a journal.
-    fn begin(&mut self, number: u32) -> Result<Box<dyn SegmentFile>, Fault> {
-        let path = self.disk.path(number);
-        let head = Head { number, next: self.next, key: self.key };
-        let mut file = self.disk.create(number).map_err(Fault::at(&path, "create"))?;
-        let begun = file.append(&head.write()).and_then(|()| file.sync());
-        let named = begun.and_then(|()| self.disk.sync_names());
-        named.map_err(Fault::at(&path, "begin"))?;
-        let view = file.view(self.segment_bytes).map_err(Fault::at(&path, "map"))?;
-        self.recovery.bytes += file.len();
-        self.segments.push((number, view));
-        Ok(file)
-    }
-
-    fn finish(self, number: u32, active: Box<dyn SegmentFile>) -> Opened {
-        let recovery = Recovery { segments: self.segments.len(), ..self.recovery };
-        let journal = Journal::new(self.disk, active, number, self.key, self.segment_bytes);
-        let Self { segments, next, arrivals, .. } = self;
-        Opened { journal, segments, next, recovery, arrivals }
-    }
+    Ok(())
 }
 
 impl Part {

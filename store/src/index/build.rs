@@ -2,14 +2,16 @@
 //!
 //! Frame by frame, an event would be put into some seven lists, each a wait for memory. Here the
 //! threads that check the frames also note what the index needs of them ([`Arrivals`]), while the
-//! bytes are at hand; one pass in the order of acceptance settles what is live; and the lists are
-//! made by sorting pairs of list and place, in shards small enough to stay near the processor.
+//! bytes are at hand; one pass in the order of acceptance settles what is live ([`Build`]), segment
+//! by segment while the next ones come from the disk; and the lists are made by sorting pairs of
+//! list and place, in shards small enough to stay near the processor.
 
 use std::num::NonZero;
 use std::panic::resume_unwind;
 use std::thread;
 
 use ayni_protocol::{EventId, Kind, PublicKey, Timestamp};
+use bytes::Bytes;
 
 use super::authors::Authors;
 use super::slots::{Slot, SlotId};
@@ -100,19 +102,43 @@ impl Arrivals {
 /// Where the arrival of a slot is: in which segment's arrivals, and at which place.
 type Origin = (usize, usize);
 
+/// An index in the making. What a segment holds is settled while later ones are still being read.
+#[derive(Debug, Default)]
+pub struct Build {
+    index: Option<Index>,
+    segments: Vec<(u32, Arrivals)>,
+    origins: Vec<Origin>,
+}
+
+impl Build {
+    /// Takes in the arrivals of a segment, but for the lists; so many more segments are to come.
+    pub fn settle(&mut self, number: u32, bytes: &Bytes, arrivals: Arrivals, left: usize) {
+        let index = self.index.get_or_insert_with(|| {
+            let mut index = Index::new(arrivals.key);
+            index.lists_wait = true;
+            index.ids.reserve(arrivals.all.len() * (left + 1), |_| 0);
+            index
+        });
+        index.segments.publish(number, bytes.clone());
+        index.settle(self.segments.len(), number, &arrivals, &mut self.origins);
+        self.segments.push((number, arrivals));
+    }
+
+    /// The index, with its lists; nothing where no segment came.
+    pub fn finish(self) -> Option<Index> {
+        let Self { index, segments, origins } = self;
+        let mut index = index?;
+        index.lists_wait = false;
+        index.make_lists(&segments, &origins);
+        Some(index)
+    }
+}
+
 impl Index {
-    /// Takes in the arrivals of all segments, whose bytes it has.
-    pub fn build(&mut self, segments: &[(u32, Arrivals)]) {
-        self.lists_wait = true;
-        self.ids.reserve(segments.iter().map(|(_, arrivals)| arrivals.all.len()).sum(), |_| 0);
-        let mut origins = Vec::new();
-        for (which, (number, arrivals)) in segments.iter().enumerate() {
-            self.settle(which, *number, arrivals, &mut origins);
-        }
-        self.lists_wait = false;
+    fn make_lists(&mut self, segments: &[(u32, Arrivals)], origins: &[Origin]) {
         let order = self.live_by_age();
         self.time = Sorted::from_ordered(&order);
-        let shards = self.shards(segments, &origins, &order);
+        let shards = self.shards(segments, origins, &order);
         self.postings.reserve(shards.iter().map(|shard| lists_in(shard).count()).sum());
         let mut slots = Vec::new();
         for shard in shards {

@@ -60,7 +60,7 @@ pub struct Index {
     time: Sorted,
     postings: Postings,
     tombstones: Tombstones,
-    /// While a whole journal is read, the sorted lists wait: see [`Index::build`].
+    /// While a whole journal is read, the sorted lists wait: see [`build`].
     lists_wait: bool,
 }
 
