@@ -29,6 +29,7 @@ mod keyed;
 pub mod laws;
 mod memory;
 pub mod query;
+mod reading;
 mod recovery;
 mod replay;
 mod retention;
