@@ -2,7 +2,7 @@
 //! another way or that it had no time to sign, acknowledgements of policies that take something
 //! away, and its signature under charges; and the drafts that a node signs.
 
-use ayni_protocol::{Address, Draft, EventId, Prefix, PublicKey, Rejection, Timestamp};
+use ayni_protocol::{Address, Draft, EventId, PublicKey, Timestamp};
 use ayni_witness::Payout;
 
 use crate::account::Raise;
@@ -12,7 +12,7 @@ use crate::entry::Body;
 use crate::judge::Verdict;
 use crate::ledger::Ledger;
 use crate::order::Terms;
-use crate::{Charge, Order, Rules};
+use crate::{Charge, Order, Refusal, Rules};
 
 /// Orders that are judged again at a time. Where there are more, each second looks at others, so
 /// that orders which can only be refused do not stand before the rest for ever.
@@ -69,41 +69,47 @@ impl Ledger {
     /// The verdict of witness `me` on a charge that was applied.
     #[must_use]
     pub fn judge_charge(&self, id: &EventId, me: &PublicKey) -> Verdict {
-        if let Some(attestation) = self.signed_by(id, me) {
-            return Verdict::Already(attestation);
-        }
-        let Some(Body::Charge(charge)) = self.entries.get(id).map(|entry| &entry.body) else {
-            return refuse(Prefix::Missing, "there is no such charge here");
-        };
-        let Some(book) = self.books.get(&charge.currency) else {
-            return refuse(Prefix::Missing, "the rules of this currency have not arrived yet");
-        };
-        match book.current().filter(|epoch| epoch.charter.is_witness(me)) {
-            None => Verdict::NotMine,
-            Some(epoch) => self.judge_sound_charge(id, charge, book, epoch, me),
-        }
+        self.hear_charge(id, me).unwrap_or_else(|refusal| Verdict::Refuse(refusal.into()))
     }
 
-    fn judge_sound_charge(
+    fn hear_charge(&self, id: &EventId, me: &PublicKey) -> Result<Verdict, Refusal> {
+        if let Some(attestation) = self.signed_by(id, me) {
+            return Ok(Verdict::Already(attestation));
+        }
+        let Some(Body::Charge(charge)) = self.entries.get(id).map(|entry| &entry.body) else {
+            return Err(Refusal::ChargeUnknown);
+        };
+        let book = self.books.get(&charge.currency).ok_or(Refusal::RulesUnknown)?;
+        let epoch = book.current().ok_or(Refusal::RulesUnknown)?;
+        if !epoch.charter.is_witness(me) {
+            return Ok(Verdict::NotMine);
+        }
+        self.hear_sound_charge(id, charge, book, me)?;
+        Ok(Verdict::Attest(self.statement(me, epoch, About::Charge(*id))))
+    }
+
+    fn hear_sound_charge(
         &self,
         id: &EventId,
         charge: &Charge,
         book: &Book,
-        epoch: &Epoch,
         me: &PublicKey,
-    ) -> Verdict {
-        let mut rivals = book.charges.sound_at(charge.cseq).filter(|other| other != id);
-        if !book.charges.sound.contains(&(charge.cseq, *id)) {
-            refuse(Prefix::Policy, "the charge is not approved, or one of its accounts is not open")
-        } else if rivals.any(|other| self.signed_by(&other, me).is_some()) {
-            refuse(Prefix::Locked, "another charge with this number was attested")
-        } else if charge.cseq > book.charges.next_cseq {
-            refuse(Prefix::Missing, "an earlier charge has not arrived here yet")
-        } else if charge.cseq < book.charges.next_cseq || charge.previous != book.charges.last() {
-            refuse(Prefix::Seq, "the charge does not continue the chain of charges")
-        } else {
-            Verdict::Attest(self.statement(me, epoch, About::Charge(*id)))
+    ) -> Result<(), Refusal> {
+        let charges = &book.charges;
+        let mut rivals = charges.sound_at(charge.cseq).filter(|other| other != id);
+        if !charges.sound.contains(&(charge.cseq, *id)) {
+            return Err(Refusal::ChargeUnsound);
         }
+        if rivals.any(|other| self.signed_by(&other, me).is_some()) {
+            return Err(Refusal::ChargePlaceTaken);
+        }
+        if charge.cseq > charges.next_cseq {
+            return Err(Refusal::ChargeGap);
+        }
+        if charge.cseq < charges.next_cseq || charge.previous != charges.last() {
+            return Err(Refusal::ChargeOutOfChain);
+        }
+        Ok(())
     }
 
     /// A statement of witness `me` at the next place of its log.
@@ -183,8 +189,4 @@ impl Ledger {
         };
         Some(Body::from(order).draft(&book.current()?.community))
     }
-}
-
-fn refuse(prefix: Prefix, sentence: &'static str) -> Verdict {
-    Verdict::Refuse(Rejection::new(prefix, sentence))
 }

@@ -8,9 +8,7 @@
 //! One thing comes before all others: an order that was attested stays attested. Whoever sends it
 //! again gets the same attestation, even if the account was suspended since.
 
-use ayni_protocol::{
-    Amount, Draft, EventId, Malformed, Prefix, PublicKey, Rejection, Timestamp, VerifiedEvent,
-};
+use ayni_protocol::{Amount, Draft, EventId, PublicKey, Rejection, Timestamp, VerifiedEvent};
 use ayni_witness::Payout;
 
 use crate::account::{Ability, AccountType, Status};
@@ -20,7 +18,7 @@ use crate::entry::{Body, Entry};
 use crate::ledger::Ledger;
 use crate::request::Answer;
 use crate::rules::Enforce;
-use crate::{Money, Order, Policy, levy};
+use crate::{Money, Order, Policy, Refusal, levy};
 
 /// What a witness says to an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,12 +39,9 @@ impl Ledger {
     pub fn judge(&self, event: &VerifiedEvent, me: &PublicKey, now: Timestamp) -> Verdict {
         let entry = match Entry::read(event) {
             Ok(entry) => entry,
-            Err(malformed) => return Verdict::Refuse(refuse_shape(&malformed)),
+            Err(malformed) => return Verdict::Refuse(Refusal::Misshapen(malformed).into()),
         };
-        match self.hear(&entry, me, now) {
-            Ok(verdict) => verdict,
-            Err(rejection) => Verdict::Refuse(rejection),
-        }
+        self.hear(&entry, me, now).unwrap_or_else(|refusal| Verdict::Refuse(refusal.into()))
     }
 
     pub(crate) fn hear(
@@ -54,19 +49,13 @@ impl Ledger {
         entry: &Entry,
         me: &PublicKey,
         now: Timestamp,
-    ) -> Result<Verdict, Rejection> {
-        let Body::Order(order) = &entry.body else {
-            return Err(Rejection::invalid("this is not a transfer order"));
-        };
+    ) -> Result<Verdict, Refusal> {
+        let Body::Order(order) = &entry.body else { return Err(Refusal::NotAnOrder) };
         if let Some(attestation) = self.signed_by(&entry.id, me) {
             return Ok(Verdict::Already(attestation));
         }
-        let unknown = || {
-            let sentence = "the rules of this currency have not arrived here yet; try again later";
-            Rejection::new(Prefix::Missing, sentence)
-        };
-        let book = self.books.get(&order.currency).ok_or_else(unknown)?;
-        let epoch = book.current().ok_or_else(unknown)?;
+        let book = self.books.get(&order.currency).ok_or(Refusal::RulesUnknown)?;
+        let epoch = book.current().ok_or(Refusal::RulesUnknown)?;
         if !epoch.charter.is_witness(me) {
             return Ok(Verdict::NotMine);
         }
@@ -123,11 +112,7 @@ struct Hearing<'a> {
     order: &'a Order,
 }
 
-type Heard<T = ()> = Result<T, Rejection>;
-
-fn refused<T>(prefix: Prefix, sentence: impl Into<String>) -> Heard<T> {
-    Err(Rejection::new(prefix, sentence.into()))
-}
+type Heard<T = ()> = Result<T, Refusal>;
 
 impl<'a> Hearing<'a> {
     /// Some attestation of this order, where it is certified already.
@@ -160,18 +145,13 @@ impl<'a> Hearing<'a> {
 
     fn rules(&self) -> Heard {
         if self.order.epoch != self.epoch.id {
-            return refused(
-                Prefix::Epoch,
-                "the rules of this currency have changed; sign the payment again under the new ones",
-            );
+            return Err(Refusal::RulesChanged);
         }
         if self.entry.community != self.epoch.community {
-            return refused(Prefix::Invalid, "the payment names another community in its h tag");
+            return Err(Refusal::OtherCommunity);
         }
         if self.order.scale != self.epoch.rules.scale {
-            let decimals = self.epoch.rules.scale.decimals();
-            let sentence = format!("amounts in this currency have exactly {decimals} decimals");
-            return refused(Prefix::Amount, sentence);
+            return Err(Refusal::WrongDecimals(self.epoch.rules.scale.decimals()));
         }
         Ok(())
     }
@@ -182,35 +162,23 @@ impl<'a> Hearing<'a> {
         let found = self.book.accounts.get(&key).and_then(|account| {
             Some((account, self.ledger.in_force(self.book, account, Some(self.me))?))
         });
-        let Some((account, version)) = found else {
-            return refused(
-                Prefix::Policy,
-                "you have no account in this currency yet; ask a steward to open one",
-            );
-        };
+        let (account, version) = found.ok_or(Refusal::NoAccount)?;
         let policy = &version.policy;
         if !policy.signers.contains(&self.entry.author) {
-            return refused(Prefix::Restricted, "this key may not sign for the account that pays");
+            return Err(Refusal::MayNotSign);
         }
         match policy.status {
-            Status::Closed => return refused(Prefix::Policy, "your account is closed"),
-            Status::Suspended => {
-                let sentence = "your account is suspended and can only receive; ask a steward why";
-                return refused(Prefix::Policy, sentence);
-            }
+            Status::Closed => return Err(Refusal::AccountClosed),
+            Status::Suspended => return Err(Refusal::AccountSuspended),
             Status::Active => {}
         }
         if self.ledger.is_forked(self.book, &key, account) {
-            return refused(
-                Prefix::Policy,
-                "two different payments were signed for one place of your account, so it is \
-                 suspended until a steward clears it",
-            );
+            return Err(Refusal::AccountForked);
         }
         if policy.can.contains(&Ability::Pay) {
             Ok((account, version))
         } else {
-            refused(Prefix::Policy, "your account may not pay")
+            Err(Refusal::MayNotPay)
         }
     }
 
@@ -223,15 +191,10 @@ impl<'a> Hearing<'a> {
             let payouts = self.ledger.payouts.get(&pay)?;
             payouts.iter().find(|payout| self.is_prescribed(payout)).map(|_| pay)
         });
-        let Some(pay) = prescribed else {
-            return refused(
-                Prefix::Policy,
-                "an escrow account pays only what the decided result of a raffle prescribes",
-            );
-        };
+        let pay = prescribed.ok_or(Refusal::NotPrescribed)?;
         let mut paid = self.ledger.paid.get(&pay).into_iter().flatten();
         if paid.any(|order| *order != self.entry.id) {
-            return refused(Prefix::Policy, "this payout was made already");
+            return Err(Refusal::PaidOut);
         }
         Ok(())
     }
@@ -255,27 +218,17 @@ impl<'a> Hearing<'a> {
         if payer.pending_at(seq).any(|id| mine(&id))
             || unseen.any(|(.., order)| *order != self.entry.id)
         {
-            return refused(
-                Prefix::Locked,
-                "another payment of yours is already pending at this place; wait for it",
-            );
+            return Err(Refusal::PlaceTaken);
         }
-        if seq > payer.next_seq {
-            let next = payer.next_seq;
-            let sentence = format!("your payment number {next} has not arrived here yet");
-            return refused(Prefix::Missing, sentence);
+        let next = payer.next_seq;
+        if seq > next {
+            return Err(Refusal::OrderGap { next });
         }
-        if seq < payer.next_seq {
-            let next = payer.next_seq;
-            let sentence = format!("payment number {seq} was made already; the next is {next}");
-            return refused(Prefix::Seq, sentence);
+        if seq < next {
+            return Err(Refusal::NumberUsed { seq, next });
         }
         let previous = payer.last_order().or_else(|| self.book.first_rules());
-        if previous == Some(self.order.previous) {
-            Ok(())
-        } else {
-            refused(Prefix::Seq, "the payment does not name your last one as the one before it")
-        }
+        if previous == Some(self.order.previous) { Ok(()) } else { Err(Refusal::WrongPrevious) }
     }
 
     /// Every account credited exists and may receive; gives the payee's policy.
@@ -284,26 +237,20 @@ impl<'a> Hearing<'a> {
         for leg in &self.order.legs {
             let account = self.book.accounts.get(&leg.account);
             let version = account.and_then(|a| self.ledger.in_force(self.book, a, Some(self.me)));
-            let Some(version) = version else {
-                let sentence = "whoever you pay has no account in this currency yet";
-                return refused(Prefix::Policy, sentence);
-            };
-            let policy = &version.policy;
+            let policy = &version.ok_or(Refusal::NoPayee)?.policy;
             if policy.status == Status::Closed || !policy.can.contains(&Ability::Receive) {
-                let sentence = "the account you pay to is closed or may not receive";
-                return refused(Prefix::Policy, sentence);
+                return Err(Refusal::MayNotReceive);
             }
             payee.get_or_insert(&**policy);
         }
-        payee.map_or_else(|| refused(Prefix::Invalid, "the payment pays nobody"), Ok)
+        payee.ok_or(Refusal::NoPayee)
     }
 
     /// The legs are the levy formula's; gives the price.
     fn levies(&self, payer: &Policy, payee: &Policy) -> Heard<i64> {
         let levied = payer.account_type.is_levied() && payee.account_type.is_levied();
         let gross = levy::gross(&self.epoch.rules, &self.order.legs, levied);
-        let wrong = "the parts of the payment are not what the currency's levies make of its price";
-        gross.map_or_else(|| refused(Prefix::Levy, wrong), Ok)
+        gross.ok_or(Refusal::WrongLevies)
     }
 
     fn payee_max(&self, payee: &Policy) -> Heard {
@@ -314,12 +261,7 @@ impl<'a> Hearing<'a> {
         if after <= i128::from(max) {
             return Ok(());
         }
-        let sentence = format!(
-            "with this payment the other account would hold {}, more than the {} it may",
-            self.money(after),
-            self.money(max.into())
-        );
-        refused(Prefix::Limit, sentence)
+        Err(Refusal::AboveMaximum { after: self.money(after), max: self.money(max.into()) })
     }
 
     /// Amounts that only accounts with a flag may move.
@@ -327,19 +269,17 @@ impl<'a> Hearing<'a> {
         let total = self.order.total();
         for (flag, most) in &self.epoch.rules.require {
             let most = i128::from(*most);
-            let sentence = |whose: &str| {
-                let most = self.money(most);
-                format!("payments above {most} need {whose} account to be verified ({flag})")
-            };
-            if total > most && !payer.flags.contains(flag) {
-                return refused(Prefix::Policy, sentence("your"));
+            let (shown, flag) = (self.money(most), flag.clone());
+            if total > most && !payer.flags.contains(&flag) {
+                return Err(Refusal::PayerUnverified { most: shown, flag });
             }
-            for leg in self.order.legs.iter().filter(|leg| i128::from(leg.minor) > most) {
+            let large = self.order.legs.iter().filter(|leg| i128::from(leg.minor) > most);
+            for leg in large {
                 let account = self.book.accounts.get(&leg.account);
                 let version =
                     account.and_then(|a| self.ledger.in_force(self.book, a, Some(self.me)));
-                if version.is_none_or(|version| !version.policy.flags.contains(flag)) {
-                    return refused(Prefix::Policy, sentence("the other"));
+                if version.is_none_or(|version| !version.policy.flags.contains(&flag)) {
+                    return Err(Refusal::PayeeUnverified { most: shown, flag });
                 }
             }
         }
@@ -361,20 +301,14 @@ impl<'a> Hearing<'a> {
             }
             _ => {
                 let left = self.money(available.max(0));
-                let total = self.money(total);
-                refused(
-                    Prefix::Limit,
-                    format!(
-                        "you have {left} left to spend; this payment of {total} would pass your limit"
-                    ),
-                )
+                Err(Refusal::BeyondLimit { left, total: self.money(total) })
             }
         }
     }
 
     fn until(&self) -> Heard {
         if self.order.until.is_some_and(|until| until < self.now) {
-            return refused(Prefix::Invalid, "the payment was only good until an earlier time");
+            return Err(Refusal::OrderExpired);
         }
         Ok(())
     }
@@ -382,33 +316,29 @@ impl<'a> Hearing<'a> {
     /// A named request is for this payer and payee, open, and of this price.
     fn request(&self, gross: i64) -> Heard {
         let Some(id) = self.order.request else { return Ok(()) };
-        let Some(asked) = self.book.requests.get(&id) else {
-            return refused(Prefix::Request, "the payment request has not arrived here yet");
-        };
+        let asked = self.book.requests.get(&id).ok_or(Refusal::RequestUnknown)?;
         let request = &asked.request;
         if request.payer.is_some_and(|payer| payer != self.entry.speaker()) {
-            return refused(Prefix::Request, "the payment request is addressed to somebody else");
+            return Err(Refusal::RequestForAnother);
         }
         if self.order.payee() != Some(&asked.payee) {
-            return refused(Prefix::Request, "the payment request was made by somebody else");
+            return Err(Refusal::RequestByAnother);
         }
         if asked.answers.values().any(|answer| *answer == Answer::Cancelled) {
-            return refused(Prefix::Request, "the payment request was cancelled");
+            return Err(Refusal::RequestCancelled);
         }
         if !asked.answers.is_empty() {
-            return refused(Prefix::Request, "you declined this payment request");
+            return Err(Refusal::RequestDeclined);
         }
         if request.expires_at.is_some_and(|expires| expires < self.now) {
-            return refused(Prefix::Request, "the payment request has expired");
+            return Err(Refusal::RequestExpired);
         }
         if request.payer.is_some() && self.book.answered.contains_key(&id) {
-            return refused(Prefix::Request, "the payment request was paid already");
+            return Err(Refusal::RequestPaid);
         }
         match request.amount {
-            Some(amount) if amount.minor != gross => {
-                let gross = self.money(gross.into());
-                let sentence = format!("the payment request is over {amount}, not {gross}");
-                refused(Prefix::Request, sentence)
+            Some(asked) if asked.minor != gross => {
+                Err(Refusal::RequestPrice { asked, paid: self.money(gross.into()) })
             }
             _ => Ok(()),
         }
@@ -417,25 +347,21 @@ impl<'a> Hearing<'a> {
     /// A refund goes back the way the order came, and all of them give back no more than it.
     fn refund(&self) -> Heard {
         let Some(id) = self.order.refund else { return Ok(()) };
-        let wrong = || refused(Prefix::Request, "there is no such payment from them to give back");
-        let Some(given) = self.ledger.entries.get(&id).filter(|_| self.ledger.is_counted(&id))
-        else {
-            return wrong();
-        };
-        let Body::Order(original) = &given.body else { return wrong() };
+        let given = self.ledger.entries.get(&id).filter(|_| self.ledger.is_counted(&id));
+        let given = given.ok_or(Refusal::NothingToRefund)?;
+        let Body::Order(original) = &given.body else { return Err(Refusal::NothingToRefund) };
         let back = original.currency == self.order.currency
             && original.payee() == Some(&self.entry.speaker())
             && self.order.payee() == Some(&given.speaker());
         if !back {
-            return wrong();
+            return Err(Refusal::NothingToRefund);
         }
         let done = self.book.refunded.get(&id).copied().unwrap_or_default();
         let left = original.total().saturating_sub(done);
         if self.order.total() <= left {
             return Ok(());
         }
-        let sentence = format!("of that payment {} are left to give back", self.money(left));
-        refused(Prefix::Request, sentence)
+        Err(Refusal::RefundTooLarge { left: self.money(left) })
     }
 
     /// Where there are several witnesses, the account's home witness signs first.
@@ -456,7 +382,7 @@ impl<'a> Hearing<'a> {
         if signed || self.ledger.unseen.contains(&waiting) {
             return Ok(());
         }
-        refused(Prefix::Missing, "your home witness has not attested this payment yet")
+        Err(Refusal::HomeFirst)
     }
 
     fn attestation(&self, policy: EventId, over: Option<Amount>) -> Draft {
@@ -472,14 +398,6 @@ impl<'a> Hearing<'a> {
         };
         self.ledger.statement(self.me, self.epoch, About::Order(repeat))
     }
-}
-
-fn refuse_shape(malformed: &Malformed) -> Rejection {
-    let prefix = match malformed {
-        Malformed::AmountNotCanonical(_) => Prefix::Amount,
-        _ => Prefix::Invalid,
-    };
-    Rejection::new(prefix, malformed.to_string())
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ mod house {
     mod limits;
     mod page;
     mod purity;
+    mod reasons;
     mod size;
     mod source;
 

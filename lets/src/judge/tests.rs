@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ayni_protocol::{Amount, Prefix};
+use ayni_protocol::{Amount, Prefix, Scale};
 use ayni_witness::{Fact, Payout};
 use expect_test::{Expect, expect};
 
@@ -16,10 +16,26 @@ fn check(sentences: &str, expected: &Expect) {
     expected.assert_eq(&play(sentences));
 }
 
-/// The witness refuses with this prefix and says this.
-fn refuses(verdict: Verdict, prefix: Prefix, says: &str) {
-    let rejection = refusal(verdict);
-    assert!(rejection.prefix == prefix && rejection.sentence.contains(says), "{rejection}");
+/// The witness refuses for this reason.
+fn refuses(verdict: Verdict, why: &Refusal) {
+    assert_eq!(refusal(verdict), Rejection::from(why.clone()));
+}
+
+fn money(minor: i128) -> Money {
+    Money::new(minor, scale())
+}
+
+fn amount(minor: i64) -> Option<Amount> {
+    Some(Amount { minor, scale: scale() })
+}
+
+fn certifies(verdict: &Verdict) {
+    assert!(matches!(verdict, Verdict::Attest(_)), "{verdict:?}");
+}
+
+/// Accounts of ana, ben and eve, and the usual rules.
+fn three() -> World {
+    World::of(&["ana", "ben", "eve"])
 }
 
 #[test]
@@ -143,100 +159,121 @@ fn nobody_rises_above_the_maximum() {
 }
 
 #[test]
-fn locked() {
-    let mut world = World::of(&["ana", "ben"]);
-    world.learn(charter(EventId([0xc1; 32]), &[NODE, "two"], 2, 0));
-    let first = world.rules_id();
-    let both = Rules {
-        epoch: 1,
-        charter: EventId([0xc1; 32]),
-        previous: Some(first),
-        ..rules(key("sol"))
-    };
-    world.add("sol", both);
-    let (one, two) = (world.order("ana", "ben", 100), world.order("ana", "ben", 200));
-    assert!(matches!(world.send("ana", one), Verdict::Attest(_)));
-    refuses(world.send("ana", two), Prefix::Locked, "already pending");
+fn misshapen() {
+    let mut world = three();
+    let order = world.order("ana", "ben", 10);
+    let draft = Body::from(order).draft(&COMMUNITY).tag(["leg", &key("ben").to_string(), "1,5"]);
+    let event = draft.sign(&keys("ana"), 1, [0; 32]);
+    let malformed = Entry::read(&event).unwrap_err();
+    let rejection = refusal(world.send_event(event));
+    assert_eq!(rejection, Refusal::Misshapen(malformed).into());
+    assert_eq!(rejection.prefix, Prefix::Amount);
 }
 
 #[test]
-fn locked_by_an_attestation_whose_order_has_not_come() {
+fn not_an_order() {
+    let mut world = three();
+    let request = world.sign("ana", ask(None, 1));
+    refuses(world.send_event(request), &Refusal::NotAnOrder);
+}
+
+#[test]
+fn rules_unknown() {
+    let order = three().order("ana", "ben", 100);
+    refuses(World::empty().send("ana", order), &Refusal::RulesUnknown);
+}
+
+#[test]
+fn rules_changed() {
+    let mut world = three();
+    let old = world.order("ana", "ben", 100);
+    let certified = world.paid("ana", "ben", 200);
+    let next =
+        Rules { epoch: 1, previous: Some(world.rules_id()), limit: 2_000, ..rules(key("sol")) };
+    world.add("sol", next);
+    refuses(world.send("ana", old), &Refusal::RulesChanged);
+    let again = world.events.iter().find(|event| event.id == certified).unwrap().clone();
+    assert!(matches!(world.send_event(again), Verdict::Already(_)));
+    certifies(&world.pay("ana", "ben", 1_700));
+}
+
+#[test]
+fn other_community() {
+    let mut world = three();
+    let order = world.order("ana", "ben", 100);
+    let elsewhere = Body::from(order).draft(&EventId([3; 32])).sign(&keys("ana"), 1, [0; 32]);
+    refuses(world.send_event(elsewhere), &Refusal::OtherCommunity);
+}
+
+#[test]
+fn wrong_decimals() {
+    let mut world = three();
+    let one = Order { scale: Scale::new(1).unwrap(), ..world.order("ana", "ben", 10) };
+    refuses(world.send("ana", one), &Refusal::WrongDecimals(2));
+}
+
+#[test]
+fn no_account() {
     let mut world = World::of(&["ana", "ben"]);
     let order = world.order("ana", "ben", 100);
-    let lost = world.sign("ana", order.clone());
-    let attestation = world.attest(NODE, &lost);
-    world.put(attestation);
-    refuses(world.send("ana", order), Prefix::Locked, "already pending");
-    assert!(matches!(world.send_event(lost.clone()), Verdict::Attest(_) | Verdict::Already(_)));
+    refuses(world.send("eve", order), &Refusal::NoAccount);
 }
 
 #[test]
-fn missing() {
-    let mut world = World::of(&["ana", "ben"]);
-    let order = world.order("ana", "ben", 100);
-    refuses(world.send("ana", Order { seq: 2, ..order.clone() }), Prefix::Missing, "number 0");
-    let mut empty = World::empty();
-    refuses(empty.send("ana", order), Prefix::Missing, "rules of this currency");
+fn may_not_sign() {
+    let mut world = three();
+    let order = Order { from: Some(key("ana")), ..world.order("ana", "ben", 100) };
+    refuses(world.send("eve", order.clone()), &Refusal::MayNotSign);
+    world.change("ana", |policy| policy.signers = [key("phone"), key("tablet")].into());
+    refuses(world.pay("ana", "ben", 100), &Refusal::MayNotSign);
+    certifies(&world.send("phone", order));
+    let next = Order { from: Some(key("ana")), ..world.order("ana", "ben", 50) };
+    certifies(&world.send("tablet", next));
+    assert!(world.ledger.is_signer(&key("phone")) && !world.ledger.is_signer(&key("ana")));
 }
 
 #[test]
-fn missing_the_home_witness() {
-    let mut world = World::empty();
-    world.learn(charter(EventId([0xc1; 32]), &[NODE, "two", "three"], 2, 0));
-    world.add("sol", Rules { charter: EventId([0xc1; 32]), ..rules(key("sol")) });
-    world.open("ana", |policy| policy.home = Some(key("two")));
-    world.open("ben", |_| {});
-    let order = world.order("ana", "ben", 100);
-    let event = world.sign("ana", order);
-    refuses(world.send_event(event.clone()), Prefix::Missing, "home witness");
-    let home = world.attest("two", &event);
-    world.put(home);
-    assert!(matches!(world.send_event(event), Verdict::Attest(_)));
-    assert_eq!(world.balance("ben"), 100);
+fn account_closed() {
+    let mut world = three();
+    world.change("ana", |policy| policy.status = Status::Closed);
+    refuses(world.pay("ana", "ben", 100), &Refusal::AccountClosed);
 }
 
 #[test]
-fn limit() {
-    let mut world = World::of(&["ana", "ben"]);
-    refuses(world.pay("ana", "ben", 1_001), Prefix::Limit, "you have 10.00 left to spend");
-    world.change("ben", |policy| policy.max = Some(Amount { minor: 50, scale: scale() }));
-    refuses(world.pay("ana", "ben", 51), Prefix::Limit, "more than the 0.50 it may");
+fn account_suspended() {
+    let mut world = three();
+    world.change("ana", |policy| policy.status = Status::Suspended);
+    refuses(world.pay("ana", "ben", 100), &Refusal::AccountSuspended);
+    certifies(&world.pay("ben", "ana", 100));
 }
 
 #[test]
-fn policy() {
-    let mut world = World::of(&["ana", "ben"]);
-    let order = world.order("ana", "ben", 100);
-    refuses(world.send("eve", order.clone()), Prefix::Policy, "no account");
-    let mut stray = order;
-    stray.legs[0].account = key("eve");
-    refuses(world.send("ana", stray), Prefix::Policy, "no account");
-    world.change("ana", |policy| _ = policy.can.remove(&Ability::Pay));
-    refuses(world.pay("ana", "ben", 100), Prefix::Policy, "may not pay");
-    world.change("ben", |policy| _ = policy.can.remove(&Ability::Receive));
-    world.change("ana", |policy| _ = policy.can.insert(Ability::Pay));
-    refuses(world.pay("ana", "ben", 100), Prefix::Policy, "may not receive");
-}
-
-#[test]
-fn policy_of_an_account_that_signed_twice() {
-    let mut world = World::of(&["ana", "ben"]);
+fn account_forked() {
+    let mut world = three();
     let (one, two) = (world.order("ana", "ben", 100), world.order("ana", "ben", 200));
     let (one, two) = (world.sign("ana", one), world.sign("ana", two));
     let fraud = Fraud::new(currency(), Case::Order, &one, &two).unwrap();
     let proof = world.add("eve", fraud);
-    refuses(world.pay("ana", "ben", 100), Prefix::Policy, "two different payments");
+    refuses(world.pay("ana", "ben", 100), &Refusal::AccountForked);
     assert_eq!(world.view("ana").status, Status::Suspended);
     world.change("ana", |policy| _ = policy.causes.insert(proof));
-    assert!(matches!(world.pay("ana", "ben", 100), Verdict::Attest(_)));
+    certifies(&world.pay("ana", "ben", 100));
 }
 
 #[test]
-fn policy_of_an_escrow_account() {
-    let mut world = World::of(&["ana"]);
+fn may_not_pay() {
+    let mut world = three();
+    world.change("ana", |policy| _ = policy.can.remove(&Ability::Pay));
+    refuses(world.pay("ana", "ben", 100), &Refusal::MayNotPay);
+    world.change("ana", |policy| _ = policy.can.insert(Ability::Pay));
+    certifies(&world.pay("ana", "ben", 100));
+}
+
+/// A pot with 5.00 of ana's, of which a raffle prescribes 3.00 back.
+fn pot() -> (World, Payout) {
+    let mut world = three();
     world.open("pot", |policy| policy.account_type = AccountType::Escrow);
     world.paid("ana", "pot", 500);
-    refuses(world.pay("pot", "ana", 500), Prefix::Policy, "escrow account pays only");
     let payout = Payout {
         raffle: EventId([7; 32]),
         pay: [9; 32],
@@ -246,62 +283,163 @@ fn policy_of_an_escrow_account() {
         minor: 300,
         refund_of: None,
     };
-    let order = world.order("pot", "ana", 300);
-    let order = Order { pay: Some([9; 32]), ..order };
-    refuses(world.send("pot", order), Prefix::Policy, "escrow account pays only");
+    (world, payout)
+}
+
+#[test]
+fn not_prescribed() {
+    let (mut world, payout) = pot();
+    refuses(world.pay("pot", "ana", 500), &Refusal::NotPrescribed);
+    let order = Order { pay: Some([9; 32]), ..world.order("pot", "ana", 300) };
+    refuses(world.send("pot", order.clone()), &Refusal::NotPrescribed);
+    world.learn(Fact::Prescribed(Arc::new(payout)));
+    let less = Order { pay: Some([9; 32]), ..world.order("pot", "ana", 200) };
+    refuses(world.send("pot", less), &Refusal::NotPrescribed);
+    certifies(&world.send("pot", order));
+}
+
+#[test]
+fn paid_out() {
+    let (mut world, payout) = pot();
     world.learn(Fact::Prescribed(Arc::new(payout.clone())));
     let draft = world.ledger.draft_payout(&payout, &key("pot")).unwrap();
-    let event = draft.sign(&keys("pot"), 5_000, [0; 32]);
-    assert!(matches!(world.send_event(event), Verdict::Attest(_)));
+    certifies(&world.send_event(draft.sign(&keys("pot"), 5_000, [0; 32])));
     assert_eq!(world.balance("pot"), 200);
     assert_eq!(world.ledger.draft_payout(&payout, &key("pot")), None);
-    let again = Order {
-        pay: Some([9; 32]),
-        legs: world.order("pot", "ana", 300).legs,
-        ..world.order("pot", "ana", 300)
-    };
-    refuses(world.send("pot", again), Prefix::Policy, "made already");
-    let more = world.order("pot", "ana", 200);
-    refuses(world.send("pot", Order { pay: Some([9; 32]), ..more }), Prefix::Policy, "escrow");
+    let again = Order { pay: Some([9; 32]), ..world.order("pot", "ana", 300) };
+    refuses(world.send("pot", again), &Refusal::PaidOut);
 }
 
 #[test]
-fn epoch() {
+fn place_taken() {
+    let mut world = three();
+    world.learn(charter(EventId([0xc1; 32]), &[NODE, "two"], 2, 0));
+    let first = world.rules_id();
+    let charter = EventId([0xc1; 32]);
+    world.add("sol", Rules { epoch: 1, charter, previous: Some(first), ..rules(key("sol")) });
+    let (one, two) = (world.order("ana", "ben", 100), world.order("ana", "ben", 200));
+    certifies(&world.send("ana", one));
+    refuses(world.send("ana", two), &Refusal::PlaceTaken);
+}
+
+#[test]
+fn place_taken_by_an_attestation_whose_order_has_not_come() {
+    let mut world = three();
+    let order = world.order("ana", "ben", 100);
+    let lost = world.sign("ana", order.clone());
+    let attestation = world.attest(NODE, &lost);
+    world.put(attestation);
+    refuses(world.send("ana", order), &Refusal::PlaceTaken);
+    assert!(matches!(world.send_event(lost), Verdict::Attest(_) | Verdict::Already(_)));
+}
+
+#[test]
+fn order_gap() {
+    let mut world = three();
+    let order = Order { seq: 2, ..world.order("ana", "ben", 100) };
+    refuses(world.send("ana", order), &Refusal::OrderGap { next: 0 });
+}
+
+#[test]
+fn number_used() {
+    let mut world = three();
+    let first = world.order("ana", "ben", 100);
+    world.paid("ana", "ben", 200);
+    refuses(world.send("ana", first), &Refusal::NumberUsed { seq: 0, next: 1 });
+}
+
+#[test]
+fn wrong_previous() {
+    let mut world = three();
+    world.paid("ana", "ben", 200);
+    let astray = Order { previous: world.rules_id(), ..world.order("ana", "ben", 100) };
+    refuses(world.send("ana", astray), &Refusal::WrongPrevious);
+}
+
+#[test]
+fn no_payee() {
     let mut world = World::of(&["ana", "ben"]);
-    let old = world.order("ana", "ben", 100);
-    let certified = world.paid("ana", "ben", 200);
-    let next =
-        Rules { epoch: 1, previous: Some(world.rules_id()), limit: 2_000, ..rules(key("sol")) };
-    world.add("sol", next);
-    refuses(world.send("ana", old), Prefix::Epoch, "sign the payment again");
-    let again = world.events.iter().find(|event| event.id == certified).unwrap().clone();
-    assert!(matches!(world.send_event(again), Verdict::Already(_)));
-    assert!(matches!(world.pay("ana", "ben", 1_700), Verdict::Attest(_)));
+    let mut stray = world.order("ana", "ben", 100);
+    stray.legs[0].account = key("eve");
+    refuses(world.send("ana", stray), &Refusal::NoPayee);
 }
 
 #[test]
-fn amount() {
-    let mut world = World::of(&["ana", "ben"]);
-    let order = world.order("ana", "ben", 10);
-    let one = Order { scale: ayni_protocol::Scale::new(1).unwrap(), ..order.clone() };
-    refuses(world.send("ana", one), Prefix::Amount, "exactly 2 decimals");
-    let draft = Body::from(order).draft(&COMMUNITY).tag(["leg", &key("ben").to_string(), "1,5"]);
-    let event = draft.sign(&keys("ana"), 1, [0; 32]);
-    refuses(world.send_event(event), Prefix::Amount, "1,5");
+fn may_not_receive() {
+    let mut world = three();
+    world.change("ben", |policy| _ = policy.can.remove(&Ability::Receive));
+    refuses(world.pay("ana", "ben", 100), &Refusal::MayNotReceive);
+    world.change("eve", |policy| policy.status = Status::Closed);
+    refuses(world.pay("ana", "eve", 100), &Refusal::MayNotReceive);
 }
 
 #[test]
-fn levy() {
-    let commons = Levy { side: Side::Payee, ppm: 20_000, account: key("commons") };
-    let mut world =
-        World::with(Rules { levies: vec![commons], ..rules(key("sol")) }, &["ana", "ben"]);
-    world.open("commons", |policy| policy.account_type = AccountType::Community);
-    let mut order = world.order("ana", "ben", 300);
-    order.legs[1].minor += 1;
-    refuses(world.send("ana", order.clone()), Prefix::Levy, "levies");
-    order.legs.truncate(1);
-    refuses(world.send("ana", order), Prefix::Levy, "levies");
-    assert!(matches!(world.pay("ana", "ben", 300), Verdict::Attest(_)));
+fn wrong_levies() {
+    for side in [Side::Payee, Side::Payer] {
+        let commons = Levy { side, ppm: 20_000, account: key("commons") };
+        let mut world =
+            World::with(Rules { levies: vec![commons], ..rules(key("sol")) }, &["ana", "ben"]);
+        world.open("commons", |policy| policy.account_type = AccountType::Community);
+        let mut order = world.order("ana", "ben", 300);
+        order.legs[1].minor += 1;
+        refuses(world.send("ana", order.clone()), &Refusal::WrongLevies);
+        order.legs[1].minor -= 1;
+        certifies(&world.send("ana", order));
+        let mut none = world.order("ana", "ben", 300);
+        none.legs[1].account = key("ben");
+        refuses(world.send("ana", none), &Refusal::WrongLevies);
+        certifies(&world.pay("ben", "commons", 294));
+    }
+}
+
+#[test]
+fn above_maximum() {
+    let mut world = three();
+    world.change("ben", |policy| policy.max = amount(50));
+    let (after, max) = (money(51), money(50));
+    refuses(world.pay("ana", "ben", 51), &Refusal::AboveMaximum { after, max });
+    certifies(&world.pay("ana", "ben", 50));
+}
+
+/// ana, ben and eve where more than 5.00 needs `id`.
+fn verifying() -> World {
+    let require = vec![("id".into(), 500)];
+    World::with(Rules { require, ..rules(key("sol")) }, &["ana", "ben", "eve"])
+}
+
+#[test]
+fn payer_unverified() {
+    let mut world = verifying();
+    let (most, flag) = (money(500), "id".to_owned());
+    refuses(world.pay("ana", "ben", 501), &Refusal::PayerUnverified { most, flag });
+    certifies(&world.pay("ana", "ben", 500));
+}
+
+#[test]
+fn payee_unverified() {
+    let mut world = verifying();
+    let (most, flag) = (money(500), "id".to_owned());
+    world.change("ana", |policy| _ = policy.flags.insert("id".into()));
+    refuses(world.pay("ana", "ben", 501), &Refusal::PayeeUnverified { most, flag });
+    world.change("ben", |policy| _ = policy.flags.insert("id".into()));
+    certifies(&world.pay("ana", "ben", 501));
+}
+
+#[test]
+fn beyond_limit() {
+    let mut world = three();
+    let (left, total) = (money(1_000), money(1_001));
+    refuses(world.pay("ana", "ben", 1_001), &Refusal::BeyondLimit { left, total });
+    certifies(&world.pay("ana", "ben", 1_000));
+}
+
+#[test]
+fn order_expired() {
+    let mut world = three();
+    let late = Order { until: Some(world.now), ..world.order("ana", "ben", 100) };
+    refuses(world.send("ana", late), &Refusal::OrderExpired);
+    let in_time = Order { until: Some(world.now + 1), ..world.order("ana", "ben", 100) };
+    certifies(&world.send("ana", in_time));
 }
 
 fn ask(payer: Option<&str>, minor: i64) -> Request {
@@ -319,92 +457,171 @@ fn decline(request: EventId, answer: Answer) -> Decline {
     Decline { currency: currency(), request, answer, from: None, note: String::new() }
 }
 
+fn settle(world: &mut World, payer: &str, payee: &str, minor: i64, request: EventId) -> Verdict {
+    let order = world.order(payer, payee, minor);
+    world.send(payer, Order { request: Some(request), ..order })
+}
+
 #[test]
-fn request() {
-    let mut world = World::of(&["ana", "ben", "eve"]);
+fn request_unknown() {
+    let mut world = three();
+    let settled = settle(&mut world, "ana", "ben", 300, EventId([9; 32]));
+    refuses(settled, &Refusal::RequestUnknown);
+}
+
+#[test]
+fn request_for_another() {
+    let mut world = three();
     let asked = world.add("ben", ask(Some("ana"), 300));
-    let settle = |world: &mut World, payer: &str, payee: &str, minor, request| {
-        let order = world.order(payer, payee, minor);
-        world.send(payer, Order { request: Some(request), ..order })
-    };
-    let refused = [
-        ("eve", "ben", 300, asked, "addressed to somebody else"),
-        ("ana", "eve", 300, asked, "made by somebody else"),
-        ("ana", "ben", 200, asked, "is over 3.00, not 2.00"),
-        ("ana", "ben", 300, EventId([9; 32]), "not arrived"),
-    ];
-    for (payer, payee, minor, id, says) in refused {
-        refuses(settle(&mut world, payer, payee, minor, id), Prefix::Request, says);
-    }
+    refuses(settle(&mut world, "eve", "ben", 300, asked), &Refusal::RequestForAnother);
+}
+
+#[test]
+fn request_by_another() {
+    let mut world = three();
+    let asked = world.add("ben", ask(Some("ana"), 300));
+    refuses(settle(&mut world, "ana", "eve", 300, asked), &Refusal::RequestByAnother);
+}
+
+#[test]
+fn request_price() {
+    let mut world = three();
+    let asked = world.add("ben", ask(Some("ana"), 300));
+    let why = Refusal::RequestPrice { asked: amount(300).unwrap(), paid: money(200) };
+    refuses(settle(&mut world, "ana", "ben", 200, asked), &why);
+}
+
+#[test]
+fn request_expired() {
+    let mut world = three();
+    let asked = world.add("ben", ask(Some("ana"), 300));
     world.now = 5_001;
-    refuses(settle(&mut world, "ana", "ben", 300, asked), Prefix::Request, "expired");
-    world.now = 2_000;
-    assert!(matches!(settle(&mut world, "ana", "ben", 300, asked), Verdict::Attest(_)));
-    refuses(settle(&mut world, "ana", "ben", 300, asked), Prefix::Request, "paid already");
-    let declined = world.add("ben", ask(Some("ana"), 300));
-    world.add("ana", decline(declined, Answer::Declined));
-    refuses(settle(&mut world, "ana", "ben", 300, declined), Prefix::Request, "you declined");
-    let cancelled = world.add("ben", ask(None, 300));
-    world.add("ben", decline(cancelled, Answer::Cancelled));
-    refuses(settle(&mut world, "ana", "ben", 300, cancelled), Prefix::Request, "cancelled");
+    refuses(settle(&mut world, "ana", "ben", 300, asked), &Refusal::RequestExpired);
+}
+
+#[test]
+fn request_paid() {
+    let mut world = three();
+    let asked = world.add("ben", ask(Some("ana"), 300));
+    certifies(&settle(&mut world, "ana", "ben", 300, asked));
+    refuses(settle(&mut world, "ana", "ben", 300, asked), &Refusal::RequestPaid);
+}
+
+#[test]
+fn request_declined() {
+    let mut world = three();
+    let asked = world.add("ben", ask(Some("ana"), 300));
+    world.add("ana", decline(asked, Answer::Declined));
+    refuses(settle(&mut world, "ana", "ben", 300, asked), &Refusal::RequestDeclined);
+}
+
+#[test]
+fn request_cancelled() {
+    let mut world = three();
+    let asked = world.add("ben", ask(None, 300));
+    world.add("ben", decline(asked, Answer::Cancelled));
+    refuses(settle(&mut world, "ana", "ben", 300, asked), &Refusal::RequestCancelled);
 }
 
 #[test]
 fn an_open_code_is_paid_by_anybody_and_often() {
-    let mut world = World::of(&["ana", "ben", "eve"]);
+    let mut world = three();
     let code = world.add("ben", ask(None, 300));
     for payer in ["ana", "eve", "ana"] {
-        let order = Order { request: Some(code), ..world.order(payer, "ben", 300) };
-        assert!(matches!(world.send(payer, order), Verdict::Attest(_)));
+        certifies(&settle(&mut world, payer, "ben", 300, code));
     }
     let open = world.ledger.open_requests(&currency());
     assert_eq!((open[0].id, open[0].orders.len(), open[0].state), (code, 3, "open"));
 }
 
 #[test]
-fn request_of_a_refund_that_does_not_fit() {
-    let mut world = World::of(&["ana", "ben", "eve"]);
+fn nothing_to_refund() {
+    let mut world = three();
     let given = world.paid("ana", "ben", 300);
     for (payer, payee, refund) in
         [("eve", "ana", given), ("ben", "eve", given), ("ben", "ana", EventId([9; 32]))]
     {
         let order = Order { refund: Some(refund), ..world.order(payer, payee, 100) };
-        refuses(world.send(payer, order), Prefix::Request, "no such payment");
+        refuses(world.send(payer, order), &Refusal::NothingToRefund);
     }
 }
 
 #[test]
-fn seq() {
-    let mut world = World::of(&["ana", "ben"]);
-    let first = world.order("ana", "ben", 100);
-    world.paid("ana", "ben", 200);
-    refuses(world.send("ana", first), Prefix::Seq, "number 0 was made already; the next is 1");
-    let next = world.order("ana", "ben", 100);
-    let astray = Order { previous: world.rules_id(), ..next };
-    refuses(world.send("ana", astray), Prefix::Seq, "does not name your last one");
+fn refund_too_large() {
+    let mut world = three();
+    let given = world.paid("ana", "ben", 300);
+    let back =
+        |world: &World, minor| Order { refund: Some(given), ..world.order("ben", "ana", minor) };
+    let order = back(&world, 200);
+    certifies(&world.send("ben", order));
+    let order = back(&world, 101);
+    refuses(world.send("ben", order), &Refusal::RefundTooLarge { left: money(100) });
 }
 
 #[test]
-fn restricted() {
-    let mut world = World::of(&["ana", "ben", "eve"]);
-    let order = Order { from: Some(key("ana")), ..world.order("ana", "ben", 100) };
-    refuses(world.send("eve", order.clone()), Prefix::Restricted, "may not sign");
-    world.change("ana", |policy| policy.signers = [key("phone")].into());
-    refuses(world.pay("ana", "ben", 100), Prefix::Restricted, "may not sign");
-    assert!(matches!(world.send("phone", order), Verdict::Attest(_)));
-    assert!(world.ledger.is_signer(&key("phone")) && !world.ledger.is_signer(&key("ana")));
-}
-
-#[test]
-fn invalid() {
-    let mut world = World::of(&["ana", "ben"]);
-    let late = Order { until: Some(world.now), ..world.order("ana", "ben", 100) };
-    refuses(world.send("ana", late), Prefix::Invalid, "earlier time");
+fn home_first() {
+    let mut world = World::empty();
+    world.learn(charter(EventId([0xc1; 32]), &[NODE, "two", "three"], 2, 0));
+    world.add("sol", Rules { charter: EventId([0xc1; 32]), ..rules(key("sol")) });
+    world.open("ana", |policy| policy.home = Some(key("two")));
+    world.open("ben", |_| {});
     let order = world.order("ana", "ben", 100);
-    let elsewhere = Body::from(order).draft(&EventId([3; 32])).sign(&keys("ana"), 1, [0; 32]);
-    refuses(world.send_event(elsewhere), Prefix::Invalid, "another community");
-    let request = world.sign("ana", ask(None, 1));
-    refuses(world.send_event(request), Prefix::Invalid, "not a transfer order");
+    let event = world.sign("ana", order);
+    refuses(world.send_event(event.clone()), &Refusal::HomeFirst);
+    let home = world.attest("two", &event);
+    world.put(home);
+    certifies(&world.send_event(event));
+    assert_eq!(world.balance("ben"), 100);
+}
+
+/// A charge between ana and ben that the community signed and no witness did.
+fn charged(world: &mut World, cseq: u64, previous: Option<EventId>, minor: i64) -> EventId {
+    let charge = Charge { cseq, previous, ..crate::testing::charge("ana", "ben", minor) };
+    let event = world.sign("sol", charge);
+    world.put(event)
+}
+
+fn judges(world: &World, charge: EventId, why: &Refusal) {
+    refuses(world.ledger.judge_charge(&charge, &key(NODE)), why);
+}
+
+#[test]
+fn charge_unknown() {
+    judges(&three(), EventId([9; 32]), &Refusal::ChargeUnknown);
+}
+
+#[test]
+fn charge_unsound() {
+    let mut world = World::of(&["ana"]);
+    let charge = charged(&mut world, 0, None, 5);
+    judges(&world, charge, &Refusal::ChargeUnsound);
+    world.open("ben", |_| {});
+    assert_eq!(world.balance("ben"), 5, "it was a duty as soon as the account was open");
+}
+
+#[test]
+fn charge_place_taken() {
+    let mut world = three();
+    charged(&mut world, 0, None, 5);
+    world.duties(NODE);
+    let rival = charged(&mut world, 0, None, 6);
+    judges(&world, rival, &Refusal::ChargePlaceTaken);
+}
+
+#[test]
+fn charge_gap() {
+    let mut world = three();
+    let later = charged(&mut world, 1, Some(EventId([7; 32])), 5);
+    judges(&world, later, &Refusal::ChargeGap);
+}
+
+#[test]
+fn charge_out_of_chain() {
+    let mut world = three();
+    charged(&mut world, 0, None, 5);
+    world.duties(NODE);
+    let astray = charged(&mut world, 1, Some(EventId([7; 32])), 5);
+    judges(&world, astray, &Refusal::ChargeOutOfChain);
 }
 
 #[test]
