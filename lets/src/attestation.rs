@@ -7,8 +7,9 @@ use ayni_protocol::shape::{parsed, unsigned};
 use ayni_protocol::{Address, Amount, Draft, EventId, Malformed, PublicKey, Scale, Shape};
 use ayni_witness::Leg;
 
+use crate::entry::Entry;
 use crate::order::{legs, write_legs};
-use crate::tags;
+use crate::{Order, tags};
 
 /// What an attestation says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,7 +65,7 @@ pub struct Repeat {
     pub order: EventId,
     /// The paying account.
     pub payer: PublicKey,
-    /// The account paid.
+    /// The account paid; of a void order, which pays nobody, the payer again.
     pub payee: PublicKey,
     /// The order's number.
     pub seq: u64,
@@ -125,6 +126,15 @@ impl Statement {
 }
 
 impl Repeat {
+    /// Whether it says what the order says.
+    pub(crate) fn is_of(&self, entry: &Entry, order: &Order) -> bool {
+        order.seq == self.seq
+            && entry.speaker() == self.payer
+            && order.payee().copied().unwrap_or_else(|| entry.speaker()) == self.payee
+            && order.scale == self.scale
+            && order.legs == self.legs
+    }
+
     fn read(shape: Shape<'_>) -> Result<Self, Malformed> {
         const PARTIES: Malformed = Malformed::BadTag("p", "there twice: the payer, the payee");
         let mut parties = shape.all("p").map(|tag| tag.value().unwrap_or_default());

@@ -7,13 +7,13 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use ayni_protocol::{EventId, PublicKey, Scale, Timestamp};
+use ayni_protocol::{Address, EventId, PublicKey, Scale, Timestamp};
 use ayni_witness::Charter;
 
 use crate::account::Raise;
 use crate::checkpoint::Line;
 use crate::request::Answer;
-use crate::{Currency, Policy, Rating, Request, Rules};
+use crate::{Agreement, Currency, Policy, Quote, Rating, Request, Rules};
 
 /// Which version of an addressable event is shown: the newest, then the lowest id (NIP-01).
 pub type Newest = (Timestamp, Reverse<EventId>);
@@ -39,6 +39,10 @@ pub struct Book {
     pub requests: BTreeMap<EventId, Asked>,
     /// Counted orders by the request they answer, whether or not it came.
     pub answered: BTreeMap<EventId, BTreeSet<EventId>>,
+    /// Quotes that count.
+    pub quotes: BTreeMap<EventId, Arc<Quote>>,
+    /// Counted versions of the agreement with a currency: the newest, then the lowest id, holds.
+    pub agreements: BTreeMap<Address, BTreeMap<Newest, Arc<Agreement>>>,
     /// What was given back of an order, by the order's id.
     pub refunded: BTreeMap<EventId, i128>,
     /// By order and rating account: the newest, then the lowest id.
@@ -94,6 +98,8 @@ pub struct Account {
     pub debits: i128,
     pub credits: i128,
     pub charges: i128,
+    /// What open holds reserve.
+    pub held: i128,
     /// Counted orders and charges that touch it.
     pub history: BTreeSet<(Timestamp, EventId)>,
 }
@@ -141,6 +147,11 @@ impl Book {
         self.epochs.keys().filter_map(first).min()
     }
 
+    /// The agreement with a currency that holds now.
+    pub fn agreement(&self, with: &Address) -> Option<&Arc<Agreement>> {
+        self.agreements.get(with)?.values().next_back()
+    }
+
     /// The decimals of the rules in force.
     pub fn scale(&self) -> Option<Scale> {
         self.current().map(|epoch| epoch.rules.scale)
@@ -182,7 +193,7 @@ impl Book {
             next_seq: account.next_seq,
             last_order: account.last_order(),
             debits_posted: account.debits,
-            debits_pending: 0,
+            debits_pending: account.held,
             credits_posted: account.credits,
             charges: account.charges,
             policy_version: account.policies.keys().next_back().map_or(0, |(version, _)| *version),
@@ -198,6 +209,16 @@ impl Account {
 
     pub const fn balance(&self) -> i128 {
         self.credits.saturating_sub(self.debits).saturating_add(self.charges)
+    }
+
+    /// What it holds and has not reserved.
+    pub const fn free(&self) -> i128 {
+        self.balance().saturating_sub(self.held)
+    }
+
+    /// Orders that count at this number.
+    pub fn certified_at(&self, seq: u64) -> impl Iterator<Item = EventId> {
+        at(&self.certified, seq)
     }
 
     /// The order that the next one must name: of two certified ones the lowest id.

@@ -72,7 +72,7 @@ pub struct Line {
     pub last_order: Option<EventId>,
     /// All it paid.
     pub debits_posted: i128,
-    /// What is reserved. Always zero while holds are left out.
+    /// What open holds reserve.
     pub debits_pending: i128,
     /// All it was paid.
     pub credits_posted: i128,

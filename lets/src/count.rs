@@ -16,7 +16,9 @@ use crate::book::{Asked, Epoch, Version};
 use crate::entry::{Body, Entry};
 use crate::fork::{Case, Fork};
 use crate::ledger::{Key, Ledger, Signature};
-use crate::{Charge, Checkpoint, Fraud, Order, Policy, Rating, Rules, Status};
+use crate::{
+    Charge, Checkpoint, Fraud, Order, Policy, Rating, Resolution, Resolved, Rules, Status,
+};
 
 impl Ledger {
     /// Files a statement in its author's log, before anything is known of either.
@@ -107,7 +109,7 @@ impl Ledger {
             }
             Body::Rules(rules) => self.count_rules(entry, rules, work),
             Body::Policy(policy) => facts.extend(self.count_policy(entry, policy, work)),
-            Body::Order(order) => facts.push(self.count_order(entry, order)),
+            Body::Order(order) => facts.extend(self.count_order(entry, order)),
             Body::Attestation(Attestation::Approve { act }) => {
                 let fact = Fact::Approved { act: *act, steward: entry.author };
                 self.hear_act(&fact, work);
@@ -127,6 +129,25 @@ impl Ledger {
                 };
                 book.requests.insert(entry.id, asked);
             }
+            Body::Ask(_) => {
+                if !self.quoted.contains(&entry.id) {
+                    self.asks.insert(entry.id);
+                }
+            }
+            Body::Quote(quote) => {
+                let book = self.books.entry(quote.currency.clone()).or_default();
+                book.quotes.insert(entry.id, Arc::clone(quote));
+                if let Some(ask) = quote.ask {
+                    self.asks.remove(&ask);
+                    self.quoted.insert(ask);
+                }
+            }
+            Body::Agreement(agreement) => {
+                let book = self.books.entry(agreement.currency.clone()).or_default();
+                let versions = book.agreements.entry(agreement.with.clone()).or_default();
+                versions.insert((entry.created_at, Reverse(entry.id)), Arc::clone(agreement));
+            }
+            Body::Resolution(resolution) => facts.extend(self.count_resolution(resolution)),
             Body::Decline(decline) => {
                 let book = self.books.entry(decline.currency.clone()).or_default();
                 if let Some(asked) = book.requests.get_mut(&decline.request) {
@@ -204,14 +225,26 @@ impl Ledger {
         })))
     }
 
-    fn count_order(&mut self, entry: &Entry, order: &Order) -> Fact {
-        let (payer, total, when) = (entry.speaker(), order.total(), (entry.created_at, entry.id));
+    /// Takes the order's number, then pays or reserves, then ends what waited for the number.
+    fn count_order(&mut self, entry: &Entry, order: &Order) -> Vec<Fact> {
         self.unattested.remove(&entry.id);
+        let book = self.books.entry(order.currency.clone()).or_default();
+        book.accounts.entry(entry.speaker()).or_default().certify(order.seq, entry.id);
+        let mut facts = match &order.hold {
+            Some(slot) => self.count_hold(entry, order, slot),
+            None => vec![self.post(entry, order)],
+        };
+        facts.extend(self.use_slot(entry, order));
+        facts
+    }
+
+    /// Books the payment itself.
+    pub(crate) fn post(&mut self, entry: &Entry, order: &Order) -> Fact {
+        let (payer, total, when) = (entry.speaker(), order.total(), (entry.created_at, entry.id));
         let book = self.books.entry(order.currency.clone()).or_default();
         let account = book.accounts.entry(payer).or_default();
         account.debits = account.debits.saturating_add(total);
         account.history.insert(when);
-        account.certify(order.seq, entry.id);
         for leg in &order.legs {
             let account = book.accounts.entry(leg.account).or_default();
             account.credits = account.credits.saturating_add(leg.minor.into());
@@ -237,6 +270,11 @@ impl Ledger {
             purpose: order.purpose.clone(),
             pay: order.pay,
         }))
+    }
+
+    fn count_resolution(&mut self, resolution: &Resolution) -> Option<Fact> {
+        let by = (resolution.resolved == Resolved::Post).then_some(resolution.hold);
+        self.resolve(resolution.hold, by)
     }
 
     fn count_statement(&mut self, entry: &Entry, statement: &Statement, work: &mut Vec<EventId>) {

@@ -7,8 +7,8 @@ use ayni_protocol::{
 };
 
 use crate::{
-    Attestation, Charge, Checkpoint, Currency, Decline, Fraud, Order, Policy, Rating, Request,
-    Rules,
+    Agreement, Ask, Attestation, Charge, Checkpoint, Currency, Decline, Fraud, Order, Policy, Quote,
+    Rating, Request, Resolution, Rules,
 };
 
 /// An event of this part.
@@ -33,7 +33,7 @@ macro_rules! bodies {
         pub enum Body { $($(#[$doc])* $name($held),)* }
 
         impl Body {
-            /// Every kind that is read here.
+            /// Every kind that is read here, once for each body.
             pub const KINDS: &'static [Kind] = &[$(kind::$kind,)*];
 
             /// The kind it is written as.
@@ -71,12 +71,20 @@ bodies! {
     Attestation(Attestation) = ATTESTATION;
     /// A payment request.
     Request(Arc<Request>) = REQUEST;
+    /// A question for a price in another currency.
+    Ask(Arc<Ask>) = REQUEST;
+    /// Its answer.
+    Quote(Arc<Quote>) = REQUEST;
     /// Its decline or cancellation.
     Decline(Decline) = DECLINE;
     /// What the community books.
     Charge(Arc<Charge>) = CHARGE;
     /// A fingerprint of the book.
     Checkpoint(Checkpoint) = CHECKPOINT;
+    /// What became of a hold.
+    Resolution(Arc<Resolution>) = RESOLUTION;
+    /// How one trades with another currency.
+    Agreement(Arc<Agreement>) = AGREEMENT;
     /// Two events that should not both exist.
     Fraud(Fraud) = FRAUD;
     /// What a party thinks of a trade.
@@ -97,10 +105,16 @@ impl Entry {
             kind::POLICY => Policy::read(shape, content)?.into(),
             kind::ORDER => Order::read(shape, author, content)?.into(),
             kind::ATTESTATION => Attestation::read(shape)?.into(),
-            kind::REQUEST => Request::read(shape, content)?.into(),
+            kind::REQUEST => match shape.text("op")? {
+                "ask" => Ask::read(shape)?.into(),
+                "quote" => Quote::read(shape)?.into(),
+                _ => Request::read(shape, content)?.into(),
+            },
             kind::DECLINE => Decline::read(shape, content)?.into(),
             kind::CHARGE => Charge::read(shape, content)?.into(),
             kind::CHECKPOINT => Checkpoint::read(shape)?.into(),
+            kind::RESOLUTION => Resolution::read(shape, content)?.into(),
+            kind::AGREEMENT => Agreement::read(shape, content)?.into(),
             kind::FRAUD => Fraud::read(shape, content)?.into(),
             kind::RATING => Rating::read(shape, content)?.into(),
             _ => return Err(Malformed::BadContent("of a kind that the ledger reads")),
@@ -115,6 +129,8 @@ impl Entry {
         let from = match &self.body {
             Body::Order(order) => order.from,
             Body::Request(request) => request.from,
+            Body::Ask(ask) => ask.from,
+            Body::Quote(quote) => Some(quote.slot.account),
             Body::Decline(decline) => decline.from,
             Body::Rating(rating) => rating.from,
             _ => None,
@@ -133,6 +149,10 @@ impl Entry {
             Body::Attestation(Attestation::State(statement)) => statement.currency.clone(),
             Body::Attestation(Attestation::Approve { .. }) | Body::Rating(_) => return None,
             Body::Request(request) => request.currency.clone(),
+            Body::Ask(ask) => ask.currency.clone(),
+            Body::Quote(quote) => quote.currency.clone(),
+            Body::Resolution(resolution) => resolution.currency.clone(),
+            Body::Agreement(agreement) => agreement.currency.clone(),
             Body::Decline(decline) => decline.currency.clone(),
             Body::Charge(charge) => charge.currency.clone(),
             Body::Checkpoint(checkpoint) => checkpoint.currency.clone(),

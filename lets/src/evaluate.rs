@@ -16,7 +16,10 @@ use crate::entry::{Body, Entry};
 use crate::fork::Case;
 use crate::ledger::{Key, Ledger};
 use crate::request::Answer;
-use crate::{Charge, Currency, Decline, Fraud, Order, Policy, Rating, Reason, Repeat, Rules};
+use crate::{
+    Agreement, Charge, Currency, Decline, Fraud, Order, Policy, Quote, Rating, Reason, Repeat,
+    Resolution, Rules,
+};
 
 /// Why an entry does not count, or not yet.
 #[derive(Debug)]
@@ -60,6 +63,13 @@ impl Ledger {
                 self.book_for(entry, &request.currency, request.amount.map(|a| a.scale))?;
                 self.authorised(&request.currency, entry)
             }
+            Body::Ask(ask) => {
+                self.book_for(entry, &ask.currency, None)?;
+                self.authorised(&ask.currency, entry)
+            }
+            Body::Quote(quote) => self.weigh_quote(entry, quote),
+            Body::Agreement(agreement) => self.weigh_agreement(entry, agreement),
+            Body::Resolution(resolution) => self.weigh_resolution(entry, resolution),
             Body::Decline(decline) => self.weigh_decline(entry, decline),
             Body::Charge(charge) => self.weigh_charge(entry, charge),
             Body::Checkpoint(checkpoint) => {
@@ -129,7 +139,7 @@ impl Ledger {
 
     fn weigh_order(&self, entry: &Entry, order: &Order) -> Counts {
         let epoch = self.epoch(order.epoch, &order.currency, entry.community)?;
-        if order.scale != epoch.rules.scale {
+        if !order.is_void() && order.scale != epoch.rules.scale {
             return Err(void(Reason::AmountNotCanonical));
         }
         self.authorised(&order.currency, entry)?;
@@ -166,6 +176,37 @@ impl Ledger {
             }
             _ => Err(void(Reason::WrongTarget)),
         }
+    }
+
+    fn weigh_quote(&self, entry: &Entry, quote: &Quote) -> Counts {
+        self.book_for(entry, &quote.currency, Some(quote.amount.scale))?;
+        self.signer(&quote.currency, quote.slot.account, entry.author)
+    }
+
+    fn weigh_agreement(&self, entry: &Entry, agreement: &Agreement) -> Counts {
+        let community_key = self.community_key(entry.community)?;
+        if community_key != entry.author || agreement.currency.author != entry.author {
+            return Err(void(Reason::NotAllowed));
+        }
+        self.book_for(entry, &agreement.currency, Some(agreement.limit.scale)).map(|_| ())
+    }
+
+    fn weigh_resolution(&self, entry: &Entry, resolution: &Resolution) -> Counts {
+        let target = self.counted(resolution.hold)?;
+        let Body::Order(order) = &target.body else { return Err(void(Reason::WrongTarget)) };
+        let Some(slot) = &order.hold else { return Err(void(Reason::WrongTarget)) };
+        if order.currency != resolution.currency || target.community != entry.community {
+            return Err(void(Reason::Foreign));
+        }
+        if *slot != resolution.slot {
+            return Err(void(Reason::WrongSlot));
+        }
+        let epoch = self.epoch(resolution.epoch, &slot.currency, resolution.community)?;
+        let signed = resolution.witnesses.iter().filter(|key| epoch.charter.is_witness(key));
+        if signed.count() < epoch.charter.quorum {
+            return Err(void(Reason::NotCertified));
+        }
+        Ok(())
     }
 
     fn weigh_decline(&self, entry: &Entry, decline: &Decline) -> Counts {
@@ -376,16 +417,10 @@ fn weigh_repeat(
     if order.currency != statement.currency || target.community != epoch.community {
         return Err(void(Reason::Foreign));
     }
-    let same = order.epoch == statement.epoch
-        && order.seq == repeat.seq
-        && target.speaker() == repeat.payer
-        && order.payee() == Some(&repeat.payee)
-        && order.scale == repeat.scale
-        && order.legs == repeat.legs;
-    if !same {
+    if order.epoch != statement.epoch || !repeat.is_of(target, order) {
         return Err(void(Reason::DiffersFromOrder));
     }
-    if order.scale != epoch.rules.scale {
+    if !order.is_void() && order.scale != epoch.rules.scale {
         return Err(void(Reason::AmountNotCanonical));
     }
     Ok(())

@@ -127,14 +127,18 @@ impl<'a> Hearing<'a> {
         let (payer, version) = self.payer()?;
         self.escrow(&version.policy)?;
         self.place(payer)?;
-        let payee = self.legs()?;
-        let gross = self.levies(&version.policy, payee)?;
-        self.payee_max(payee)?;
-        self.requirements(&version.policy)?;
-        let over = self.limit(payer, &version.policy)?;
+        let mut over = None;
+        if !self.order.is_void() {
+            let payee = self.legs()?;
+            let gross = self.levies(&version.policy, payee)?;
+            self.payee_max(payee)?;
+            self.requirements(&version.policy)?;
+            over = self.limit(payer, &version.policy)?;
+            self.request(gross)?;
+            self.refund()?;
+            self.trade(payer, &version.policy, payee, gross)?;
+        }
         self.until()?;
-        self.request(gross)?;
-        self.refund()?;
         self.home(&version.policy)?;
         Ok(Verdict::Attest(self.attestation(version.id, over)))
     }
@@ -150,7 +154,7 @@ impl<'a> Hearing<'a> {
         if self.entry.community != self.epoch.community {
             return Err(Refusal::OtherCommunity);
         }
-        if self.order.scale != self.epoch.rules.scale {
+        if !self.order.is_void() && self.order.scale != self.epoch.rules.scale {
             return Err(Refusal::WrongDecimals(self.epoch.rules.scale.decimals()));
         }
         Ok(())
@@ -289,7 +293,7 @@ impl<'a> Hearing<'a> {
     /// The payer stays within the limit; gives by how much not, where limits do not bind.
     fn limit(&self, payer: &Account, policy: &Policy) -> Heard<Option<Amount>> {
         let limit = self.ledger.limit_of(&self.epoch.rules, payer, policy);
-        let available = payer.balance().saturating_add(limit);
+        let available = payer.free().saturating_add(limit);
         let total = self.order.total();
         if total <= available {
             return Ok(None);
@@ -389,7 +393,7 @@ impl<'a> Hearing<'a> {
         let repeat = Repeat {
             order: self.entry.id,
             payer: self.entry.speaker(),
-            payee: self.order.payee().copied().unwrap_or(self.entry.author),
+            payee: self.order.payee().copied().unwrap_or_else(|| self.entry.speaker()),
             seq: self.order.seq,
             scale: self.order.scale,
             legs: self.order.legs.clone(),
@@ -399,6 +403,8 @@ impl<'a> Hearing<'a> {
         self.ledger.statement(self.me, self.epoch, About::Order(repeat))
     }
 }
+
+mod trade;
 
 #[cfg(test)]
 mod tests;

@@ -18,6 +18,7 @@ use crate::book::Book;
 use crate::entry::{Body, Entry};
 use crate::evaluate::Held;
 use crate::fork::Fork;
+use crate::hold::{Hold, Slot};
 use crate::reason::Reason;
 
 /// The books of every currency, folded from signed events.
@@ -47,6 +48,16 @@ pub struct Ledger {
     pub(crate) unattested: BTreeSet<EventId>,
     /// Policies that wait for the acknowledgement of witnesses.
     pub(crate) lowering: BTreeSet<(Address, EventId)>,
+    /// Every hold that counts, and what became of it.
+    pub(crate) holds: BTreeMap<EventId, Hold>,
+    /// The holds that reserve something.
+    pub(crate) open_holds: BTreeSet<EventId>,
+    /// Holds by the place that decides them.
+    pub(crate) slots: BTreeMap<Slot, BTreeSet<EventId>>,
+    /// Questions for a price that no counted quote answers.
+    pub(crate) asks: BTreeSet<EventId>,
+    /// Questions that a counted quote answers, whether or not they came.
+    pub(crate) quoted: BTreeSet<EventId>,
     /// Accounts by the keys that any policy let sign for them.
     pub(crate) signers: BTreeMap<PublicKey, BTreeSet<(Address, PublicKey)>>,
 }

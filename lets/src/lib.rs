@@ -7,15 +7,15 @@
 //! Every kind has a file of its own with its fields, its reader and its writer side by side, so
 //! that the two cannot drift apart: [`Entry`] is what was read, [`Body::draft`] writes it again.
 //!
-//! Deliberately absent: holds (4758) and trade across currencies (37471); an order with a `hold`
-//! tag is malformed, because a reader that passed over the tag would count a reservation as paid.
-//! Also absent: clocks, keys and storage. Time comes in as an argument, drafts go out unsigned.
+//! Deliberately absent: clocks, keys and storage. Time comes in as an argument, drafts go out unsigned.
 
 pub mod account;
+pub mod agreement;
 pub mod attestation;
 mod book;
 pub mod charge;
 pub mod checkpoint;
+mod clearing;
 mod count;
 pub mod currency;
 mod duty;
@@ -23,16 +23,19 @@ pub mod entry;
 mod evaluate;
 pub mod fork;
 pub mod fraud;
+pub mod hold;
 pub mod judge;
 pub mod laws;
 pub mod ledger;
 pub mod levy;
 pub mod money;
 pub mod order;
+pub mod quote;
 pub mod rating;
 pub mod reason;
 pub mod refusal;
 pub mod request;
+pub mod resolution;
 pub mod rules;
 mod show;
 pub mod statement;
@@ -43,6 +46,7 @@ pub mod view;
 mod testing;
 
 pub use account::{Ability, AccountType, Policy, Status};
+pub use agreement::Agreement;
 pub use attestation::{About, Attestation, Log, Repeat, Statement};
 pub use charge::{Cause, Charge};
 pub use checkpoint::Checkpoint;
@@ -50,13 +54,16 @@ pub use currency::Currency;
 pub use entry::{Body, Entry};
 pub use fork::{Case, Fork};
 pub use fraud::Fraud;
+pub use hold::{Outcome, Slot};
 pub use judge::Verdict;
 pub use ledger::Ledger;
 pub use levy::LevyError;
 pub use money::Money;
 pub use order::{Order, Terms};
+pub use quote::{Ask, Quote, Target};
 pub use rating::Rating;
 pub use reason::Reason;
 pub use refusal::Refusal;
 pub use request::{Answer, Decline, Request};
+pub use resolution::{Resolution, Resolved};
 pub use rules::{Enforce, Formula, Levy, Memo, Rules, Side};

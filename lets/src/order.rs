@@ -1,11 +1,13 @@
 //! A transfer order (kind 4752): one payment, signed by the payer, numbered on the payer's account.
 //!
-//! A refund is an order too, the other way round. A hold is not read here, see the crate's page.
+//! A refund is an order too, the other way round; so is a hold, which reserves instead of paying (see
+//! [`crate::hold`]), and a void order, which pays nobody and uses up a number.
 
 use ayni_protocol::shape::parsed;
 use ayni_protocol::{Address, Draft, EventId, Malformed, PublicKey, Scale, Shape, Timestamp, hex};
 use ayni_witness::Leg;
 
+use crate::hold::Slot;
 use crate::levy::{self, LevyError};
 use crate::rules::{Rules, optional_key};
 use crate::tags::{self, Amounts};
@@ -24,9 +26,9 @@ pub struct Order {
     pub seq: u64,
     /// The order numbered one less; for 0 the epoch-0 rules.
     pub previous: EventId,
-    /// Decimals its amounts are written with.
+    /// Decimals its amounts are written with; none of a void order.
     pub scale: Scale,
-    /// What goes where, the payee first.
+    /// What goes where, the payee first. A void order has none.
     pub legs: Vec<Leg>,
     /// The paying account, where the signer is not its id.
     pub from: Option<PublicKey>,
@@ -40,6 +42,12 @@ pub struct Order {
     pub purpose: Option<Address>,
     /// Which prescribed payout it is, out of an escrow account.
     pub pay: Option<[u8; 32]>,
+    /// The place in another currency that decides whether it pays; until then it reserves.
+    pub hold: Option<Slot>,
+    /// The quote that a hold or its commit follows.
+    pub quote: Option<EventId>,
+    /// The hold in another currency that it posts.
+    pub commit: Option<EventId>,
     /// To the payee: NIP-44, or plain where the rules say so. Never needed for validation.
     pub memo: String,
 }
@@ -80,8 +88,40 @@ impl Order {
             refund: None,
             purpose: None,
             pay: None,
+            hold: None,
+            quote: None,
+            commit: None,
             memo: String::new(),
         })
+    }
+
+    /// An order that pays nobody and uses up a number, so that what waits for it is void.
+    #[must_use]
+    pub fn void(currency: Address, epoch: EventId, seq: u64, previous: EventId) -> Self {
+        Self {
+            currency,
+            epoch,
+            seq,
+            previous,
+            scale: Scale::default(),
+            legs: Vec::new(),
+            from: None,
+            until: None,
+            request: None,
+            refund: None,
+            purpose: None,
+            pay: None,
+            hold: None,
+            quote: None,
+            commit: None,
+            memo: String::new(),
+        }
+    }
+
+    /// Whether it pays nobody.
+    #[must_use]
+    pub const fn is_void(&self) -> bool {
+        self.legs.is_empty()
     }
 
     /// Everything the payer pays, in minor units.
@@ -101,20 +141,17 @@ impl Order {
         author: PublicKey,
         content: &str,
     ) -> Result<Self, Malformed> {
-        if shape.all("hold").next().is_some() {
-            return Err(Malformed::BadTag("hold", "left out: holds are not understood here yet"));
-        }
         let from = optional_key(shape, "from")?;
         let (scale, legs) = legs(shape)?;
         if legs.iter().any(|leg| leg.account == from.unwrap_or(author)) {
             return Err(Malformed::BadTag("leg", "to another account than the payer's"));
         }
         let payee = legs.first().map(|leg| leg.account.to_string());
-        if !shape.all("p").any(|tag| tag.value() == payee.as_deref()) {
+        if payee.is_some() && !shape.all("p").any(|tag| tag.value() == payee.as_deref()) {
             return Err(Malformed::BadTag("p", "the payee, who is also the first leg"));
         }
         let pay = shape.optional_text("pay")?.map(hex::decode).transpose();
-        Ok(Self {
+        let order = Self {
             currency: shape.currency()?,
             epoch: parsed(shape.text("epoch")?, "epoch", "the id of the rules")?,
             seq: shape.unsigned("seq")?,
@@ -127,8 +164,32 @@ impl Order {
             refund: shape.optional_marked("refund")?,
             purpose: shape.marked_address("for")?,
             pay: pay.map_err(|_| Malformed::BadTag("pay", "64 lowercase hex digits"))?,
+            hold: Slot::read(shape, "hold")?,
+            quote: shape.optional_marked("quote")?,
+            commit: shape.optional_marked("commit")?,
             memo: content.to_owned(),
-        })
+        };
+        order.is_one_thing()?;
+        Ok(order)
+    }
+
+    /// A hold, a commit, a void order, an answer to a request, a refund and a payout exclude each other:
+    /// which of two counted would depend on the other currency.
+    fn is_one_thing(&self) -> Result<(), Malformed> {
+        let things = [
+            self.hold.is_some(),
+            self.commit.is_some(),
+            self.is_void(),
+            self.request.is_some(),
+            self.refund.is_some(),
+            self.pay.is_some(),
+        ];
+        let alone = !(self.hold.is_some() || self.commit.is_some() || self.is_void());
+        if alone || things.iter().filter(|thing| **thing).count() == 1 {
+            return Ok(());
+        }
+        const FORM: &str = "without any other of them, request, refund or pay";
+        Err(Malformed::BadTag("hold, commit or void", FORM))
     }
 
     pub(crate) fn write(&self, draft: Draft) -> Draft {
@@ -144,15 +205,26 @@ impl Order {
         if let Some(purpose) = &self.purpose {
             draft = draft.tag(["a", &purpose.to_string(), "", "for"]);
         }
+        if let Some(slot) = &self.hold {
+            draft = slot.write(draft, "hold");
+        }
+        let draft = tags::maybe_marked(draft, self.quote.as_ref(), "quote");
+        let draft = tags::maybe_marked(draft, self.commit.as_ref(), "commit");
         let draft = tags::maybe_key(draft, "from", self.from.as_ref());
         tags::maybe(draft, "pay", self.pay.map(|pay| hex::encode(&pay))).content(&self.memo)
     }
 }
 
-/// The `leg` tags of an order or of an attestation that repeats it.
+/// The `leg` tags of an order or of an attestation that repeats it; none where there is a `void` tag.
 pub fn legs(shape: Shape<'_>) -> Result<(Scale, Vec<Leg>), Malformed> {
     let mut amounts = Amounts::default();
     let mut legs = Vec::new();
+    if shape.optional("void")?.is_some() {
+        return match shape.all("leg").next() {
+            None => Ok((Scale::default(), legs)),
+            Some(_) => Err(Malformed::BadTag("void", "there only without legs")),
+        };
+    }
     for tag in shape.all("leg") {
         let account = parsed(tag.value().unwrap_or_default(), "leg", "an account and an amount")?;
         let minor = amounts.positive(tag.get(2).unwrap_or_default())?;
@@ -164,8 +236,11 @@ pub fn legs(shape: Shape<'_>) -> Result<(Scale, Vec<Leg>), Malformed> {
     Ok((amounts.scale("leg")?, legs))
 }
 
-/// Writes `leg` tags.
+/// Writes `leg` tags, or where there are none that it is void.
 pub fn write_legs(draft: Draft, scale: Scale, legs: &[Leg]) -> Draft {
+    if legs.is_empty() {
+        return draft.tag(["void"]);
+    }
     legs.iter().fold(draft, |draft, leg| {
         let (account, amount) = (leg.account.to_string(), tags::minor(scale, leg.minor));
         if leg.purpose.is_empty() {
@@ -198,15 +273,40 @@ mod tests {
         let many = |count| Order { legs: vec![leg("ben", 1); count], ..order("ben", 1) };
         assert!(read(many(16)).is_ok());
         assert!(read(many(17)).is_err());
-        assert!(read(many(0)).is_err());
+        let one = crate::Body::from(many(1)).draft(&EventId([1; 32]));
+        let kept = one.tags.iter().filter(|tag| tag.get(0) != Some("leg"));
+        let none = kept.fold(Draft::new(one.kind), |draft, tag| draft.tag(tag.values()));
+        assert_eq!(crate::testing::read_draft(none), Err(Malformed::MissingTag("leg")));
         let zero = Order { legs: vec![leg("ben", 0)], ..order("ben", 1) };
         assert!(matches!(read(zero), Err(Malformed::AmountNotCanonical(_))));
     }
 
     #[test]
-    fn a_hold_is_no_payment() {
-        let held =
-            crate::Body::from(order("ben", 1)).draft(&EventId([1; 32])).tag(["hold", "slot"]);
-        assert!(matches!(crate::testing::read_draft(held), Err(Malformed::BadTag("hold", _))));
+    fn a_void_order_has_no_legs() {
+        let void = Order { legs: vec![], scale: Scale::default(), ..order("ben", 1) };
+        assert!(read(void.clone()).is_ok());
+        let both = crate::Body::from(order("ben", 1)).draft(&EventId([1; 32])).tag(["void"]);
+        assert!(matches!(crate::testing::read_draft(both), Err(Malformed::BadTag("void", _))));
+        let refund = Order { refund: Some(EventId([1; 32])), ..void };
+        assert!(matches!(read(refund), Err(Malformed::BadTag("hold, commit or void", _))));
+    }
+
+    #[test]
+    fn a_hold_is_nothing_else() {
+        let slot = Slot { currency: crate::testing::currency(), account: key("kai"), seq: 3 };
+        let hold = Order { hold: Some(slot), ..order("ben", 1) };
+        assert!(read(hold.clone()).is_ok());
+        for other in [
+            Order { commit: Some(EventId([1; 32])), ..hold.clone() },
+            Order { request: Some(EventId([1; 32])), ..hold.clone() },
+            Order { pay: Some([1; 32]), ..hold.clone() },
+        ] {
+            assert!(matches!(read(other), Err(Malformed::BadTag("hold, commit or void", _))));
+        }
+        for wrong in [&["hold", "slot"][..], &["hold", "lane", "x", "y", "1"]] {
+            let draft = crate::Body::from(order("ben", 1)).draft(&EventId([1; 32]));
+            let draft = draft.tag(wrong.iter().copied());
+            assert!(matches!(crate::testing::read_draft(draft), Err(Malformed::BadTag("hold", _))));
+        }
     }
 }

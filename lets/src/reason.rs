@@ -25,6 +25,10 @@ pub enum Reason {
     WrongTarget,
     /// Its author has no part in what it names.
     NotAParty,
+    /// The order it shows does not stand at the hold's slot.
+    WrongSlot,
+    /// The order it shows has too few attestations.
+    NotCertified,
 }
 
 impl Reason {
@@ -39,6 +43,8 @@ impl Reason {
         Self::DiffersFromOrder,
         Self::WrongTarget,
         Self::NotAParty,
+        Self::WrongSlot,
+        Self::NotCertified,
     ];
 }
 
@@ -54,6 +60,8 @@ impl fmt::Display for Reason {
             Self::DiffersFromOrder => "what it repeats is not what the order says",
             Self::WrongTarget => "what it names is another kind of event",
             Self::NotAParty => "its author has no part in what it names",
+            Self::WrongSlot => "the order it shows does not stand at the hold's slot",
+            Self::NotCertified => "the order it shows has too few attestations",
         })
     }
 }

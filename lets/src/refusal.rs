@@ -158,6 +158,43 @@ pub enum Refusal {
         /// What is left to give back.
         left: Money,
     },
+    /// A hold names no quote that is known.
+    #[error("the quote that this payment follows has not arrived here yet")]
+    QuoteUnknown,
+    /// The hold is not what the quote says.
+    #[error("the payment is not what its quote says; ask for a new one")]
+    QuoteDiffers,
+    /// The quote's time has passed.
+    #[error("the quote has expired; ask for a new one")]
+    QuoteExpired,
+    /// The community has no agreement on trade with that currency through that account.
+    #[error("there is no agreement on trade between these currencies through that account")]
+    NoAgreement,
+    /// The quote's price is not the agreement's.
+    #[error("the quote asks {asked}, and by the agreement it is {price}")]
+    RateDiffers {
+        /// The price of the quote.
+        asked: Money,
+        /// The price by the agreement.
+        price: Money,
+    },
+    /// The place that decides was used.
+    #[error("the place that this payment waits for was used meanwhile; ask for a new quote")]
+    SlotUsed,
+    /// The hold that an order commits is not known, or does not count.
+    #[error("the payment that this one completes is not certified here yet")]
+    HoldUnknown,
+    /// The order is not what the hold and its quote say.
+    #[error("the payment is not what the one that it completes says")]
+    CommitDiffers,
+    /// Trade would take the clearing account below what the agreement lends.
+    #[error("trade with that currency has {left} left; this payment of {total} would pass its limit")]
+    BeyondTrade {
+        /// What is left.
+        left: Money,
+        /// What would be paid.
+        total: Money,
+    },
     /// The account's home witness comes first.
     #[error("your home witness has not attested this payment yet")]
     HomeFirst,
@@ -202,16 +239,21 @@ impl Refusal {
             | Self::MayNotReceive
             | Self::PayerUnverified { .. }
             | Self::PayeeUnverified { .. }
+            | Self::NoAgreement
             | Self::ChargeUnsound => Prefix::Policy,
             Self::PlaceTaken | Self::ChargePlaceTaken => Prefix::Locked,
             Self::RulesUnknown
             | Self::OrderGap { .. }
+            | Self::QuoteUnknown
+            | Self::HoldUnknown
             | Self::HomeFirst
             | Self::ChargeUnknown
             | Self::ChargeGap => Prefix::Missing,
             Self::NumberUsed { .. } | Self::WrongPrevious | Self::ChargeOutOfChain => Prefix::Seq,
             Self::WrongLevies => Prefix::Levy,
-            Self::AboveMaximum { .. } | Self::BeyondLimit { .. } => Prefix::Limit,
+            Self::AboveMaximum { .. } | Self::BeyondLimit { .. } | Self::BeyondTrade { .. } => {
+                Prefix::Limit
+            }
             Self::RequestUnknown
             | Self::RequestForAnother
             | Self::RequestByAnother
@@ -221,7 +263,12 @@ impl Refusal {
             | Self::RequestPaid
             | Self::RequestPrice { .. }
             | Self::NothingToRefund
-            | Self::RefundTooLarge { .. } => Prefix::Request,
+            | Self::RefundTooLarge { .. }
+            | Self::QuoteDiffers
+            | Self::QuoteExpired
+            | Self::RateDiffers { .. }
+            | Self::SlotUsed
+            | Self::CommitDiffers => Prefix::Request,
         }
     }
 }

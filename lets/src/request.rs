@@ -54,7 +54,7 @@ pub struct Decline {
 impl Request {
     pub(crate) fn read(shape: Shape<'_>, content: &str) -> Result<Self, Malformed> {
         if shape.text("op")? != "invoice" {
-            return Err(Malformed::BadTag("op", "invoice"));
+            return Err(Malformed::BadTag("op", "invoice, ask or quote"));
         }
         let amount = shape.optional_amount("amount")?;
         if let Some(zero) = amount.filter(|amount| amount.minor == 0) {

@@ -126,8 +126,8 @@ impl Ledger {
             currency: currency.to_string(),
             status: if forked { Status::Suspended } else { policy.status },
             balance: money(account.balance()),
-            available: money(account.balance().saturating_add(limit)),
-            pending: money(0),
+            available: money(account.free().saturating_add(limit)),
+            pending: money(account.held),
             limit: money(limit),
             max: policy.max.map(|max| max.minor).or(epoch.rules.max).map(|max| money(max.into())),
             next_seq: account.next_seq,
@@ -192,7 +192,7 @@ impl Ledger {
             }
             Some(Ruling::Waiting(premise)) => (OrderState::Attested, Some(premise.to_string())),
         };
-        OrderView { state, reason, attestations }
+        OrderView { state, reason, attestations, hold: self.hold_outcome(id) }
     }
 
     /// The requests that nobody paid, declined or cancelled yet, and open codes; by time.

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use ayni_protocol::{EventId, PublicKey, Timestamp};
 use serde::Serialize;
 
-use crate::Money;
+use crate::{Money, Outcome};
 use crate::account::{Ability, AccountType, Status};
 use crate::fork::Case;
 
@@ -160,6 +160,9 @@ pub struct OrderView {
     pub reason: Option<String>,
     /// The counted attestations of it, by id.
     pub attestations: BTreeSet<EventId>,
+    /// What became of it, where it is a hold that counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hold: Option<Outcome>,
 }
 
 /// A payment request and what became of it.

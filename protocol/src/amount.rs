@@ -10,7 +10,7 @@ use std::fmt;
 pub const MINOR_MAX: i64 = 1_000_000_000_000_000;
 
 /// Number of decimals of a currency, 0 to 6; it never changes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Scale(u8);
 
 impl Scale {

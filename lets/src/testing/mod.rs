@@ -1,5 +1,6 @@
 //! Names, bodies and signatures that the tests of this crate share.
 
+mod market;
 mod world;
 
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use ayni_protocol::{
 use ayni_witness::{Charter, Fact, Leg, Timings, WitnessSeat};
 use sha2::{Digest as _, Sha256};
 
+pub use self::market::{LUZ, MOONS, Market, moon};
 pub use self::world::{NODE, World, play, refusal, told};
 use crate::*;
 

@@ -32,7 +32,7 @@ fn variants(code: &str) -> Vec<&str> {
         let name = line.split(|c| !is_word(c)).next().unwrap_or_default();
         let rest = line[name.len()..].trim_start();
         let is_variant = name.starts_with(|c: char| c.is_uppercase())
-            && [",", "(", "{", "=>"].iter().any(|next| rest.starts_with(next))
+            && (rest == "," || ["(", "{", "=>"].iter().any(|next| rest.starts_with(next)))
             && !rest.starts_with("{}");
         if is_variant && !found.contains(&name) {
             found.push(name);

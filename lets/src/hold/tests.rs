@@ -1,0 +1,332 @@
+//! Trade across two currencies: how a hold is posted and voided, and every refusal on the way.
+
+use ayni_protocol::{Amount, Rejection, Ruling};
+use ayni_witness::Fact;
+
+use super::*;
+use crate::testing::{
+    LUZ, MOONS, Market, currency, key, keys, moon, refusal, scale,
+};
+use crate::*;
+
+fn certifies(verdict: &Verdict) {
+    assert!(matches!(verdict, Verdict::Attest(_)), "{verdict:?}");
+}
+
+/// ana's witness refuses her hold for this reason.
+fn refuses(market: &mut Market, hold: Order, why: &Refusal) {
+    assert_eq!(refusal(market.send("ana", hold)), Rejection::from(why.clone()));
+}
+
+/// The moons' witness refuses kai's order for this reason.
+fn refuses_commit(market: &mut Market, order: Order, why: &Refusal) {
+    let event = market.sign_in_moons("kai", order);
+    let verdict = market.ledger.judge(&event, &key(LUZ), market.now);
+    assert_eq!(refusal(verdict), Rejection::from(why.clone()));
+}
+
+fn money(minor: i128) -> Money {
+    Money::new(minor, scale())
+}
+
+/// kai's order for a hold, as the agent would sign it.
+fn commit(market: &Market) -> Order {
+    let draft = market.ledger.next_clearing(&key("kai"), market.now).unwrap();
+    let entry = Entry::read(&draft.sign(&keys("kai"), 1, [0; 32])).unwrap();
+    let Body::Order(order) = entry.body else { panic!("no order") };
+    Order::clone(&order)
+}
+
+#[test]
+fn a_hold_reserves_and_its_commit_pays_both_sides() {
+    let mut market = Market::new();
+    let hold = market.held(450);
+    let ana = market.view("ana");
+    assert_eq!((ana.balance, ana.pending, ana.available), (money(0), money(300), money(700)));
+    assert_eq!(market.ledger.hold_outcome(&hold), Some(Outcome::Pending));
+    assert_eq!(market.ledger.open_holds_of(&currency(), &key("ana")), [hold].into());
+    let pending = |address| market.ledger.checkpoint_lines(address).map(|line| line.debits_pending);
+    assert_eq!(pending(&currency()).sum::<i128>(), 300);
+    let order = market.step().unwrap();
+    assert_eq!(market.ledger.hold_outcome(&hold), Some(Outcome::Pending), "not certified yet");
+    market.duties(LUZ);
+    assert_eq!(market.ruling(order), Ruling::Counted);
+    assert_eq!(market.ledger.hold_outcome(&hold), Some(Outcome::Posted));
+    assert_eq!((market.balance("ana"), market.balance("kai")), (-300, 300));
+    assert_eq!((market.moons_of("kai"), market.moons_of("quin")), (-450, 450));
+    assert_eq!((market.view("ana").pending, market.view("ana").next_seq), (money(0), 1));
+    let told = |fact: &&Fact| matches!(fact, Fact::Certified(paid) if paid.order == hold);
+    assert_eq!(market.facts.iter().filter(told).count(), 1);
+    assert_eq!(market.step(), None, "the agent has nothing left to do");
+}
+
+#[test]
+fn what_cannot_be_delivered_is_void_and_free_again() {
+    let mut market = Market::new();
+    let hold = market.held(450);
+    let (id, policy) = market.ledger.latest_policy(&moon(), &key("quin")).unwrap();
+    let closed = Policy { status: Status::Closed, ..policy.next(id) };
+    market.in_moons("lua", closed);
+    let order = market.step().unwrap();
+    market.duties(LUZ);
+    assert_eq!(market.ruling(order), Ruling::Counted);
+    assert_eq!(market.ledger.hold_outcome(&hold), Some(Outcome::Void));
+    let ana = market.view("ana");
+    assert_eq!((ana.balance, ana.pending, ana.available), (money(0), money(0), money(1_000)));
+    assert_eq!(market.moons_of("kai"), 0);
+    certifies(&market.pay("ana", "ben", 1_000));
+}
+
+#[test]
+fn of_two_holds_on_one_number_one_is_paid_and_one_is_void() {
+    let mut market = Market::new();
+    let (one, two) = (market.quoted(150), market.quoted(300));
+    let mut holds = Vec::new();
+    for quote in [one, two] {
+        let order = market.hold_on(quote);
+        let event = market.sign("ana", order);
+        holds.push(event.id);
+        certifies(&market.send_event(event));
+    }
+    while market.step().is_some() {
+        market.duties(LUZ);
+    }
+    let mut outcomes: Vec<_> = holds.iter().map(|id| market.ledger.hold_outcome(id)).collect();
+    outcomes.sort();
+    assert_eq!(outcomes, [Some(Outcome::Void), Some(Outcome::Posted)]);
+    assert_eq!(market.view("ana").pending, money(0));
+}
+
+#[test]
+fn a_resolution_tells_readers_who_do_not_follow_the_other_currency() {
+    let mut market = Market::new();
+    let hold = market.held(450);
+    market.step();
+    assert_eq!(market.resolution(hold, 0), None, "nothing is certified yet");
+    market.duties(LUZ);
+    let mut reader = market.reader();
+    assert_eq!(reader.ledger.hold_outcome(&hold), Some(Outcome::Pending));
+    let resolution = market.resolution(hold, 0).unwrap();
+    assert_eq!(resolution.resolved, Resolved::Post);
+    let event = market.sign("ben", resolution);
+    reader.put(event.clone());
+    assert_eq!(reader.ledger.hold_outcome(&hold), Some(Outcome::Posted));
+    market.put(event);
+    assert_eq!(reader.ledger.balances(&currency()), market.ledger.balances(&currency()));
+    assert_eq!(reader.ledger.currency_root(&currency()), market.ledger.currency_root(&currency()));
+}
+
+#[test]
+fn a_witness_that_certifies_both_has_paid() {
+    let mut market = Market::new();
+    let hold = market.held(450);
+    let order = commit(&market);
+    let void = Order::void(moon(), order.epoch, 0, order.previous);
+    for order in [void, order] {
+        let event = market.sign_in_moons("kai", order);
+        let entry = Entry::read(&event).unwrap();
+        let Body::Order(body) = &entry.body else { panic!() };
+        let repeat = Repeat {
+            order: event.id,
+            payer: key("kai"),
+            payee: body.payee().copied().unwrap_or(key("kai")),
+            seq: 0,
+            scale: body.scale,
+            legs: body.legs.clone(),
+            policy: EventId([2; 32]),
+            over: None,
+        };
+        let log = market.ledger.next_log(&key(LUZ));
+        let (currency, epoch, about) = (moon(), body.epoch, About::Order(repeat));
+        let statement = Statement { currency, epoch, log, about };
+        let signed = market.sign_in_moons(LUZ, Attestation::State(Box::new(statement)));
+        market.put(event);
+        market.put(signed);
+    }
+    assert_eq!(market.ledger.hold_outcome(&hold), Some(Outcome::Posted));
+    assert_eq!(market.balance("ana"), -300);
+    let cases: Vec<_> = market.ledger.forks().into_iter().map(|fork| fork.case).collect();
+    assert_eq!(cases, [Case::Order, Case::Attest]);
+}
+
+#[test]
+fn a_hold_counts_against_the_limit_and_the_volume_only_once_paid() {
+    let mut market = Market::new();
+    market.held(450);
+    let (left, total) = (money(700), money(701));
+    let beyond = market.pay("ana", "ben", 701);
+    assert_eq!(refusal(beyond), Refusal::BeyondLimit { left, total }.into());
+    assert_eq!(market.ledger.currency(&currency()).unwrap().totals.orders, 0);
+    market.step();
+    market.duties(LUZ);
+    let totals = market.ledger.currency(&currency()).unwrap().totals;
+    assert_eq!((totals.orders, totals.volume, totals.sum), (1, money(300), money(0)));
+    let told = market.ledger.statement_of(&currency(), &key("ana"), 0, u64::MAX);
+    assert_eq!(told.len(), 1);
+}
+
+#[test]
+fn quote_unknown() {
+    let mut market = Market::new();
+    let quote = market.quoted(450);
+    let hold = Order { quote: Some(EventId([9; 32])), ..market.hold_on(quote) };
+    refuses(&mut market, hold.clone(), &Refusal::QuoteUnknown);
+    refuses(&mut market, Order { quote: None, ..hold }, &Refusal::QuoteUnknown);
+}
+
+#[test]
+fn quote_differs() {
+    let mut market = Market::new();
+    let quote = market.quoted(450);
+    let right = market.hold_on(quote);
+    let slot = Slot { seq: 1, ..right.hold.clone().unwrap() };
+    refuses(&mut market, Order { hold: Some(slot), ..right }, &Refusal::QuoteDiffers);
+    let legs = market.order("ana", "kai", 299).legs;
+    let cheaper = Order { legs, ..market.hold_on(quote) };
+    refuses(&mut market, cheaper, &Refusal::QuoteDiffers);
+    let legs = market.order("ana", "ben", 300).legs;
+    let diverted = Order { legs, ..market.hold_on(quote) };
+    refuses(&mut market, diverted, &Refusal::QuoteDiffers);
+    let theirs = Order { seq: 0, ..market.hold_on(quote) };
+    let verdict = market.send("ben", theirs);
+    assert_eq!(refusal(verdict), Refusal::QuoteDiffers.into());
+}
+
+#[test]
+fn quote_expired() {
+    let mut market = Market::new();
+    let quote = market.quoted(450);
+    let hold = market.hold_on(quote);
+    market.now = market.quote(quote).until + 1;
+    refuses(&mut market, hold, &Refusal::QuoteExpired);
+}
+
+#[test]
+fn no_agreement() {
+    let mut market = Market::new();
+    let quote = market.quoted(450);
+    market.change("kai", |policy| _ = policy.can.remove(&Ability::Trade));
+    let hold = market.hold_on(quote);
+    refuses(&mut market, hold, &Refusal::NoAgreement);
+    market.change("kai", |policy| _ = policy.can.insert(Ability::Trade));
+    let quote = market.quoted(450);
+    let hold = market.hold_on(quote);
+    certifies(&market.send("ana", hold));
+    let order = commit(&market);
+    let (id, policy) = market.ledger.latest_policy(&moon(), &key("kai")).unwrap();
+    let plain = Policy { account_type: AccountType::Member, ..policy.next(id) };
+    market.in_moons("lua", plain);
+    refuses_commit(&mut market, order, &Refusal::NoAgreement);
+}
+
+#[test]
+fn rate_differs() {
+    let mut market = Market::new();
+    let right = market.quoted(450);
+    let dear = Quote { amount: Amount { minor: 301, scale: scale() }, ..market.quote(right) };
+    let dear = market.add("kai", dear);
+    let hold = market.hold_on(dear);
+    let why = Refusal::RateDiffers { asked: money(301), price: money(300) };
+    refuses(&mut market, hold, &why);
+}
+
+#[test]
+fn slot_used() {
+    let mut market = Market::new();
+    let quote = market.quoted(450);
+    market.held(150);
+    market.step();
+    market.duties(LUZ);
+    let hold = market.hold_on(quote);
+    refuses(&mut market, hold, &Refusal::SlotUsed);
+}
+
+#[test]
+fn hold_unknown() {
+    let mut market = Market::new();
+    market.held(450);
+    let astray = Order { commit: Some(EventId([9; 32])), ..commit(&market) };
+    refuses_commit(&mut market, astray, &Refusal::HoldUnknown);
+}
+
+#[test]
+fn commit_differs() {
+    let mut market = Market::new();
+    market.held(450);
+    let right = commit(&market);
+    let mut less = right.clone();
+    less.legs[0].minor -= 1;
+    refuses_commit(&mut market, less, &Refusal::CommitDiffers);
+    refuses_commit(&mut market, Order { quote: None, ..right }, &Refusal::CommitDiffers);
+}
+
+#[test]
+fn beyond_trade() {
+    let mut market = Market::new();
+    let hold = market.held(450);
+    let order = commit(&market);
+    market.agree(449);
+    let why = Refusal::BeyondTrade { left: money(449), total: money(450) };
+    refuses_commit(&mut market, order, &why);
+    market.step();
+    market.duties(LUZ);
+    assert_eq!(market.ledger.hold_outcome(&hold), Some(Outcome::Void));
+}
+
+#[test]
+fn wrong_slot() {
+    let mut market = Market::new();
+    let first = market.held(150);
+    market.step();
+    market.duties(LUZ);
+    let second = market.held(150);
+    let astray = market.resolution(second, 0).unwrap();
+    assert_eq!(astray.resolved, Resolved::Void);
+    let astray = market.add("ben", astray);
+    assert_eq!(market.ruling(astray), Ruling::Void(Reason::WrongSlot));
+    assert_eq!(market.ledger.hold_outcome(&second), Some(Outcome::Pending));
+    assert_eq!(market.ledger.hold_outcome(&first), Some(Outcome::Posted));
+}
+
+#[test]
+fn not_certified() {
+    let mut market = Market::new();
+    let hold = market.held(450);
+    let order = commit(&market);
+    let order = market.sign_in_moons("kai", order);
+    let entry = Entry::read(&order).unwrap();
+    let Body::Order(body) = &entry.body else { panic!() };
+    let repeat = Repeat {
+        order: order.id,
+        payer: key("kai"),
+        payee: key("quin"),
+        seq: 0,
+        scale: body.scale,
+        legs: body.legs.clone(),
+        policy: EventId([2; 32]),
+        over: None,
+    };
+    let log = Log { index: 0, previous: None };
+    let statement =
+        Statement { currency: moon(), epoch: body.epoch, log, about: About::Order(repeat) };
+    let forged = market.sign_in_moons("ben", Attestation::State(Box::new(statement)));
+    let resolution =
+        Resolution::new(currency(), hold, &order, std::slice::from_ref(&forged)).unwrap();
+    let id = market.add("ben", resolution);
+    assert_eq!(market.ruling(id), Ruling::Void(Reason::NotCertified));
+    assert_eq!(market.ledger.hold_outcome(&hold), Some(Outcome::Pending));
+    let twice = [forged.clone(), forged];
+    assert!(Resolution::new(currency(), hold, &order, &twice).is_err());
+}
+
+#[test]
+fn an_agreement_is_the_communitys() {
+    let mut market = Market::new();
+    let agreement = market.ledger.books[&currency()].agreement(&moon()).unwrap().clone();
+    let forged = market.add("ana", Agreement::clone(&agreement));
+    assert_eq!(market.ruling(forged), Ruling::Void(Reason::NotAllowed));
+    let theirs = Body::from(Agreement { currency: moon(), ..Agreement::clone(&agreement) });
+    let stray = theirs.draft(&MOONS).sign(&keys("sol"), 1, [0; 32]);
+    let stray = market.put(stray);
+    assert_eq!(market.ruling(stray), Ruling::Void(Reason::NotAllowed));
+}
