@@ -7,8 +7,8 @@ use ayni_protocol::{
 };
 
 use crate::{
-    Agreement, Ask, Attestation, Charge, Checkpoint, Currency, Decline, Fraud, Order, Policy, Quote,
-    Rating, Request, Resolution, Rules,
+    Agreement, Ask, Attestation, Charge, Checkpoint, Currency, Decline, Fraud, Order, Policy,
+    Quote, Rating, Request, Resolution, Rules,
 };
 
 /// An event of this part.

@@ -46,6 +46,23 @@ pub const COUNTED_STAYS_COUNTED: Law = Law {
     why: "or a payment could be undone by whoever signs last",
 };
 
+/// A hold ends once.
+pub const ONE_OUTCOME_PER_HOLD: Law = Law {
+    name: "OneOutcomePerHold",
+    sentence: "A hold goes from pending to void or posted and, while fewer witnesses cheat than two \
+               quorums share, no further; it pays what it reserved, and reserved and spent together \
+               stay within the limit",
+    why: "or a reservation could be paid twice, or given back and paid",
+};
+
+/// Trade has no halves.
+pub const BOTH_SIDES_OR_NEITHER: Law = Law {
+    name: "BothSidesOrNeither",
+    sentence: "A hold is posted exactly where the order that commits it is certified, wherever the \
+               clearing agent was interrupted, and its two accounts stay within rounding of the rate",
+    why: "or somebody would pay for what never arrives",
+};
+
 /// One spelling out, one meaning in.
 pub const WRITTEN_AS_READ: Law = Law {
     name: "WrittenAsRead",
@@ -68,10 +85,14 @@ pub const ALL: &[Law] = &[
     NO_ONE_BEYOND_THEIR_LIMIT,
     REPEAT_IS_NOTHING,
     COUNTED_STAYS_COUNTED,
+    ONE_OUTCOME_PER_HOLD,
+    BOTH_SIDES_OR_NEITHER,
     WRITTEN_AS_READ,
     ORACLE_AGREES,
 ];
 
+#[cfg(test)]
+mod market;
 #[cfg(test)]
 mod oracle;
 #[cfg(test)]

@@ -188,7 +188,9 @@ pub enum Refusal {
     #[error("the payment is not what the one that it completes says")]
     CommitDiffers,
     /// Trade would take the clearing account below what the agreement lends.
-    #[error("trade with that currency has {left} left; this payment of {total} would pass its limit")]
+    #[error(
+        "trade with that currency has {left} left; this payment of {total} would pass its limit"
+    )]
     BeyondTrade {
         /// What is left.
         left: Money,

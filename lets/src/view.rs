@@ -8,9 +8,9 @@ use std::collections::BTreeSet;
 use ayni_protocol::{EventId, PublicKey, Timestamp};
 use serde::Serialize;
 
-use crate::{Money, Outcome};
 use crate::account::{Ability, AccountType, Status};
 use crate::fork::Case;
+use crate::{Money, Outcome};
 
 /// A currency: how it is called, its rules, its totals.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

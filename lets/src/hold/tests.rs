@@ -4,9 +4,7 @@ use ayni_protocol::{Amount, Rejection, Ruling};
 use ayni_witness::Fact;
 
 use super::*;
-use crate::testing::{
-    LUZ, MOONS, Market, currency, key, keys, moon, refusal, scale,
-};
+use crate::testing::{LUZ, MOONS, Market, currency, key, keys, moon, refusal, scale};
 use crate::*;
 
 fn certifies(verdict: &Verdict) {

@@ -7,13 +7,7 @@ use crate::hold::Slot;
 use crate::{Agreement, Order, Quote};
 
 impl Hearing<'_> {
-    pub(super) fn trade(
-        &self,
-        payer: &Account,
-        own: &Policy,
-        payee: &Policy,
-        gross: i64,
-    ) -> Heard {
+    pub(super) fn trade(&self, payer: &Account, own: &Policy, payee: &Policy, gross: i64) -> Heard {
         match (&self.order.hold, self.order.commit) {
             (Some(slot), _) => self.hold(slot, payee, gross),
             (None, Some(hold)) => self.commit(hold, payer, own),

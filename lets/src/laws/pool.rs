@@ -6,7 +6,10 @@ use std::sync::OnceLock;
 use ayni_protocol::{Amount, EventId, Scale, VerifiedEvent};
 use ayni_witness::Fact;
 
-use crate::testing::{COMMUNITY, NODE, charge, charter, currency, key, rules, scale, sign};
+use crate::testing::{
+    COMMUNITY, LUZ, MOONS, Market, NODE, charge, charter, currency, key, moon_charter, rules,
+    scale, sign,
+};
 use crate::*;
 
 /// Something to hand to a ledger.
@@ -31,6 +34,7 @@ pub fn pool() -> &'static [Piece] {
         pool.charges(epoch);
         pool.requests(epoch);
         pool.nonsense(epoch);
+        pool.market();
         pool.pieces
     })
 }
@@ -251,5 +255,35 @@ impl Pool {
         self.act(Rules { epoch: 5, previous: Some(epoch), ..rules(key("sol")) });
         self.logs -= 1;
         self.state("two", epoch, About::Close);
+    }
+
+    /// Two holds on one number of which one is paid, told twice: by the other currency's events and by a
+    /// resolution; and a third that is open.
+    fn market(&mut self) {
+        let mut market = Market::new();
+        let quotes = [market.quoted(150), market.quoted(300)];
+        let holds = quotes.map(|quote| {
+            let order = market.hold_on(quote);
+            let event = market.sign("ana", order);
+            let id = event.id;
+            market.send_event(event);
+            id
+        });
+        while market.step().is_some() {
+            market.duties(LUZ);
+        }
+        for (hold, seq) in [(holds[0], 0), (holds[1], 0), (holds[0], 1)] {
+            let resolution = market.resolution(hold, seq);
+            resolution.into_iter().for_each(|resolution| _ = market.add("ben", resolution));
+        }
+        market.held(30);
+        self.pieces.push(Piece::Fact(moon_charter()));
+        for event in &market.events {
+            let entry = Entry::read(event).unwrap();
+            if matches!(entry.body, Body::Rules(_)) && entry.community != MOONS {
+                self.add("sole", Attestation::Approve { act: event.id });
+            }
+            self.pieces.push(Piece::Event(Box::new(entry)));
+        }
     }
 }

@@ -11,8 +11,8 @@ use proptest::prelude::*;
 use super::oracle::{Charter, Naive};
 use super::pool::{PEOPLE, Piece, ids, pool};
 use crate::testing::{
-    COMMUNITY, LUZ, Market, NODE, World, charge, charter, currency, key, moon, read, rules, scale,
-    sign, told,
+    COMMUNITY, LUZ, Market, NODE, World, cases, charge, charter, currency, key, moon, read, rules,
+    scale, sign, told,
 };
 use crate::*;
 
@@ -82,10 +82,12 @@ fn the_pool_has_some_of_everything() {
     let all = [Case::Order, Case::Attest, Case::Policy, Case::Rules, Case::Charge, Case::Log];
     assert_eq!(cases, all.into());
     assert_ne!(ledger.balances(&currency())[&key("ben")], 0);
+    let outcomes: BTreeSet<_> = ids().iter().filter_map(|id| ledger.hold_outcome(id)).collect();
+    assert_eq!(outcomes.len(), 3, "{outcomes:?}");
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1_000))]
+    #![proptest_config(cases(1_000))]
 
     /// SameSetSameBook.
     #[test]
@@ -108,7 +110,9 @@ proptest! {
             let now: BTreeSet<_> = all.iter().filter(is_counted).copied().collect();
             prop_assert!(now.is_superset(&counted));
             counted = now;
-            prop_assert_eq!(ledger.balances(&currency()).values().sum::<i128>(), 0);
+            for currency in [currency(), moon()] {
+                prop_assert_eq!(ledger.balances(&currency).values().sum::<i128>(), 0);
+            }
         }
     }
 
@@ -296,7 +300,7 @@ fn agrees(world: &World, naive: &Naive) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1_000))]
+    #![proptest_config(cases(1_000))]
 
     /// ZeroSum, NoOneBeyondTheirLimit, OneOrderPerSeat, RepeatIsNothing at the witness, and
     /// OracleAgrees, over whatever members and their community do.
@@ -521,9 +525,8 @@ fn trade_bodies() -> impl Strategy<Value = Body> {
         .prop_map(move |(hold, quote)| Order { commit: Some(hold), quote, ..plain() }.into());
     let void = (events(), any::<u64>())
         .prop_map(|(epoch, seq)| Order::void(currency(), epoch, seq, epoch).into());
-    let asked = (people(), targets(), option::of(people())).prop_map(|(clearing, to, from)| {
-        Ask { currency: currency(), clearing, to, from }.into()
-    });
+    let asked = (people(), targets(), option::of(people()))
+        .prop_map(|(clearing, to, from)| Ask { currency: currency(), clearing, to, from }.into());
     let quoted = (people(), amounts(), targets(), slots(), any::<u64>(), option::of(events()));
     let quoted = quoted.prop_map(|(payer, amount, to, slot, until, ask)| {
         Quote { currency: currency(), payer, amount, to, slot, until, ask }.into()
@@ -645,7 +648,7 @@ fn fraud_bodies() -> impl Strategy<Value = Body> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(3_000))]
+    #![proptest_config(cases(3_000))]
 
     /// WrittenAsRead, for every kind.
     #[test]
@@ -677,5 +680,6 @@ fn certificates_are_told_once() {
         }
         told += facts.iter().filter(|fact| matches!(fact, Fact::Certified(_))).count();
     }
-    assert_eq!(u64::try_from(told).unwrap(), ledger.currency(&currency()).unwrap().totals.orders);
+    let orders = [currency(), moon()].map(|of| ledger.currency(&of).unwrap().totals.orders);
+    assert_eq!(u64::try_from(told).unwrap(), orders.iter().sum::<u64>());
 }

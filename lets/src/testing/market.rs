@@ -36,6 +36,7 @@ pub fn moon_rules() -> Rules {
 }
 
 /// A world with both.
+#[derive(Clone)]
 pub struct Market {
     pub world: World,
 }
@@ -56,6 +57,11 @@ impl DerefMut for Market {
 impl Market {
     /// 2 hours are 3 moons; either side lends the other 5.00.
     pub fn new() -> Self {
+        static MARKET: std::sync::OnceLock<Market> = std::sync::OnceLock::new();
+        MARKET.get_or_init(Self::open_up).clone()
+    }
+
+    fn open_up() -> Self {
         let mut market = Self { world: World::of(&["ana", "ben"]) };
         market.learn(moon_charter());
         market.in_moons("lua", moon_rules());
@@ -149,7 +155,8 @@ impl Market {
 
     /// The resolution that kai's order at a number proves, if it is certified.
     pub fn resolution(&self, hold: EventId, seq: u64) -> Option<Resolution> {
-        let order = self.events.iter().find(|event| {
+        let orders = self.events.iter().filter(|event| event.kind == kind::ORDER);
+        let order = orders.into_iter().find(|event| {
             let Ok(entry) = Entry::read(event) else { return false };
             let Body::Order(order) = &entry.body else { return false };
             order.currency == moon() && entry.author == key("kai") && order.seq == seq

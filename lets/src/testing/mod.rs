@@ -11,7 +11,7 @@ use ayni_protocol::{
 use ayni_witness::{Charter, Fact, Leg, Timings, WitnessSeat};
 use sha2::{Digest as _, Sha256};
 
-pub use self::market::{LUZ, MOONS, Market, moon};
+pub use self::market::{LUZ, MOONS, Market, moon, moon_charter};
 pub use self::world::{NODE, World, play, refusal, told};
 use crate::*;
 
@@ -98,6 +98,13 @@ pub fn charge(from: &str, to: &str, minor: i64) -> Charge {
         credits: vec![(key(to), minor)],
         note: String::new(),
     }
+}
+
+/// How many random cases a law is tried with: `ordinary`, or ten times as many where AYNI_NIGHTLY is
+/// set.
+pub fn cases(ordinary: u32) -> proptest::test_runner::Config {
+    let nightly = std::env::var_os("AYNI_NIGHTLY").is_some();
+    proptest::test_runner::Config::with_cases(if nightly { ordinary * 10 } else { ordinary })
 }
 
 /// Signs a body as `name`, at a time that makes events distinct where nothing else does.

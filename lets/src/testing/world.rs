@@ -14,6 +14,7 @@ use crate::*;
 pub const NODE: &str = "node";
 
 /// A ledger, everything that was put into it, and a clock that ticks once for every event.
+#[derive(Clone)]
 pub struct World {
     pub ledger: Ledger,
     pub events: Vec<VerifiedEvent>,
