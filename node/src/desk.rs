@@ -72,7 +72,8 @@ impl Desk {
     }
 
     /// Does all that falls due now, until nothing more follows from it: receipts, attestations,
-    /// seals, acknowledgements, results, payouts. All of it is already in the book.
+    /// seals, acknowledgements, results, payouts, and where this node clears trade, quotes and the
+    /// orders that complete holds. All of it is already in the book.
     pub fn duties(&self, book: &mut Book, moment: &mut Moment<'_>) -> Vec<VerifiedEvent> {
         let mut done = Vec::new();
         loop {
@@ -82,6 +83,11 @@ impl Desk {
             }
             while done.len() < DUTIES_MAX
                 && let Some(draft) = book.ledger.next_duty(&self.keys.public(), moment.now)
+            {
+                done.push(self.sign(book, draft, moment));
+            }
+            while done.len() < DUTIES_MAX
+                && let Some(draft) = book.ledger.next_clearing(&self.keys.public(), moment.now)
             {
                 done.push(self.sign(book, draft, moment));
             }
