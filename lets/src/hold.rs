@@ -17,9 +17,9 @@ use ayni_protocol::shape::{parsed, unsigned};
 use ayni_protocol::{Address, Draft, EventId, Malformed, PublicKey, Shape};
 use ayni_witness::Fact;
 
-use crate::Order;
 use crate::entry::{Body, Entry};
 use crate::ledger::Ledger;
+use crate::{Agreement, Order};
 
 /// A number on an account in a currency: the place that decides a hold.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -137,6 +137,12 @@ impl Ledger {
     #[must_use]
     pub fn hold_outcome(&self, id: &EventId) -> Option<Outcome> {
         self.holds.get(id).map(|hold| hold.outcome)
+    }
+
+    /// The agreements on trade of a currency that hold now.
+    pub fn agreements(&self, currency: &Address) -> impl Iterator<Item = &Agreement> {
+        let all = self.books.get(currency).into_iter().flat_map(|book| book.agreements.values());
+        all.filter_map(|versions| versions.values().next_back().map(|agreement| &**agreement))
     }
 
     /// The holds of an account that reserve something now.

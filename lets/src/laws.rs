@@ -46,6 +46,37 @@ pub const COUNTED_STAYS_COUNTED: Law = Law {
     why: "or a payment could be undone by whoever signs last",
 };
 
+/// Whoever pays honestly is paid for.
+pub const HONEST_ORDERS_ARE_CERTIFIED: Law = Law {
+    name: "HonestOrdersAreCertified",
+    sentence: "Once enough honest witnesses have heard everything, every funded order of somebody who \
+               never signed two for one number is certified",
+    why: "or a neighbour's bad connection, or bad will, could stop a payment for ever",
+};
+
+/// What enough witnesses acknowledged binds.
+pub const ACKNOWLEDGED_BINDS: Law = Law {
+    name: "AcknowledgedBinds",
+    sentence: "Once enough witnesses acknowledged a lower limit, no order signed after that is \
+               certified beyond it",
+    why: "or a suspension would be a request",
+};
+
+/// A double signature is evidence.
+pub const FORKS_ARE_PROVABLE: Law = Law {
+    name: "ForksAreProvable",
+    sentence: "Every fork that the ledger names can be shown by two events that anybody can check, \
+               and no honest key ever forks",
+    why: "or cheating would be hearsay, and honest people could be accused of it",
+};
+
+/// Amounts are what they look like.
+pub const AMOUNTS_ARE_EXACT: Law = Law {
+    name: "AmountsAreExact",
+    sentence: "An amount has one spelling, and the legs of a price add up to it, at every size",
+    why: "or a cent would come from nowhere",
+};
+
 /// A hold ends once.
 pub const ONE_OUTCOME_PER_HOLD: Law = Law {
     name: "OneOutcomePerHold",
@@ -85,6 +116,10 @@ pub const ALL: &[Law] = &[
     NO_ONE_BEYOND_THEIR_LIMIT,
     REPEAT_IS_NOTHING,
     COUNTED_STAYS_COUNTED,
+    HONEST_ORDERS_ARE_CERTIFIED,
+    ACKNOWLEDGED_BINDS,
+    FORKS_ARE_PROVABLE,
+    AMOUNTS_ARE_EXACT,
     ONE_OUTCOME_PER_HOLD,
     BOTH_SIDES_OR_NEITHER,
     WRITTEN_AS_READ,
@@ -92,10 +127,14 @@ pub const ALL: &[Law] = &[
 ];
 
 #[cfg(test)]
+mod exact;
+#[cfg(test)]
 mod market;
 #[cfg(test)]
 mod oracle;
 #[cfg(test)]
 mod pool;
+#[cfg(test)]
+mod several;
 #[cfg(test)]
 mod tests;

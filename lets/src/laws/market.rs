@@ -7,7 +7,11 @@ use ayni_protocol::{EventId, VerifiedEvent};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-use crate::testing::{LUZ, Market, NODE, World, cases, currency, key, keys, moon};
+use super::oracle::Charter;
+use super::tests::{agrees, naive, oracle_charter};
+use crate::testing::{
+    COMMUNITY, LUZ, MOONS, Market, NODE, World, cases, currency, key, keys, moon,
+};
 use crate::*;
 
 /// What happens next.
@@ -48,7 +52,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => (0_i64..900).prop_map(Step::Lend),
         2 => (0_usize..4).prop_map(|back| Step::Resolve { back }),
     ];
-    vec(step, 4..28)
+    vec(step, 4..20)
 }
 
 #[derive(Default)]
@@ -202,14 +206,14 @@ fn reader(market: &mut Market, seen: &Seen) -> World {
 
 fn resolution_event(market: &Market, resolution: Resolution) -> VerifiedEvent {
     let body = Body::from(resolution);
-    body.draft(&crate::testing::COMMUNITY).sign(&keys("ben"), market.now, [0; 32])
+    body.draft(&COMMUNITY).sign(&keys("ben"), market.now, [0; 32])
 }
 
 proptest! {
     #![proptest_config(cases(1_000))]
 
     /// OneOutcomePerHold and BothSidesOrNeither, at every step and after the last, for the node that
-    /// follows both currencies and for one that follows the payer's only.
+    /// follows both currencies and for one that follows the payer's only. OracleAgrees on both.
     #[test]
     fn both_sides_or_neither(steps in steps()) {
         let mut market = Market::new();
@@ -222,7 +226,18 @@ proptest! {
         check(&market, &mut seen)?;
         prop_assert_eq!(market.view("ana").pending.minor, 0, "what is over holds nothing back");
         prop_assert!(market.ledger.forks().is_empty());
+        let moons = Charter {
+            id: MOONS.to_string(),
+            community: MOONS.to_string(),
+            key: key("lua").to_string(),
+            witnesses: [key(LUZ).to_string()].into(),
+            quorum: 1,
+        };
         let reader = reader(&mut market, &seen);
+        let naive = naive(&market, vec![oracle_charter(COMMUNITY, &[NODE], 1), moons]);
+        for currency in [currency(), moon()] {
+            agrees(&market, &naive, &currency)?;
+        }
         for hold in &seen.holds {
             prop_assert_eq!(reader.ledger.hold_outcome(hold), market.ledger.hold_outcome(hold));
         }

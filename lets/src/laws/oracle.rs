@@ -23,6 +23,7 @@ pub struct Standing {
     pub next_seq: u64,
     pub last_order: Option<String>,
     pub debits: i128,
+    pub pending: i128,
     pub credits: i128,
     pub charges: i128,
     pub policy: u64,
@@ -180,6 +181,102 @@ impl Naive {
         certified.collect()
     }
 
+    /// The rules in force: the highest epoch, then the lowest id.
+    pub fn epoch(&self, currency: &str) -> Option<String> {
+        let number = |rules: &Value| value(rules, "epoch").unwrap().parse::<u64>().unwrap();
+        let rules = self.rules(currency).into_iter().map(|(rules, _)| (number(rules), id(rules)));
+        let rules: Vec<_> = rules.collect();
+        let highest = rules.iter().map(|(number, _)| *number).max()?;
+        rules.into_iter().filter(|(number, _)| *number == highest).map(|(_, id)| id).min()
+    }
+
+    /// What became of a certified hold: `pending`, `void` or `posted`.
+    pub fn outcome(&self, hold: &Value) -> &'static str {
+        let slot = rows(hold, "hold").remove(0);
+        let at_slot = |order: &&Value| {
+            payer(order) == slot[3] && value(order, "seq").as_ref() == Some(&slot[4])
+        };
+        let certified = self.certified(&slot[2]);
+        let mut commits: Vec<_> =
+            certified.into_iter().filter(at_slot).map(|order| marked(order, "commit")).collect();
+        for resolution in self.of_kind(4758).filter(|r| plain(r) == Some(id(hold))) {
+            let shown: Vec<Value> =
+                serde_json::from_str(resolution["content"].as_str().unwrap()).unwrap();
+            let (order, attestations) = shown.split_first().unwrap();
+            let epoch = value(&attestations[0], "epoch");
+            let signed: BTreeSet<_> = attestations.iter().map(author).collect();
+            let enough = self.rules(&slot[2]).iter().any(|(rules, charter)| {
+                Some(id(rules)) == epoch
+                    && signed.intersection(&charter.witnesses).count() >= charter.quorum
+            });
+            if enough && at_slot(&order) && value(order, "a").as_ref() == Some(&slot[2]) {
+                commits.push(marked(order, "commit"));
+            }
+        }
+        if commits.contains(&Some(id(hold))) {
+            "posted"
+        } else if commits.is_empty() {
+            "pending"
+        } else {
+            "void"
+        }
+    }
+
+    /// Whether a certified order has paid: every one but holds that are not posted.
+    fn has_paid(&self, order: &Value) -> bool {
+        rows(order, "hold").is_empty() || self.outcome(order) == "posted"
+    }
+
+    /// What was given back of every order.
+    pub fn refunded(&self, currency: &str) -> BTreeMap<String, i128> {
+        let mut refunded = BTreeMap::new();
+        for order in self.certified(currency) {
+            let Some(given) = marked(order, "refund") else { continue };
+            let total: i128 = rows(order, "leg").iter().map(|leg| amount(&leg[2]).0).sum();
+            *refunded.entry(given).or_default() += total;
+        }
+        refunded
+    }
+
+    /// Every request that counts, with its state: `open`, `paid`, `declined` or `cancelled`.
+    pub fn requests(&self, currency: &str) -> BTreeMap<String, &'static str> {
+        let accounts = self.accounts(currency);
+        let speaks = |event: &Value| {
+            let account = payer(event);
+            let signs =
+                accounts.get(&account).is_some_and(|(_, keys)| keys.contains(&author(event)));
+            signs.then_some(account)
+        };
+        let certified = self.certified(currency);
+        let asked = self.of_kind(4754).filter(|request| {
+            value(request, "op").as_deref() == Some("invoice")
+                && value(request, "a").as_deref() == Some(currency)
+        });
+        let mut states = BTreeMap::new();
+        for request in asked {
+            let Some(payee) = speaks(request) else { continue };
+            let asked_of = value(request, "p");
+            let answered = |status: &str, by: Option<&String>| {
+                let mut answers = self.of_kind(4755).filter(|a| plain(a) == Some(id(request)));
+                answers.any(|a| {
+                    value(a, "status").as_deref() == Some(status) && speaks(a).as_ref() == by
+                })
+            };
+            let mut cited = certified.iter().map(|order| marked(order, "request"));
+            let state = if asked_of.is_some() && cited.any(|cites| cites == Some(id(request))) {
+                "paid"
+            } else if answered("cancelled", Some(&payee)) {
+                "cancelled"
+            } else if asked_of.is_some() && answered("declined", asked_of.as_ref()) {
+                "declined"
+            } else {
+                "open"
+            };
+            states.insert(id(request), state);
+        }
+        states
+    }
+
     /// Where every account of a currency stands.
     pub fn book(&self, currency: &str) -> BTreeMap<String, Standing> {
         let mut book = BTreeMap::<String, Standing>::new();
@@ -190,8 +287,13 @@ impl Naive {
         for order in &certified {
             for leg in rows(order, "leg") {
                 let (minor, _) = amount(&leg[2]);
-                book.get_mut(&payer(order)).unwrap().debits += minor;
-                book.get_mut(&leg[1]).unwrap().credits += minor;
+                let standing = book.get_mut(&payer(order)).unwrap();
+                if self.has_paid(order) {
+                    standing.debits += minor;
+                    book.get_mut(&leg[1]).unwrap().credits += minor;
+                } else if self.outcome(order) == "pending" {
+                    standing.pending += minor;
+                }
             }
         }
         for (account, standing) in &mut book {
@@ -224,8 +326,10 @@ impl Naive {
         for (account, s) in self.book(currency) {
             let last = s.last_order.unwrap_or_else(|| "-".into());
             let (next, debits, credits) = (s.next_seq, s.debits, s.credits);
-            let (charges, policy) = (s.charges, s.policy);
-            text += &format!("{account}|{next}|{last}|{debits}|0|{credits}|{charges}|{policy}\n");
+            let (pending, charges, policy) = (s.pending, s.charges, s.policy);
+            text += &format!(
+                "{account}|{next}|{last}|{debits}|{pending}|{credits}|{charges}|{policy}\n"
+            );
         }
         Sha256::digest(text).into()
     }
@@ -233,9 +337,10 @@ impl Naive {
 
 /// Whether an attestation repeats what the order says.
 fn repeats(attestation: &Value, order: &Value) -> bool {
+    let payee = rows(order, "leg").first().map_or_else(|| payer(order), |leg| leg[1].clone());
     let parties: Vec<_> = rows(attestation, "p").into_iter().map(|row| row[1].clone()).collect();
     rows(attestation, "leg") == rows(order, "leg")
         && value(attestation, "seq") == value(order, "seq")
         && value(attestation, "epoch") == value(order, "epoch")
-        && parties == [payer(order), rows(order, "leg")[0][1].clone()]
+        && parties == [payer(order), payee]
 }

@@ -138,6 +138,10 @@ enum Move {
     Charge { from: usize, to: usize, minor: i64 },
     Rules { limit: i64 },
     Again { back: usize },
+    Ask { from: usize, of: Option<usize>, minor: i64 },
+    Answer { back: usize, who: usize, declined: bool },
+    Settle { back: usize, who: usize, more: i64 },
+    Refund { back: usize, minor: i64 },
 }
 
 /// What may be wrong with a payment.
@@ -179,8 +183,15 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
             1 => charge,
             1 => (0_i64..2_000).prop_map(|limit| Move::Rules { limit }),
             2 => (0_usize..4).prop_map(|back| Move::Again { back }),
+            3 => (0..PEOPLE.len(), option::of(0..PEOPLE.len()), 1_i64..500)
+                .prop_map(|(from, of, minor)| Move::Ask { from, of, minor }),
+            2 => (0_usize..3, 0..PEOPLE.len(), any::<bool>())
+                .prop_map(|(back, who, declined)| Move::Answer { back, who, declined }),
+            3 => (0_usize..3, 0..PEOPLE.len(), prop_oneof![4 => Just(0_i64), 1 => 1_i64..9])
+                .prop_map(|(back, who, more)| Move::Settle { back, who, more }),
+            3 => (0_usize..3, 1_i64..600).prop_map(|(back, minor)| Move::Refund { back, minor }),
         ],
-        1..14,
+        1..16,
     )
 }
 
@@ -188,6 +199,8 @@ fn moves() -> impl Strategy<Value = Vec<Move>> {
 struct Play {
     world: World,
     sent: Vec<ayni_protocol::VerifiedEvent>,
+    /// Requests: who asks, and for how much.
+    asked: Vec<(EventId, usize, i64)>,
     first_rules: EventId,
 }
 
@@ -195,7 +208,7 @@ impl Play {
     fn new() -> Self {
         let world = World::of(&PEOPLE);
         let first_rules = world.rules_id();
-        Self { world, sent: vec![], first_rules }
+        Self { world, sent: vec![], asked: vec![], first_rules }
     }
 
     fn make(&mut self, step: &Move) -> Result<(), TestCaseError> {
@@ -221,6 +234,10 @@ impl Play {
                 self.world.add("sol", next);
             }
             Move::Again { back } => self.again(back)?,
+            Move::Ask { from, of, minor } => self.ask(from, of, minor),
+            Move::Answer { back, who, declined } => self.answer(back, who, declined),
+            Move::Settle { back, who, more } => self.settle(back, who, more),
+            Move::Refund { back, minor } => self.refund(back, minor),
         }
         let sum: i128 = self.world.ledger.balances(&currency()).values().sum();
         prop_assert_eq!(sum, 0);
@@ -257,6 +274,44 @@ impl Play {
         Ok(())
     }
 
+    fn ask(&mut self, from: usize, of: Option<usize>, minor: i64) {
+        let payer = of.filter(|of| *of != from).map(|of| key(PEOPLE[of]));
+        let amount = (minor % 3 != 0).then_some(Amount { minor, scale: scale() });
+        let (currency, memo) = (currency(), String::new());
+        let request = Request { currency, payer, amount, expires_at: None, from: None, memo };
+        let request = self.world.add(PEOPLE[from], request);
+        self.asked.push((request, from, minor));
+    }
+
+    fn answer(&mut self, back: usize, who: usize, declined: bool) {
+        let Some((request, ..)) = self.asked.iter().rev().nth(back).copied() else { return };
+        let answer = if declined { Answer::Declined } else { Answer::Cancelled };
+        let (currency, note) = (currency(), String::new());
+        self.world.add(PEOPLE[who], Decline { currency, request, answer, from: None, note });
+    }
+
+    fn settle(&mut self, back: usize, who: usize, more: i64) {
+        let Some((request, to, minor)) = self.asked.iter().rev().nth(back).copied() else { return };
+        if who != to {
+            let order = self.world.order(PEOPLE[who], PEOPLE[to], minor + more);
+            self.world.send(PEOPLE[who], Order { request: Some(request), ..order });
+        }
+    }
+
+    fn refund(&mut self, back: usize, minor: i64) {
+        let Some(given) = self.sent.iter().rev().nth(back).cloned() else { return };
+        let Body::Order(order) = Entry::read(&given).unwrap().body else { return };
+        let name = |key_of: &PublicKey| PEOPLE.into_iter().find(|name| key(name) == *key_of);
+        let (Some(back_to), Some(from)) = (name(&given.pubkey), order.payee().and_then(name))
+        else {
+            return;
+        };
+        if back_to != from {
+            let refund = Order { refund: Some(given.id), ..self.world.order(from, back_to, minor) };
+            self.world.send(from, refund);
+        }
+    }
+
     /// A payment that was sent is sent again: the same answer, and nothing changes.
     fn again(&mut self, back: usize) -> Result<(), TestCaseError> {
         let Some(event) = self.sent.iter().rev().nth(back).cloned() else { return Ok(()) };
@@ -274,7 +329,7 @@ impl Play {
     }
 }
 
-fn oracle_charter(id: EventId, witnesses: &[&str], quorum: usize) -> Charter {
+pub fn oracle_charter(id: EventId, witnesses: &[&str], quorum: usize) -> Charter {
     Charter {
         id: id.to_string(),
         community: COMMUNITY.to_string(),
@@ -284,18 +339,43 @@ fn oracle_charter(id: EventId, witnesses: &[&str], quorum: usize) -> Charter {
     }
 }
 
-fn naive(world: &World, charters: Vec<Charter>) -> Naive {
+pub fn naive(world: &World, charters: Vec<Charter>) -> Naive {
     let events = world.events.iter().map(|event| serde_json::from_str(event.json()).unwrap());
     Naive { charters, events: events.collect() }
 }
 
-fn agrees(world: &World, naive: &Naive) -> Result<(), TestCaseError> {
-    let address = currency().to_string();
+pub fn agrees(world: &World, naive: &Naive, of: &Address) -> Result<(), TestCaseError> {
+    let address = of.to_string();
     let theirs = naive.book(&address).into_iter().map(|(key, line)| (key, line.balance()));
-    let ours = world.ledger.balances(&currency()).into_iter();
+    let ours = world.ledger.balances(of).into_iter();
     let ours: Vec<_> = ours.map(|(key, balance)| (key.to_string(), balance)).collect();
     prop_assert_eq!(ours, theirs.collect::<Vec<_>>());
-    prop_assert_eq!(world.ledger.currency_root(&currency()), Some(naive.root(&address)));
+    prop_assert_eq!(world.ledger.currency_root(of), Some(naive.root(&address)));
+    let epoch = world.ledger.rules(of).map(|(id, _)| id.to_string());
+    prop_assert_eq!(epoch, naive.epoch(&address));
+    let book = &world.ledger.books[of];
+    let refunded = book.refunded.iter().map(|(order, sum)| (order.to_string(), *sum));
+    prop_assert_eq!(refunded.collect::<BTreeMap<_, _>>(), naive.refunded(&address));
+    let mut requests = BTreeMap::new();
+    for person in world.ledger.balances(of).keys() {
+        let views = world.ledger.requests_of(of, person).into_iter();
+        requests.extend(views.map(|view| (view.id.to_string(), view.state)));
+    }
+    prop_assert_eq!(requests, naive.requests(&address));
+    Ok(())
+}
+
+/// What a witness's word is for, where it is honest: nothing is given back twice or paid twice.
+fn kept(world: &World) -> Result<(), TestCaseError> {
+    let book = &world.ledger.books[&currency()];
+    for (order, sum) in &book.refunded {
+        let Body::Order(order) = &world.ledger.entries[order].body else { panic!() };
+        prop_assert!(*sum <= order.total(), "more was given back than paid");
+    }
+    for (request, asked) in &book.requests {
+        let paid = book.answered.get(request).map_or(0, BTreeSet::len);
+        prop_assert!(asked.request.payer.is_none() || paid <= 1, "one request, two payments");
+    }
     Ok(())
 }
 
@@ -318,7 +398,8 @@ proptest! {
             prop_assert!(seats.insert((entry.speaker(), order.seq)), "one seat, two orders");
         }
         prop_assert!(play.world.ledger.forks().is_empty());
-        agrees(&play.world, &play.naive())?;
+        kept(&play.world)?;
+        agrees(&play.world, &play.naive(), &currency())?;
     }
 
     /// OracleAgrees, and ZeroSum, where witnesses sign whatever they like.
@@ -360,7 +441,7 @@ proptest! {
                 world.put(statement);
             }
         }
-        agrees(&world, &naive(&world, vec![oracle_charter(SECOND, &witnesses, 2)]))?;
+        agrees(&world, &naive(&world, vec![oracle_charter(SECOND, &witnesses, 2)]), &currency())?;
         prop_assert_eq!(world.ledger.balances(&currency()).values().sum::<i128>(), 0);
     }
 }

@@ -8,6 +8,7 @@ use rust_decimal::Decimal;
 use serde_json::Value;
 
 use super::place::Place;
+use super::trade::Across;
 use super::{Common, show};
 use crate::keys;
 
@@ -23,6 +24,12 @@ pub struct Pay {
     /// The account that pays, where it is not your key's own
     #[arg(long, value_name = "WHO")]
     from: Option<String>,
+    /// Pay in another currency: its address, as `ayni trade list` shows it
+    #[arg(long = "in", value_name = "CURRENCY")]
+    currency: Option<String>,
+    /// With --in: the most it may cost in your own currency
+    #[arg(long, value_name = "AMOUNT", requires = "currency")]
+    at_most: Option<String>,
     /// Sign for this number instead of the account's next
     #[arg(long, hide = true)]
     seq: Option<u64>,
@@ -57,7 +64,7 @@ pub enum Member {
         /// How far below zero it may go, instead of the currency's default
         #[arg(long)]
         limit: Option<String>,
-        /// member, organisation, community or cause
+        /// member, organisation, community, cause or clearing
         #[arg(long = "type", value_name = "TYPE", default_value = "member")]
         account_type: String,
         /// A flag, such as id or age18
@@ -92,11 +99,16 @@ impl Pay {
     pub fn run(self, common: &Common) -> Result<()> {
         let keys = common.keys()?;
         let place = Place::of(common)?;
-        let payee = place.who(&self.who)?;
         let payer = match &self.from {
             Some(name) => place.who(name)?,
             None => keys.public(),
         };
+        if let Some(currency) = &self.currency {
+            let Self { who, amount, .. } = &self;
+            let at_most = self.at_most.as_deref();
+            return Across { currency, who, amount, at_most, payer }.pay(common, &place, &keys);
+        }
+        let payee = place.who(&self.who)?;
         if payer == payee {
             bail!("you cannot pay yourself");
         }
@@ -284,10 +296,13 @@ fn openable(name: &str) -> Result<AccountType> {
         AccountType::Organisation,
         AccountType::Community,
         AccountType::Cause,
+        AccountType::Clearing,
     ];
     let found = types.into_iter().find(|known| known.as_str() == name);
     found.with_context(|| {
-        format!("{name} is no type of account: use member, organisation, community or cause")
+        format!(
+            "{name} is no type of account: use member, organisation, community, cause or clearing"
+        )
     })
 }
 

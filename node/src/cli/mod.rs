@@ -22,6 +22,7 @@ mod place;
 mod raffle;
 mod relay;
 mod show;
+mod trade;
 
 use client::Client;
 
@@ -82,6 +83,9 @@ enum Command {
     /// Open, limit, suspend and list accounts
     #[command(subcommand)]
     Member(ledger::Member),
+    /// Agree on trade with other currencies; `ayni pay --in` uses it
+    #[command(subcommand)]
+    Trade(trade::Trade),
     /// Put a question to the vote
     #[command(after_help = "Example: ayni propose budget.toml --key ana.key")]
     Propose(governance::Propose),
@@ -148,6 +152,7 @@ pub fn run(cli: Cli) -> Result<u8> {
         Command::Balance(who) => who.balance(common),
         Command::Statement(statement) => statement.run(common),
         Command::Member(member) => member.run(common),
+        Command::Trade(trade) => trade.run(common),
         Command::Propose(propose) => propose.run(common),
         Command::Vote(vote) => vote.run(common),
         Command::Tally(tally) => tally.run(common),

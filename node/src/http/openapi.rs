@@ -27,6 +27,7 @@ use super::views::{community, currency, governance, node, raffle};
         currency::one,
         currency::account,
         currency::statement,
+        currency::agreements,
         currency::order,
         governance::list,
         governance::one,

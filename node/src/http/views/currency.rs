@@ -185,9 +185,32 @@ fn date(at: Timestamp) -> String {
     )
 }
 
+/// The agreements on trade with other currencies.
+#[utoipa::path(get, path = "/api/v1/currencies/{address}/agreements", params(("address" = String, Path)),
+    responses((status = 200, description = "with, clearing, limit, rate: units here and there; about")))]
+pub async fn agreements(
+    State(shared): State<Shared>,
+    Path(text): Path<String>,
+    request: HeaderMap,
+) -> Result<Response, Problem> {
+    let address = address(&text)?;
+    let book = shared.reading();
+    let view = |agreement: &ayni_lets::Agreement| {
+        json!({
+            "with": agreement.with.to_string(),
+            "clearing": agreement.clearing,
+            "limit": agreement.limit.to_string(),
+            "rate": [agreement.here, agreement.there],
+            "about": agreement.about,
+        })
+    };
+    let views: Vec<Value> = book.ledger.agreements(&address).map(view).collect();
+    Ok(answer::json(&request, &views))
+}
+
 /// How far an order has come.
 #[utoipa::path(get, path = "/api/v1/orders/{id}", params(("id" = String, Path)),
-    responses((status = 200, description = "state: unknown, waiting, refused, attested or certified; reason; attestations")))]
+    responses((status = 200, description = "state: unknown, waiting, refused, attested or certified; reason; attestations; of a hold: pending, void or posted")))]
 pub async fn order(
     State(shared): State<Shared>,
     Path(id): Path<String>,

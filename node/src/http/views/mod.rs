@@ -35,6 +35,7 @@ pub fn routes() -> Router<Shared> {
         .route("/currencies/{address}", get(currency::one))
         .route("/currencies/{address}/accounts/{key}", get(currency::account))
         .route("/currencies/{address}/accounts/{key}/statement", get(currency::statement))
+        .route("/currencies/{address}/agreements", get(currency::agreements))
         .route("/orders/{id}", get(currency::order))
         .route("/proposals", get(governance::list))
         .route("/proposals/{id}", get(governance::one))

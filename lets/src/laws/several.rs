@@ -1,0 +1,289 @@
+//! The laws where several witnesses keep one book: each hears what it hears when it hears it, payers
+//! sign twice, and one of the four witnesses signs anything.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ayni_protocol::{Amount, EventId, Part as _, PublicKey, VerifiedEvent, kind};
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use crate::testing::{World, cases, charter, currency, key, keys, rules, scale};
+use crate::*;
+
+const SECOND: EventId = EventId([0xc1; 32]);
+/// Four witnesses of whom three decide; the last one lies.
+const SEATS: [&str; 4] = ["one", "two", "three", "liar"];
+const QUORUM: usize = 3;
+const PEOPLE: [&str; 3] = ["ana", "ben", "eve"];
+const LIMIT: i128 = 1_000;
+
+/// What happens next.
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    /// Somebody pays, over one witness. Who waits for a certificate sends the same order again.
+    Pay { who: usize, by: usize, minor: i64, over: usize },
+    /// Somebody pays without waiting, and may so sign two orders for one number.
+    Rush { who: usize, by: usize, minor: i64, over: usize },
+    /// A witness hears one event.
+    Hear { back: usize, seat: usize },
+    /// A witness hears everything.
+    Listen { seat: usize },
+    /// The liar attests an order, whatever it attested before.
+    Lie { back: usize },
+    /// The community lowers a limit.
+    Lower { who: usize, minor: i64 },
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let people = || 0..PEOPLE.len();
+    let pay = (people(), 1..PEOPLE.len(), 1_i64..800, 0_usize..3);
+    let step = prop_oneof![
+        6 => pay.clone().prop_map(|(who, by, minor, over)| Step::Pay { who, by, minor, over }),
+        2 => pay.prop_map(|(who, by, minor, over)| Step::Rush { who, by, minor, over }),
+        8 => (0_usize..12, 0_usize..3).prop_map(|(back, seat)| Step::Hear { back, seat }),
+        3 => (0_usize..3).prop_map(|seat| Step::Listen { seat }),
+        3 => (0_usize..6).prop_map(|back| Step::Lie { back }),
+        1 => (people(), 0_i64..900).prop_map(|(who, minor)| Step::Lower { who, minor }),
+    ];
+    vec(step, 4..26)
+}
+
+struct Net {
+    /// Everything that was signed.
+    all: World,
+    /// What each witness heard.
+    seats: Vec<World>,
+    /// The latest order of each who waits.
+    sent: BTreeMap<usize, VerifiedEvent>,
+    rushed: BTreeSet<usize>,
+    lowered: BTreeMap<usize, Lowered>,
+}
+
+/// A limit that was lowered, and how many events there were once it bound.
+struct Lowered {
+    policy: EventId,
+    limit: i128,
+    bound: Option<usize>,
+}
+
+impl Net {
+    fn new() -> Self {
+        static START: std::sync::OnceLock<World> = std::sync::OnceLock::new();
+        let start = START.get_or_init(|| {
+            let mut world = World::empty();
+            world.learn(charter(SECOND, &SEATS, QUORUM, 0));
+            world.add("sol", Rules { charter: SECOND, ..rules(key("sol")) });
+            for person in PEOPLE {
+                world.open(person, |_| {});
+            }
+            world
+        });
+        Self {
+            all: start.clone(),
+            seats: vec![start.clone(); SEATS.len()],
+            sent: BTreeMap::new(),
+            rushed: BTreeSet::new(),
+            lowered: BTreeMap::new(),
+        }
+    }
+
+    fn take(&mut self, step: Step) {
+        match step {
+            Step::Pay { who, by, minor, over } => self.pay(who, by, minor, over),
+            Step::Rush { who, by, minor, over } => {
+                if let Some(order) = self.order(who, by, minor) {
+                    self.rushed.insert(who);
+                    self.hand_in(order, over);
+                }
+            }
+            Step::Hear { back, seat } => {
+                let event = self.all.events.iter().rev().nth(back).cloned();
+                event.into_iter().for_each(|event| self.hear(seat, &event));
+            }
+            Step::Listen { seat } => {
+                for event in self.all.events.clone() {
+                    self.hear(seat, &event);
+                }
+            }
+            Step::Lie { back } => {
+                let orders = self.all.events.iter().filter(|event| event.kind == kind::ORDER);
+                let Some(order) = orders.rev().nth(back).cloned() else { return };
+                let lie = self.all.attest("liar", &order);
+                self.all.put(lie);
+            }
+            Step::Lower { who, minor } => self.lower(who, minor),
+        }
+    }
+
+    /// The next order of somebody, where they see that they can pay it.
+    fn order(&mut self, who: usize, by: usize, minor: i64) -> Option<VerifiedEvent> {
+        let (payer, payee) = (PEOPLE[who], PEOPLE[(who + by) % PEOPLE.len()]);
+        let funded = self.all.view(payer).available.minor >= minor.into();
+        let order = funded.then(|| self.all.order(payer, payee, minor))?;
+        Some(self.all.sign(payer, order))
+    }
+
+    fn pay(&mut self, who: usize, by: usize, minor: i64, over: usize) {
+        let waiting = self.sent.get(&who).filter(|order| !self.is_certified(&order.id)).cloned();
+        match waiting {
+            Some(order) => self.hear(over, &order),
+            None if self.rushed.contains(&who) => {}
+            None => {
+                let Some(order) = self.order(who, by, minor) else { return };
+                self.sent.insert(who, order.clone());
+                self.hand_in(order, over);
+            }
+        }
+    }
+
+    fn is_certified(&self, order: &EventId) -> bool {
+        self.all.ledger.order_state(order).state == view::OrderState::Certified
+    }
+
+    fn hand_in(&mut self, order: VerifiedEvent, over: usize) {
+        self.all.put(order.clone());
+        self.hear(over, &order);
+    }
+
+    fn lower(&mut self, who: usize, minor: i64) {
+        if self.lowered.contains_key(&who) {
+            return;
+        }
+        let limit = Some(Amount { minor, scale: scale() });
+        let (id, policy) = self.all.ledger.latest_policy(&currency(), &key(PEOPLE[who])).unwrap();
+        let event = Policy { limit, ..policy.next(id) };
+        let event = self.all.sign("sol", event);
+        let policy = self.all.put(event);
+        self.lowered.insert(who, Lowered { policy, limit: minor.into(), bound: None });
+    }
+
+    /// A witness hears an event and, unless it is the liar, does what it then owes.
+    fn hear(&mut self, seat: usize, event: &VerifiedEvent) {
+        let world = &mut self.seats[seat];
+        if world.ledger.ruling(&event.id).is_some() {
+            return;
+        }
+        world.put(event.clone());
+        let me = key(SEATS[seat]);
+        while let Some(duty) = self.seats[seat].ledger.next_duty(&me, 0) {
+            self.all.now += 1;
+            let signed = duty.sign(&keys(SEATS[seat]), self.all.now, [0; 32]);
+            self.seats[seat].put(signed.clone());
+            self.all.put(signed);
+        }
+        for lowered in self.lowered.values_mut().filter(|lowered| lowered.bound.is_none()) {
+            let certified = self.all.ledger.is_certified(&currency(), &lowered.policy);
+            lowered.bound = certified.then_some(self.all.events.len());
+        }
+    }
+
+    /// Everybody hears everything, until nothing new is said.
+    fn heal(&mut self) {
+        let mut before = 0;
+        while before != self.all.events.len() {
+            before = self.all.events.len();
+            for seat in 0..SEATS.len() - 1 {
+                self.take(Step::Listen { seat });
+            }
+        }
+    }
+
+    fn check(&self) -> Result<(), TestCaseError> {
+        let book = &self.all.ledger.books[&currency()];
+        let balances = self.all.ledger.balances(&currency());
+        prop_assert_eq!(balances.values().sum::<i128>(), 0);
+        for (who, name) in PEOPLE.iter().enumerate() {
+            let account = &book.accounts[&key(name)];
+            let numbers: BTreeSet<_> = account.certified.iter().map(|(seq, _)| *seq).collect();
+            prop_assert_eq!(numbers.len(), account.certified.len(), "two orders at one number");
+            prop_assert!(account.balance() >= -LIMIT, "{name} stands at {}", account.balance());
+            if let Some(Lowered { limit, bound: Some(bound), .. }) = self.lowered.get(&who) {
+                let last = account.certified.last().map(|(_, id)| *id);
+                let later = self.all.events.iter().skip(*bound);
+                let is_later = later.into_iter().any(|event| Some(event.id) == last);
+                prop_assert!(!is_later || account.balance() >= -limit, "{name} was lowered");
+            }
+        }
+        self.honest_signed_nothing_twice()
+    }
+
+    fn honest_signed_nothing_twice(&self) -> Result<(), TestCaseError> {
+        let rushed: BTreeSet<PublicKey> = self.rushed.iter().map(|who| key(PEOPLE[*who])).collect();
+        for fork in self.all.ledger.forks() {
+            let honest = match fork.case {
+                Case::Order => !rushed.contains(&fork.whose),
+                _ => fork.whose != key("liar"),
+            };
+            prop_assert!(!honest, "an honest key forked: {fork:?}");
+        }
+        Ok(())
+    }
+
+    /// The two events that a fork's proof shows.
+    fn evidence(&self, fork: &view::ForkView) -> Vec<VerifiedEvent> {
+        let shows = |event: &&VerifiedEvent| match fork.case {
+            Case::Attest => {
+                event.pubkey == fork.whose
+                    && event.kind == kind::ATTESTATION
+                    && fork.events.iter().any(|order| event.json().contains(&order.to_string()))
+            }
+            _ => fork.events.contains(&event.id),
+        };
+        self.all.events.iter().filter(shows).cloned().collect()
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(1_000))]
+
+    /// NoOneBeyondTheirLimit, OneOrderPerSeat, AcknowledgedBinds and ZeroSum at every step;
+    /// HonestOrdersAreCertified, SameSetSameBook and ForksAreProvable after the last.
+    #[test]
+    fn honest_orders_are_certified(steps in steps()) {
+        let mut net = Net::new();
+        for step in steps {
+            net.take(step);
+            net.check()?;
+        }
+        net.heal();
+        net.check()?;
+        for (who, order) in &net.sent {
+            let hindered = net.rushed.contains(who) || net.lowered.contains_key(who);
+            prop_assert!(hindered || net.is_certified(&order.id), "{} waits", PEOPLE[*who]);
+        }
+        let digest = net.all.ledger.digest_lines();
+        for seat in &net.seats[..3] {
+            prop_assert_eq!(seat.ledger.digest_lines(), digest.clone());
+        }
+        for fork in net.all.ledger.forks() {
+            let shown = net.evidence(&fork);
+            let proven = shown.iter().flat_map(|one| shown.iter().map(move |two| (one, two))).any(
+                |(one, two)| Fraud::new(currency(), fork.case, one, two).is_ok(),
+            );
+            prop_assert!(proven, "{fork:?}");
+        }
+    }
+}
+
+/// ForksAreProvable: a proof counts, names the fork, and suspends whoever signed two orders.
+#[test]
+fn forks_are_provable() {
+    let mut net = Net::new();
+    for minor in [100, 200] {
+        net.take(Step::Rush { who: 0, by: 1, minor, over: 0 });
+    }
+    net.take(Step::Lie { back: 0 });
+    net.take(Step::Lie { back: 1 });
+    let forks = net.all.ledger.forks();
+    let cases: Vec<_> = forks.iter().map(|fork| fork.case).collect();
+    assert_eq!(cases, [Case::Order, Case::Attest]);
+    for fork in forks {
+        let [one, two] = net.evidence(&fork).try_into().unwrap();
+        let fraud = Fraud::new(currency(), fork.case, &one, &two).unwrap();
+        assert_eq!((fraud.case, fraud.place), (fork.case, (fork.whose, fork.number)));
+        let proof = net.all.sign("ben", fraud);
+        let proof = net.all.put(proof);
+        assert!(net.all.ledger.fraud_proofs(&currency()).contains(&proof));
+    }
+    assert_eq!(net.all.view("ana").status, Status::Suspended);
+}
