@@ -12,6 +12,7 @@ use ayni_witness::Charter;
 
 use crate::account::Raise;
 use crate::checkpoint::Line;
+use crate::periodic::Kept;
 use crate::request::Answer;
 use crate::{Agreement, Currency, Policy, Quote, Rating, Request, Rules};
 
@@ -49,6 +50,10 @@ pub struct Book {
     pub ratings: BTreeMap<(EventId, PublicKey), BTreeMap<Newest, Rating>>,
     /// Who signed which root.
     pub checkpoints: BTreeMap<[u8; 32], BTreeSet<PublicKey>>,
+    /// The lines under the newest checkpoint that said what this book said when it came. Which one
+    /// that is depends on arrival, so nothing counts by it; a witness that lacks the lines signs
+    /// nothing that rests on them.
+    pub kept: Option<Kept>,
     /// Forks of orders that somebody proved: account and number, with the proofs.
     pub proofs: BTreeMap<(PublicKey, u64), BTreeSet<EventId>>,
     /// Every proof that counts, whatever its case.

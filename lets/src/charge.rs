@@ -49,6 +49,8 @@ pub struct Charge {
     pub debits: Vec<(PublicKey, i64)>,
     /// What is given to whom.
     pub credits: Vec<(PublicKey, i64)>,
+    /// The checkpoint that it is worked out from.
+    pub basis: Option<EventId>,
     /// The reason in words.
     pub note: String,
 }
@@ -90,6 +92,7 @@ impl Charge {
             scale: amounts.scale("debit")?,
             debits,
             credits,
+            basis: shape.optional_marked("basis")?,
             note: content.to_owned(),
         })
     }
@@ -103,7 +106,7 @@ impl Charge {
                 draft = draft.tag([name, &account.to_string(), &tags::minor(self.scale, *minor)]);
             }
         }
-        draft.content(&self.note)
+        tags::maybe_marked(draft, self.basis.as_ref(), "basis").content(&self.note)
     }
 }
 

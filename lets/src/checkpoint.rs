@@ -82,6 +82,14 @@ pub struct Line {
     pub policy_version: u64,
 }
 
+impl Line {
+    /// What the account holds; below zero what it owes.
+    #[must_use]
+    pub const fn balance(&self) -> i128 {
+        self.credits_posted.saturating_sub(self.debits_posted).saturating_add(self.charges)
+    }
+}
+
 impl std::fmt::Display for Line {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{}|{}|", self.account, self.next_seq)?;

@@ -16,6 +16,7 @@ use crate::book::{Asked, Epoch, Version};
 use crate::entry::{Body, Entry};
 use crate::fork::{Case, Fork};
 use crate::ledger::{Key, Ledger, Signature};
+use crate::periodic::Kept;
 use crate::{
     Charge, Checkpoint, Fraud, Order, Policy, Rating, Resolution, Resolved, Rules, Status,
 };
@@ -335,6 +336,23 @@ impl Ledger {
     fn count_checkpoint(&mut self, entry: &Entry, checkpoint: &Checkpoint) {
         let book = self.books.entry(checkpoint.currency.clone()).or_default();
         book.checkpoints.entry(checkpoint.root).or_default().insert(entry.author);
+        self.keep_lines(entry.id, checkpoint);
+    }
+
+    /// Keeps the lines under a checkpoint that says what the book says now.
+    fn keep_lines(&mut self, id: EventId, checkpoint: &Checkpoint) {
+        let Some(book) = self.books.get(&checkpoint.currency) else { return };
+        let known = book.kept.as_ref().is_some_and(|kept| kept.root == checkpoint.root);
+        let same = book.orders == checkpoint.orders
+            && crate::checkpoint::root(book.lines()) == checkpoint.root;
+        if known || !same {
+            return;
+        }
+        let lines = Arc::new(self.dues(book));
+        let kept = Kept { root: checkpoint.root, checkpoint: id, lines };
+        if let Some(book) = self.books.get_mut(&checkpoint.currency) {
+            book.kept = Some(kept);
+        }
     }
 
     fn count_fraud(&mut self, entry: &Entry, fraud: &Fraud) {

@@ -109,7 +109,7 @@ impl Ledger {
         if charge.cseq < charges.next_cseq || charge.previous != charges.last() {
             return Err(Refusal::ChargeOutOfChain);
         }
-        Ok(())
+        self.hear_basis(id, charge, book)
     }
 
     /// A statement of witness `me` at the next place of its log.

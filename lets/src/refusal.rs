@@ -215,6 +215,20 @@ pub enum Refusal {
     /// The charge names another one before it than the last.
     #[error("the charge does not continue the chain of charges")]
     ChargeOutOfChain,
+    /// Demurrage names no checkpoint.
+    #[error("demurrage is worked out from a checkpoint, and the charge names none")]
+    ChargeWithoutBasis,
+    /// The checkpoint is not certified, or its lines are not known here.
+    #[error(
+        "the checkpoint that the charge rests on is not certified, or not the newest known here"
+    )]
+    ChargeBasisUnknown,
+    /// The charge is not what rules and checkpoint give.
+    #[error("the charge is not what the rules make of its checkpoint")]
+    ChargeBasisDiffers,
+    /// The same was charged for the same checkpoint.
+    #[error("these accounts were charged for this checkpoint already")]
+    ChargedTwice,
 }
 
 impl Refusal {
@@ -242,7 +256,10 @@ impl Refusal {
             | Self::PayerUnverified { .. }
             | Self::PayeeUnverified { .. }
             | Self::NoAgreement
-            | Self::ChargeUnsound => Prefix::Policy,
+            | Self::ChargeUnsound
+            | Self::ChargeWithoutBasis
+            | Self::ChargeBasisDiffers
+            | Self::ChargedTwice => Prefix::Policy,
             Self::PlaceTaken | Self::ChargePlaceTaken => Prefix::Locked,
             Self::RulesUnknown
             | Self::OrderGap { .. }
@@ -250,6 +267,7 @@ impl Refusal {
             | Self::HoldUnknown
             | Self::HomeFirst
             | Self::ChargeUnknown
+            | Self::ChargeBasisUnknown
             | Self::ChargeGap => Prefix::Missing,
             Self::NumberUsed { .. } | Self::WrongPrevious | Self::ChargeOutOfChain => Prefix::Seq,
             Self::WrongLevies => Prefix::Levy,

@@ -44,8 +44,21 @@ pub struct Rules {
     pub memo: Memo,
     /// Amounts that only move to and from accounts with a flag: `(flag, most without it)`.
     pub require: Vec<(String, i64)>,
+    /// What is taken from balances for a period.
+    pub demurrage: Option<Demurrage>,
+    /// What every member pays for a period.
+    pub fee: Option<i64>,
     /// The rules in words.
     pub about: String,
+}
+
+/// Demurrage: a share of what an account holds, taken for a period.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Demurrage {
+    /// The share in millionths.
+    pub ppm: i64,
+    /// What nobody pays for, in minor units.
+    pub exempt: i64,
 }
 
 /// Whether a payment beyond the limit is refused.
@@ -128,12 +141,13 @@ impl Rules {
                 Ok((flag.to_owned(), amounts.take(tag.get(2).unwrap_or_default())?))
             })
             .collect::<Result<_, Malformed>>()?;
+        let scale = amounts.scale("limit")?;
         Ok(Self {
             currency: shape.currency()?,
             epoch,
             charter: shape.marked("charter")?,
             previous,
-            scale: amounts.scale("limit")?,
+            scale,
             enforce: match shape.text("enforce")? {
                 "hard" => Enforce::Hard,
                 "soft" => Enforce::Soft,
@@ -150,6 +164,8 @@ impl Rules {
                 _ => return Err(Malformed::BadTag("memo", "private or public")),
             },
             require,
+            demurrage: demurrage(shape, &mut amounts)?,
+            fee: shape.optional_text("fee")?.map(|fee| amounts.positive(fee)).transpose()?,
             about: content.to_owned(),
         })
     }
@@ -178,6 +194,10 @@ impl Rules {
         for (flag, most) in &self.require {
             draft = draft.tag(["require", flag, &amount(*most)]);
         }
+        if let Some(Demurrage { ppm, exempt }) = self.demurrage {
+            draft = draft.tag(["demurrage", &ppm.to_string(), &amount(exempt)]);
+        }
+        let draft = tags::maybe(draft, "fee", self.fee.map(amount));
         draft.content(&self.about)
     }
 }
@@ -194,6 +214,16 @@ fn named<'a>(
         return Err(Malformed::RepeatedTag(format!("{name} {sub}")));
     }
     Ok(first.map(|tag| (tag.get(2).unwrap_or_default(), tag.get(3).unwrap_or_default())))
+}
+
+fn demurrage(shape: Shape<'_>, amounts: &mut Amounts) -> Result<Option<Demurrage>, Malformed> {
+    const FORM: &str = "parts per million up to 1000000, and the amount that is exempt";
+    let Some(tag) = shape.optional("demurrage")? else { return Ok(None) };
+    let ppm: i64 = unsigned(tag.value().unwrap_or_default(), "demurrage")?;
+    if ppm > MILLION {
+        return Err(Malformed::BadTag("demurrage", FORM));
+    }
+    Ok(Some(Demurrage { ppm, exempt: amounts.take(tag.get(2).unwrap_or_default())? }))
 }
 
 fn levies(shape: Shape<'_>) -> Result<Vec<Levy>, Malformed> {

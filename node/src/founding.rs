@@ -262,6 +262,8 @@ fn first_rules(currency: Address, charter: EventId, limit: Amount) -> Rules {
         levies: Vec::new(),
         treasury: None,
         memo: Memo::Public,
+        demurrage: None,
+        fee: None,
         require: Vec::new(),
         about: String::new(),
     }

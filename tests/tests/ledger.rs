@@ -64,3 +64,28 @@ fn a_limit_can_be_raised_and_an_account_suspended() {
     assert!(village.refusal(&["pay", "ben", "1.00", "--key", "ana.key"]).contains("policy:"));
     assert_eq!(village.balance("ana"), "-30.00");
 }
+
+#[test]
+fn the_community_books_what_it_decided() {
+    let village = Village::with_members(&["ana", "ben"]);
+    let _ = village.ayni(&["charge", "opening", "5.00", "--from", "ana", "--to", "ben"]);
+    assert_eq!([village.balance("ana"), village.balance("ben")], ["-5.00", "5.00"]);
+    let paid = village.json(&["pay", "ana", "2.00", "--key", "ben.key"]);
+    let paid = paid["id"].as_str().unwrap();
+    let _ = village.ayni(&["charge", "reversal", "--order", paid, "--note", "paid twice"]);
+    assert_eq!([village.balance("ana"), village.balance("ben")], ["-5.00", "5.00"]);
+    let statement = village.ayni(&["statement", "ben", "--csv"]);
+    assert!(statement.contains("paid twice"), "{statement}");
+    for (arguments, says) in [
+        (&["charge", "gift", "1.00", "--from", "ana", "--to", "ben"][..], "no reason of a charge"),
+        (&["charge", "correction", "1.0", "--from", "ana", "--to", "ben"], "exactly 2 decimals"),
+        (&["charge", "correction", "1.00"], "name who is charged"),
+        (&["charge", "demurrage"], "no certified checkpoint"),
+        (&["approve", paid, "--key", "ana.key"], "no steward"),
+    ] {
+        let said = village.refusal(arguments);
+        assert!(said.contains(says), "{arguments:?} said: {said}");
+    }
+    let _ = village.ayni(&["checkpoint"]);
+    assert!(village.refusal(&["charge", "demurrage"]).contains("nothing is due"));
+}

@@ -93,7 +93,7 @@ impl Net {
             Step::Rush { who, by, minor, over } => {
                 if let Some(order) = self.order(who, by, minor) {
                     self.rushed.insert(who);
-                    self.hand_in(order, over);
+                    self.hand_in(&order, over);
                 }
             }
             Step::Hear { back, seat } => {
@@ -131,7 +131,7 @@ impl Net {
             None => {
                 let Some(order) = self.order(who, by, minor) else { return };
                 self.sent.insert(who, order.clone());
-                self.hand_in(order, over);
+                self.hand_in(&order, over);
             }
         }
     }
@@ -140,9 +140,9 @@ impl Net {
         self.all.ledger.order_state(order).state == view::OrderState::Certified
     }
 
-    fn hand_in(&mut self, order: VerifiedEvent, over: usize) {
+    fn hand_in(&mut self, order: &VerifiedEvent, over: usize) {
         self.all.put(order.clone());
-        self.hear(over, &order);
+        self.hear(over, order);
     }
 
     fn lower(&mut self, who: usize, minor: i64) {

@@ -490,10 +490,13 @@ fn rules_bodies() -> impl Strategy<Value = Body> {
     let formula =
         (0_i64..3_000_000, minors()).prop_map(|(share_ppm, cap)| Formula { share_ppm, cap });
     let one = (0_u64..3, events(), scales(), any::<bool>(), 0_i64..1_000, option::of(formula));
-    let two = (option::of(minors()), vec(levy, 0..4), option::of(people()), any::<bool>());
+    let taken =
+        (0_i64..=1_000_000, 0_i64..1_000).prop_map(|(ppm, exempt)| Demurrage { ppm, exempt });
+    let taken = (option::of(taken), option::of(minors()));
+    let two = (option::of(minors()), vec(levy, 0..4), option::of(people()), any::<bool>(), taken);
     (one, two, vec((flags(), minors()), 0..3), words()).prop_map(|(one, two, require, about)| {
         let (epoch, id, scale, hard, limit, formula) = one;
-        let (max, levies, treasury, public) = two;
+        let (max, levies, treasury, public, (demurrage, fee)) = two;
         let previous = (epoch > 0).then_some(id);
         let enforce = if hard { Enforce::Hard } else { Enforce::Soft };
         let memo = if public { Memo::Public } else { Memo::Private };
@@ -511,6 +514,8 @@ fn rules_bodies() -> impl Strategy<Value = Body> {
             treasury,
             memo,
             require,
+            demurrage,
+            fee,
             about,
             ..plain
         }
@@ -671,8 +676,19 @@ fn charge_bodies() -> impl Strategy<Value = Body> {
             let credits = vec![(key("commons"), total)];
             let previous = (cseq > 0).then_some(id);
             let cause = Cause::ALL[cause];
-            Charge { currency: currency(), cseq, previous, cause, scale, debits, credits, note }
-                .into()
+            let basis = (cseq == 2).then_some(id);
+            Charge {
+                currency: currency(),
+                cseq,
+                previous,
+                cause,
+                scale,
+                debits,
+                credits,
+                basis,
+                note,
+            }
+            .into()
         },
     )
 }

@@ -73,6 +73,8 @@ pub fn rules(author: PublicKey) -> Rules {
         treasury: None,
         memo: Memo::Private,
         require: vec![],
+        demurrage: None,
+        fee: None,
         about: String::new(),
     }
 }
@@ -96,6 +98,7 @@ pub fn charge(from: &str, to: &str, minor: i64) -> Charge {
         scale: scale(),
         debits: vec![(key(from), minor)],
         credits: vec![(key(to), minor)],
+        basis: None,
         note: String::new(),
     }
 }

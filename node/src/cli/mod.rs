@@ -13,6 +13,7 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use crate::keys;
 
 mod bench;
+mod charge;
 pub mod client;
 mod governance;
 mod key;
@@ -83,6 +84,18 @@ enum Command {
     /// Open, limit, suspend and list accounts
     #[command(subcommand)]
     Member(ledger::Member),
+    /// Book what the community decided: opening balances, fees, demurrage, reversals, write-offs
+    #[command(
+        after_help = "Example: ayni charge writeoff 12.00 --from commons --to rui\n         \
+                      ayni charge reversal --order 5f2c… --note \"paid twice\"\n         \
+                      ayni checkpoint && ayni charge demurrage"
+    )]
+    Charge(charge::Booking),
+    /// Sign a checkpoint of the books, as this machine's witness
+    Checkpoint,
+    /// Approve an act of the community, as one of its stewards
+    #[command(after_help = "Example: ayni approve 5f2c… --key steward.key")]
+    Approve(charge::Approval),
     /// Agree on trade with other currencies; `ayni pay --in` uses it
     #[command(subcommand)]
     Trade(trade::Trade),
@@ -152,6 +165,9 @@ pub fn run(cli: Cli) -> Result<u8> {
         Command::Balance(who) => who.balance(common),
         Command::Statement(statement) => statement.run(common),
         Command::Member(member) => member.run(common),
+        Command::Charge(booking) => booking.run(common),
+        Command::Checkpoint => charge::checkpoint(common),
+        Command::Approve(approval) => approval.run(common),
         Command::Trade(trade) => trade.run(common),
         Command::Propose(propose) => propose.run(common),
         Command::Vote(vote) => vote.run(common),

@@ -28,6 +28,8 @@ use super::views::{community, currency, governance, node, raffle};
         currency::account,
         currency::statement,
         currency::agreements,
+        currency::checkpoint,
+        currency::next_charge,
         currency::order,
         governance::list,
         governance::one,

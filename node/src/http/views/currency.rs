@@ -185,6 +185,57 @@ fn date(at: Timestamp) -> String {
     )
 }
 
+/// The checkpoint that a witness may sign of the book as it is now.
+#[utoipa::path(get, path = "/api/v1/currencies/{address}/checkpoint", params(("address" = String, Path)),
+    responses((status = 200, description = "root, accounts, orders, volume"), (status = 404)))]
+pub async fn checkpoint(
+    State(shared): State<Shared>,
+    Path(text): Path<String>,
+    request: HeaderMap,
+) -> Result<Response, Problem> {
+    let address = address(&text)?;
+    let found = shared.reading().ledger.checkpoint(&address);
+    let found = found.ok_or_else(|| Problem::not_found(format!("no currency {address}")))?;
+    let view = json!({
+        "root": ayni_protocol::hex::encode(&found.root),
+        "accounts": found.accounts,
+        "orders": found.orders,
+        "volume": found.volume,
+    });
+    Ok(answer::json(&request, &view))
+}
+
+/// What a charge is for.
+#[derive(Deserialize)]
+pub struct Charged {
+    cause: Option<String>,
+}
+
+/// Where the next charge stands; with `cause=demurrage` or `fee` what is due by the newest checkpoint.
+#[utoipa::path(get, path = "/api/v1/currencies/{address}/next-charge",
+    params(("address" = String, Path), ("cause" = Option<String>, Query)),
+    responses((status = 200, description = "cseq, prev, basis, parts: debits and credit in minor units"), (status = 404)))]
+pub async fn next_charge(
+    State(shared): State<Shared>,
+    Path(text): Path<String>,
+    Query(charged): Query<Charged>,
+    request: HeaderMap,
+) -> Result<Response, Problem> {
+    let address = address(&text)?;
+    let book = shared.reading();
+    let place = book.ledger.next_charge_place(&address);
+    let (cseq, prev) =
+        place.ok_or_else(|| Problem::not_found(format!("no currency {address} is known here")))?;
+    let cause = charged.cause.and_then(|cause| cause.parse().ok());
+    let due = cause.and_then(|cause| book.ledger.periodic(&address, cause));
+    let (basis, parts) = due.map_or((None, Vec::new()), |(basis, parts)| (Some(basis), parts));
+    let part =
+        |(debits, credit): &ayni_lets::periodic::Part| json!({"debits": debits, "credit": credit});
+    let parts: Vec<Value> = parts.iter().map(part).collect();
+    let view = json!({"cseq": cseq, "prev": prev, "basis": basis, "parts": parts});
+    Ok(answer::json(&request, &view))
+}
+
 /// The agreements on trade with other currencies.
 #[utoipa::path(get, path = "/api/v1/currencies/{address}/agreements", params(("address" = String, Path)),
     responses((status = 200, description = "with, clearing, limit, rate: units here and there; about")))]

@@ -35,6 +35,8 @@ pub fn routes() -> Router<Shared> {
         .route("/currencies/{address}", get(currency::one))
         .route("/currencies/{address}/accounts/{key}", get(currency::account))
         .route("/currencies/{address}/accounts/{key}/statement", get(currency::statement))
+        .route("/currencies/{address}/checkpoint", get(currency::checkpoint))
+        .route("/currencies/{address}/next-charge", get(currency::next_charge))
         .route("/currencies/{address}/agreements", get(currency::agreements))
         .route("/orders/{id}", get(currency::order))
         .route("/proposals", get(governance::list))

@@ -1,0 +1,183 @@
+//! `ayni charge`, `checkpoint` and `approve`: what a community books itself, and what it takes for that.
+
+use anyhow::{Context as _, Result, bail};
+use ayni_lets::{Attestation, Body, Cause, Charge, Checkpoint, Ledger};
+use ayni_protocol::{Amount, EventId, Part as _, PublicKey, Scale};
+use clap::Args;
+use serde::Deserialize;
+use serde_json::json;
+
+use super::place::Place;
+use super::{Common, show};
+use crate::keys;
+
+#[derive(Args)]
+pub struct Booking {
+    /// opening, fee, levy, demurrage, reversal, writeoff or correction
+    reason: String,
+    /// How much, such as 4.50; nothing for demurrage and fees by the rules, and for --order
+    amount: Option<String>,
+    /// Who is charged
+    #[arg(long, value_name = "WHO", requires = "to")]
+    from: Option<String>,
+    /// Who is credited
+    #[arg(long, value_name = "WHO", requires = "from")]
+    to: Option<String>,
+    /// The payment that a reversal takes back
+    #[arg(long, value_name = "ORDER", conflicts_with = "from")]
+    order: Option<String>,
+    /// Why, for everyone to read
+    #[arg(long, default_value = "")]
+    note: String,
+}
+
+#[derive(Args)]
+pub struct Approval {
+    /// The act's event: rules, a policy, a charge, a charter
+    act: String,
+}
+
+/// Where the next charge stands, and what is due for a period.
+#[derive(Debug, Clone, Deserialize)]
+struct Next {
+    cseq: u64,
+    prev: Option<EventId>,
+    basis: Option<EventId>,
+    parts: Vec<Due>,
+}
+
+/// Amounts in minor units, as the ledger worked them out from the checkpoint.
+#[derive(Debug, Clone, Deserialize)]
+struct Due {
+    debits: Vec<(PublicKey, i64)>,
+    credit: (PublicKey, i64),
+}
+
+type Lines = Vec<(PublicKey, i64)>;
+
+impl Booking {
+    pub fn run(self, common: &Common) -> Result<()> {
+        let place = Place::of(common)?;
+        let cause: Cause = self.reason.parse().map_err(|known| {
+            anyhow::anyhow!("{} is no reason of a charge: use {known}", self.reason)
+        })?;
+        let next: Next = place
+            .client
+            .get(&place.currency_path(&format!("/next-charge?cause={}", cause.as_str())))?;
+        let scale = place.rules()?.rules.scale;
+        let by_the_rules = self.amount.is_none() && self.order.is_none();
+        let parts =
+            if by_the_rules { due(cause, &next)? } else { vec![self.typed(&place, scale)?] };
+        let (mut cseq, mut previous, mut done) = (next.cseq, next.prev, Vec::new());
+        for (debits, credits) in parts {
+            let (currency, note) = (place.currency.clone(), self.note.clone());
+            let basis = next.basis.filter(|_| by_the_rules);
+            let charge =
+                Charge { currency, cseq, previous, cause, scale, debits, credits, basis, note };
+            let draft = Body::from(charge).draft(&place.community.id);
+            let (event, _) = place.publish(draft, &common.community_keys()?)?;
+            (cseq, previous) = (cseq.saturating_add(1), Some(event.id));
+            done.push(event.id);
+        }
+        if common.json {
+            return show::json(&json!({"charges": done}));
+        }
+        show::line(match done.len() {
+            1 => "Charged; it counts once enough witnesses have signed.".to_owned(),
+            many => {
+                format!("Charged in {many} parts; they count once enough witnesses have signed.")
+            }
+        })
+    }
+
+    /// The debits and credits that were typed, or those that take a payment back.
+    fn typed(&self, place: &Place, scale: Scale) -> Result<(Lines, Lines)> {
+        if let Some(order) = &self.order {
+            return reversal(place, order);
+        }
+        let amount = Amount::parse(self.amount.as_deref().unwrap_or_default())?;
+        if amount.scale != scale {
+            bail!("amounts in this currency have exactly {} decimals", scale.decimals());
+        }
+        let (Some(from), Some(to)) = (&self.from, &self.to) else {
+            bail!("name who is charged and who is credited: --from WHO --to WHO");
+        };
+        let (from, to) = (place.who(from)?, place.who(to)?);
+        if from == to {
+            bail!("nobody is charged in their own favour");
+        }
+        Ok((vec![(from, amount.minor)], vec![(to, amount.minor)]))
+    }
+}
+
+/// Everybody gives back what they got of a payment.
+fn reversal(place: &Place, order: &str) -> Result<(Lines, Lines)> {
+    let id: EventId = order.parse().context("--order takes the payment's id, 64 hex digits")?;
+    let entry = Ledger::read(&place.event(&id)?)?;
+    let Body::Order(order) = &entry.body else { bail!("{id} is no payment") };
+    let debits: Lines = order.legs.iter().map(|leg| (leg.account, leg.minor)).collect();
+    let total = i64::try_from(order.total()).context("the payment is out of bounds")?;
+    Ok((debits, vec![(entry.speaker(), total)]))
+}
+
+fn due(cause: Cause, next: &Next) -> Result<Vec<(Lines, Lines)>> {
+    if !matches!(cause, Cause::Demurrage | Cause::Fee) {
+        bail!("how much, and between whom? AMOUNT --from WHO --to WHO");
+    }
+    if next.basis.is_none() {
+        bail!(
+            "there is no certified checkpoint to work it out from: run `ayni checkpoint` on the \
+             machine of each witness, and then this again"
+        );
+    }
+    if next.parts.is_empty() {
+        bail!(
+            "nothing is due: the rules take no {}, name no treasury, or the newest checkpoint was \
+             charged for already (`ayni checkpoint` makes a new one)",
+            cause.as_str()
+        );
+    }
+    Ok(next.parts.iter().map(|part| (part.debits.clone(), vec![part.credit])).collect())
+}
+
+/// Signs a checkpoint of the book as it is now, with this machine's node key.
+pub fn checkpoint(common: &Common) -> Result<()> {
+    let place = Place::of(common)?;
+    let view: serde_json::Value = place.client.get(&place.currency_path("/checkpoint"))?;
+    let number = |name: &str| view.get(name).and_then(serde_json::Value::as_u64);
+    let text = |name: &str| view.get(name).and_then(serde_json::Value::as_str);
+    let root: EventId =
+        text("root").unwrap_or_default().parse().context("the node's checkpoint")?;
+    let checkpoint = Checkpoint {
+        currency: place.currency.clone(),
+        root: root.0,
+        accounts: number("accounts").unwrap_or_default(),
+        orders: number("orders").unwrap_or_default(),
+        volume: text("volume").unwrap_or_default().to_owned(),
+    };
+    let draft = Body::from(checkpoint).draft(&place.community.id);
+    let (event, _) = place.publish(draft, &keys::of_node(&common.data, "node")?)?;
+    if common.json {
+        return show::json(&json!({"id": event.id, "root": root}));
+    }
+    show::line(format!("Signed the checkpoint {root}."))
+}
+
+impl Approval {
+    /// Signs a steward's approval of an act of the community.
+    pub fn run(&self, common: &Common) -> Result<()> {
+        let place = Place::of(common)?;
+        let act: EventId = self.act.parse().context("an act is named by its id, 64 hex digits")?;
+        let keys = common.keys()?;
+        if !place.charter()?.stewards.contains(&keys.public()) {
+            bail!("this key is no steward of the community, so its approval would not count");
+        }
+        place.event(&act)?;
+        let draft = Body::from(Attestation::Approve { act }).draft(&place.community.id);
+        let (event, _) = place.publish(draft, &keys)?;
+        if common.json {
+            return show::json(&json!({"id": event.id, "act": act}));
+        }
+        show::line(format!("Approved {act}."))
+    }
+}
