@@ -5,8 +5,8 @@
 //! likes, and after a crash it goes on where its journal ends. A witness never seals an instance
 //! twice, whatever became of its first seal.
 //!
-//! Deliberately absent: proposing and readiness among several witnesses. Receipts and attestations
-//! are everyone's duty; seals are published by a witness that decides alone.
+//! A witness that decides alone seals at once. Several come to a value by the steps of
+//! [`crate::deliberation`]; what that value may be is said here.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,6 +15,7 @@ use ayni_protocol::{Draft, EventId, PublicKey, Timestamp};
 use crate::beacon::Chain;
 use crate::case::Case;
 use crate::council::Council;
+use crate::deliberation::{Bench, Opinion};
 use crate::digest::{adopt_digest, box_digest, result_digest, void_digest};
 use crate::draft::{self, RECEIPTED_MAX};
 use crate::entry::{Body, BoxAttestation, Choice, Named, Receipt};
@@ -34,9 +35,9 @@ impl Council {
     /// asking again is always right.
     #[must_use]
     pub fn duties(&self, me: &PublicKey, now: Timestamp) -> Vec<Draft> {
-        let mut drafts = self.charter_adoptions(me);
+        let mut drafts = self.charter_adoptions(me, now);
         let rosters = self.candidates.iter().filter(|(of, _)| *of == Instance::Roster);
-        drafts.extend(rosters.filter_map(|(_, id)| self.roster_adoption(me, *id)));
+        drafts.extend(rosters.filter_map(|(_, id)| self.roster_adoption(me, *id, now)));
         for seat in self.seats(me) {
             seat.duties(now, &mut drafts);
         }
@@ -59,26 +60,32 @@ impl Council {
         })
     }
 
-    /// Adopts a later charter wherever `me` alone decides and nothing follows the one before yet.
-    /// Of several that wait to follow, the one with the lowest id is adopted.
-    fn charter_adoptions(&self, me: &PublicKey) -> Vec<Draft> {
+    /// Adopts a later charter wherever `me` holds a seat and nothing follows the one before yet. Of
+    /// several that wait to follow, the one with the lowest id is adopted.
+    fn charter_adoptions(&self, me: &PublicKey, now: Timestamp) -> Vec<Draft> {
         let mut chosen: BTreeMap<EventId, (EventId, &Charter)> = BTreeMap::new();
-        let mut settled: BTreeSet<EventId> = BTreeSet::new();
+        let mut settled: BTreeMap<EventId, EventId> = BTreeMap::new();
         let candidates = self.candidates.iter().filter(|(of, _)| *of == Instance::Charter);
         for (_, id) in candidates {
             let Some(previous) = self.previous_charter(*id) else { continue };
             if self.has_sealed(me, *id, Instance::Charter) {
-                settled.insert(previous.id);
+                settled.insert(previous.id, *id);
             }
-            if decides_alone(me, previous) && !self.charters.is_followed(&previous.id) {
+            if previous.is_witness(me) && !self.charters.is_followed(&previous.id) {
                 chosen.entry(previous.id).or_insert((*id, previous));
             }
         }
-        chosen
-            .into_iter()
-            .filter(|(previous, _)| !settled.contains(previous))
-            .map(|(_, (id, before))| adoption(before.community, id, Instance::Charter, Vec::new()))
-            .collect()
+        let adopt = |(previous, (lowest, before)): (EventId, (EventId, &Charter))| {
+            let sealed = settled.get(&previous).copied();
+            if decides_alone(me, before) {
+                let first = sealed.is_none();
+                return first
+                    .then(|| adoption(before.community, lowest, Instance::Charter, Vec::new()));
+            }
+            let id = sealed.unwrap_or(lowest);
+            self.deliberate_adoption(me, before, id, Instance::Charter, Vec::new(), now)
+        };
+        chosen.into_iter().filter_map(adopt).collect()
     }
 
     fn previous_charter(&self, id: EventId) -> Option<&Charter> {
@@ -86,17 +93,39 @@ impl Council {
         self.charters.get(&text.previous?.charter).map(AsRef::as_ref)
     }
 
-    /// Adopts a roster whose parts are all here, where `me` alone decides.
-    fn roster_adoption(&self, me: &PublicKey, id: EventId) -> Option<Draft> {
+    /// Adopts a roster whose parts are all here.
+    fn roster_adoption(&self, me: &PublicKey, id: EventId, now: Timestamp) -> Option<Draft> {
         let first = self.entry(&id)?;
         let Body::Roster(part) = &first.body else { return None };
         let charter = self.charters.in_force(part.community)?;
-        if !decides_alone(me, charter) || self.has_sealed(me, id, Instance::Roster) {
+        let alone = decides_alone(me, charter);
+        if !charter.is_witness(me) || alone && self.has_sealed(me, id, Instance::Roster) {
             return None;
         }
         let later = self.rosters.parts_after(first.author, part)?;
         self.rows(first, part, &later)?;
-        Some(adoption(part.community, id, Instance::Roster, later))
+        if alone {
+            return Some(adoption(part.community, id, Instance::Roster, later));
+        }
+        self.deliberate_adoption(me, charter, id, Instance::Roster, later, now)
+    }
+
+    /// The next step on the way to adopting a charter or roster.
+    fn deliberate_adoption(
+        &self,
+        me: &PublicKey,
+        charter: &Charter,
+        subject: EventId,
+        instance: Instance,
+        later: Vec<EventId>,
+        now: Timestamp,
+    ) -> Option<Draft> {
+        let since = self.entry(&subject)?.created_at;
+        let community = charter.community;
+        let bench = Bench { council: self, me, charter, community, subject, instance, since };
+        let choice = Choice { named: Named::Adopt(later), digest: adopt_digest(subject) };
+        let agrees = |proposed: &Choice| proposed.digest == choice.digest;
+        bench.next(&Opinion { wish: Some(choice.clone()), agrees: &agrees }, now)
     }
 
     fn has_sealed(&self, me: &PublicKey, subject: EventId, instance: Instance) -> bool {
@@ -129,13 +158,56 @@ impl Seat<'_> {
             }
         }
         if !decides_alone(self.me, self.charter) {
-            return;
+            return drafts.extend(self.deliberate(now));
         }
         if !self.has_sealed(Instance::Close) {
             drafts.extend(self.close(now).map(|choice| self.seal(Instance::Close, choice)));
         } else if !self.has_sealed(Instance::Outcome) {
             drafts.extend(self.outcome(now).map(|choice| self.seal(Instance::Outcome, choice)));
         }
+    }
+
+    /// The next step towards the box or, once that is decided, towards the outcome.
+    fn deliberate(&self, now: Timestamp) -> Option<Draft> {
+        let decisions = &self.council.decisions;
+        let is_open = decisions.decided(&self.subject.id, Instance::Close).next().is_none();
+        let instance = if is_open { Instance::Close } else { Instance::Outcome };
+        let wish = if is_open { self.close(now) } else { self.outcome(now) };
+        let agrees = |choice: &Choice| match &choice.named {
+            Named::Box(_) => is_open && self.may_box(choice, now),
+            // The digest was found among the results that this node computed.
+            Named::Result => !is_open,
+            Named::Void(reason) if self.case.failures.contains(reason) => is_open,
+            Named::Void(_) => wish.as_ref() == Some(choice),
+            Named::Adopt(_) => false,
+        };
+        let bench = Bench {
+            council: self.council,
+            me: self.me,
+            charter: self.charter,
+            community: self.subject.community,
+            subject: self.subject.id,
+            instance,
+            since: self.since(is_open),
+        };
+        bench.next(&Opinion { wish: wish.clone(), agrees: &agrees }, now)
+    }
+
+    /// Whether a proposed box is one that I could have proposed, at another witness's place.
+    fn may_box(&self, choice: &Choice, now: Timestamp) -> bool {
+        let boxes = &self.council.decisions.boxes;
+        let late = self.seal_deadline().is_some_and(|deadline| now > deadline);
+        let units = boxes.get(&(self.subject.id, choice.digest)).map(|ids| self.case.units(ids));
+        !late
+            && self.case.failures.is_empty()
+            && units.is_some_and(|units| units >= self.subject.min_units)
+    }
+
+    /// When there was something to decide: after the last receipt, or after the round.
+    fn since(&self, is_open: bool) -> Timestamp {
+        let closed = after(self.subject.last_receipt());
+        let round = self.round().map_or(closed, |(_, at)| at.max(closed));
+        if is_open { closed } else { round }
     }
 
     /// Instants at which something becomes due.
@@ -165,7 +237,7 @@ impl Seat<'_> {
 
     /// The entries that I received, all parts or those that are still missing.
     fn attestations(&self, drafts: &mut Vec<Draft>) {
-        let mine = self.lists();
+        let mine = self.lists(self.me);
         if mine.iter().any(|((_, total), parts)| parts.keys().copied().eq(1..=*total)) {
             return;
         }
@@ -184,11 +256,11 @@ impl Seat<'_> {
         drafts.extend(due.map(draft::box_attestation));
     }
 
-    /// What I attested: lists by root and number of parts, with an event for each part that is
-    /// here. A part that was published twice is taken once.
-    fn lists(&self) -> BTreeMap<([u8; 32], u32), BTreeMap<u32, EventId>> {
+    /// What a witness attested: lists by root and number of parts, with an event for each part that
+    /// is here. A part that was published twice is taken once.
+    fn lists(&self, witness: &PublicKey) -> BTreeMap<([u8; 32], u32), BTreeMap<u32, EventId>> {
         let mut lists: BTreeMap<_, BTreeMap<u32, EventId>> = BTreeMap::new();
-        for id in self.case.attestations.get(self.me).into_iter().flatten() {
+        for id in self.case.attestations.get(witness).into_iter().flatten() {
             if let Some(Body::Attestation(of)) = self.council.entry(id).map(|it| &it.body) {
                 let list = lists.entry((of.root, of.total)).or_default();
                 list.entry(of.part).or_insert(*id);
@@ -210,7 +282,7 @@ impl Seat<'_> {
         if late || self.subject.round.is_some() && self.charter.beacon.is_none() {
             return Some(self.void("no-seal"));
         }
-        let (attestations, ids) = self.own_attestation()?;
+        let (attestations, ids) = self.attested()?;
         if self.case.units(&ids) < self.subject.min_units {
             return Some(self.void("min-units"));
         }
@@ -218,13 +290,25 @@ impl Seat<'_> {
         Some(Choice { named: Named::Box(attestations), digest })
     }
 
-    /// The events of my attestation and what they list, once all its parts are here.
-    fn own_attestation(&self) -> Option<(BTreeSet<EventId>, BTreeSet<EventId>)> {
-        self.lists().into_values().find_map(|parts| {
-            let events: BTreeSet<EventId> = parts.into_values().collect();
-            let ids = self.council.attested_by(&events)?;
-            Some((events, ids))
-        })
+    /// The attestations that are here whole, of at least a quorum of witnesses, and what enough of
+    /// them list.
+    fn attested(&self) -> Option<(BTreeSet<EventId>, BTreeSet<EventId>)> {
+        let mut events = BTreeSet::new();
+        let mut listed: BTreeMap<EventId, usize> = BTreeMap::new();
+        let mut witnesses = 0;
+        for seat in &self.charter.witnesses {
+            let whole = self.lists(&seat.key).into_values().find_map(|parts| {
+                let parts: BTreeSet<EventId> = parts.into_values().collect();
+                Some((self.council.attested_by(&parts)?, parts))
+            });
+            let Some((ids, parts)) = whole else { continue };
+            events.extend(parts);
+            ids.into_iter().for_each(|id| *listed.entry(id).or_default() += 1);
+            witnesses += 1;
+        }
+        let enough = self.charter.inclusion();
+        let ids = listed.into_iter().filter(|(_, by)| *by >= enough).map(|(id, _)| id).collect();
+        (witnesses >= self.charter.quorum).then_some((events, ids))
     }
 
     /// What I decide on the outcome, if it can be said.

@@ -18,6 +18,7 @@ pub mod charter;
 pub mod council;
 pub mod custom;
 mod decision;
+mod deliberation;
 pub mod digest;
 pub mod draft;
 pub mod draw;

@@ -98,7 +98,7 @@ impl World {
                 return done;
             }
             for draft in duties {
-                let event = signed(who, draft);
+                let event = draft.sign(&keys(who), now, [0; 32]);
                 done.push(short(&Council::read(&event).unwrap().body));
                 self.put(&event);
             }
@@ -128,14 +128,21 @@ fn short(body: &Body) -> String {
         Body::Receipt(receipt) => format!("receipt of {}", receipt.entries.len()),
         Body::Attestation(of) => format!("attestation {}/{} of {}", of.part, of.total, of.count),
         Body::Step(step) => {
-            let Action::Seal(choice) = &step.action else { panic!("only seals are duties") };
+            let (choice, verb) = match &step.action {
+                Action::Seal(choice) => (choice, ""),
+                Action::Propose(choice) => (choice, " propose"),
+                Action::Ready(None) => return format!("{:?} {} nil", step.instance, step.attempt),
+                Action::Ready(Some(_)) => {
+                    return format!("{:?} {} ready", step.instance, step.attempt);
+                }
+            };
             let value = match &choice.named {
                 Named::Box(_) => "box".to_owned(),
                 Named::Void(reason) => format!("void {reason}"),
                 Named::Adopt(_) => "adopt".to_owned(),
                 Named::Result => "result".to_owned(),
             };
-            format!("{:?} {value}", step.instance)
+            format!("{:?}{verb} {value}", step.instance)
         }
         _ => panic!("no duty of a witness"),
     }
