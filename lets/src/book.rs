@@ -12,6 +12,7 @@ use ayni_witness::Charter;
 
 use crate::account::Raise;
 use crate::checkpoint::Line;
+use crate::fork::Case;
 use crate::periodic::Kept;
 use crate::request::Answer;
 use crate::{Agreement, Currency, Policy, Quote, Rating, Request, Rules};
@@ -33,6 +34,8 @@ pub struct Epoch {
 pub struct Book {
     /// Counted rules by number; of two with one number the lowest id is in force.
     pub epochs: BTreeMap<(u64, Reverse<EventId>), Arc<Epoch>>,
+    /// By rules: which witnesses attest nothing more under them, from which place of their log on.
+    pub closes: BTreeMap<EventId, BTreeMap<PublicKey, u64>>,
     /// Counted versions of the currency event: the newest, then the lowest id, is shown.
     pub definitions: BTreeMap<Newest, Currency>,
     pub accounts: BTreeMap<PublicKey, Account>,
@@ -56,6 +59,8 @@ pub struct Book {
     pub kept: Option<Kept>,
     /// Forks of orders that somebody proved: account and number, with the proofs.
     pub proofs: BTreeMap<(PublicKey, u64), BTreeSet<EventId>>,
+    /// Places of which a proof counts, whatever its case.
+    pub proven: BTreeSet<(Case, PublicKey, u64)>,
     /// Every proof that counts, whatever its case.
     pub frauds: BTreeSet<EventId>,
     pub orders: u64,

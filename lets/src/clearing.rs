@@ -93,12 +93,12 @@ impl Ledger {
         }
     }
 
-    /// The account's home witness, or any where it has none.
+    /// The account's home witness.
     fn first_to_sign(&self, order: &Order, epoch: &Epoch, me: &PublicKey) -> Option<PublicKey> {
         let book = self.books.get(&order.currency)?;
         let version = self.in_force(book, book.account(me)?, None)?;
         let home = version.policy.home.filter(|home| epoch.charter.is_witness(home));
-        home.or_else(|| epoch.charter.witnesses.first().map(|seat| seat.key))
+        home.or_else(|| epoch.charter.home_of(me))
     }
 
     /// The answer to a question that is addressed to this account and recent.

@@ -11,7 +11,7 @@ use ayni_protocol::{Address, EventId, PublicKey};
 use ayni_witness::{Account, Fact, Payment};
 
 use crate::account::Raise;
-use crate::attestation::{About, Attestation, Statement};
+use crate::attestation::{About, Attestation, Repeat, Statement};
 use crate::book::{Asked, Epoch, Version};
 use crate::entry::{Body, Entry};
 use crate::fork::{Case, Fork};
@@ -43,10 +43,11 @@ impl Ledger {
                 let currency = statement.currency.clone();
                 (currency, repeat.payer, repeat.seq, entry.author, repeat.order)
             };
+            let lacking = self.lacking.entry(entry.author).or_default();
             if !settled {
-                self.unseen.insert(place());
+                *lacking = lacking.saturating_add(usize::from(self.unseen.insert(place())));
             } else if !self.unseen.is_empty() {
-                self.unseen.remove(&place());
+                *lacking = lacking.saturating_sub(usize::from(self.unseen.remove(&place())));
             }
         }
         if settled {
@@ -63,8 +64,14 @@ impl Ledger {
                 let book = self.books.entry(order.currency.clone()).or_default();
                 let account = book.accounts.entry(payer).or_default();
                 account.sound.insert((order.seq, id));
-                self.unattested.insert(id);
-                let other = account.sound_at(order.seq).find(|other| *other != id);
+                if order.seq >= account.next_seq {
+                    self.unattested.insert(id);
+                }
+                let rival = |other: &EventId| match self.entries.get(other).map(|it| &it.body) {
+                    Some(Body::Order(rival)) => *other != id && rival.epoch == order.epoch,
+                    _ => false,
+                };
+                let other = account.sound_at(order.seq).find(rival);
                 self.note_fork(Case::Order, &order.currency, payer, order.seq, id, other);
             }
             Body::Charge(charge) => {
@@ -230,7 +237,11 @@ impl Ledger {
     fn count_order(&mut self, entry: &Entry, order: &Order) -> Vec<Fact> {
         self.unattested.remove(&entry.id);
         let book = self.books.entry(order.currency.clone()).or_default();
-        book.accounts.entry(entry.speaker()).or_default().certify(order.seq, entry.id);
+        let account = book.accounts.entry(entry.speaker()).or_default();
+        account.certify(order.seq, entry.id);
+        for other in account.sound_at(order.seq) {
+            self.unattested.remove(&other);
+        }
         let mut facts = match &order.hold {
             Some(slot) => self.count_hold(entry, order, slot),
             None => vec![self.post(entry, order)],
@@ -282,7 +293,10 @@ impl Ledger {
         let target = match &statement.about {
             About::Order(repeat) => repeat.order,
             About::Policy(id) | About::Charge(id) => *id,
-            About::Close => return,
+            About::Close => {
+                let book = self.books.entry(statement.currency.clone()).or_default();
+                return book.close(statement.epoch, entry.author, statement.log.index);
+            }
         };
         let signature =
             Signature { witness: entry.author, epoch: statement.epoch, attestation: entry.id };
@@ -291,7 +305,7 @@ impl Ledger {
             all.insert(place, signature);
         }
         if let About::Order(repeat) = &statement.about {
-            self.note_attested(&statement.currency, repeat.payer, repeat.seq, target, entry.author);
+            self.note_attested(statement, repeat, entry.author);
         }
         if let About::Policy(policy) = statement.about
             && self.is_certified(&statement.currency, &policy)
@@ -302,19 +316,14 @@ impl Ledger {
     }
 
     /// An attested order takes its place, uses up its `pay` id, and may show a witness's fork.
-    fn note_attested(
-        &mut self,
-        currency: &Address,
-        payer: PublicKey,
-        seq: u64,
-        order: EventId,
-        witness: PublicKey,
-    ) {
+    fn note_attested(&mut self, statement: &Statement, repeat: &Repeat, witness: PublicKey) {
+        let Repeat { payer, seq, order, .. } = *repeat;
+        let (currency, epoch) = (&statement.currency, &statement.epoch);
         let book = self.books.entry(currency.clone()).or_default();
         let account = book.accounts.entry(payer).or_default();
         account.attest(seq, order);
         let others: Vec<_> = account.attested_at(seq).filter(|other| *other != order).collect();
-        let other = others.into_iter().find(|id| self.signed_by(id, &witness).is_some());
+        let other = others.into_iter().find(|id| self.signed_in(id, &witness, epoch).is_some());
         self.note_fork(Case::Attest, currency, witness, seq, order, other);
         if let Some(Body::Order(body)) = self.entries.get(&order).map(|entry| &entry.body)
             && let Some(pay) = body.pay
@@ -358,6 +367,8 @@ impl Ledger {
     fn count_fraud(&mut self, entry: &Entry, fraud: &Fraud) {
         let book = self.books.entry(fraud.currency.clone()).or_default();
         book.frauds.insert(entry.id);
+        let (whose, number) = fraud.place;
+        book.proven.insert((fraud.case, whose, number));
         if fraud.case == Case::Order {
             book.proofs.entry(fraud.place).or_default().insert(entry.id);
         }

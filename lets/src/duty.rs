@@ -10,7 +10,7 @@ use crate::attestation::{About, Attestation, Log, Statement};
 use crate::book::{Book, Epoch};
 use crate::entry::Body;
 use crate::judge::Verdict;
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, Signature};
 use crate::order::Terms;
 use crate::{Charge, Order, Refusal, Rules};
 
@@ -23,7 +23,8 @@ impl Ledger {
     /// there is one at a time: sign it, apply it, ask again.
     #[must_use]
     pub fn next_duty(&self, me: &PublicKey, now: Timestamp) -> Option<Draft> {
-        self.next_acknowledgement(me)
+        self.next_close(me)
+            .or_else(|| self.next_acknowledgement(me))
             .or_else(|| self.next_charge(me))
             .or_else(|| self.next_order(me, now))
     }
@@ -51,7 +52,7 @@ impl Ledger {
             let version = account.policies.values().find(|version| version.id == *id)?;
             let owed = version.raises(&book.defaults) != Raise::Yes
                 && version.community == epoch.community
-                && self.signed_by(id, me).is_none();
+                && self.signed_in(id, me, &epoch.id).is_none();
             owed.then(|| self.statement(me, epoch, About::Policy(*id)))
         })
     }
@@ -73,7 +74,7 @@ impl Ledger {
     }
 
     fn hear_charge(&self, id: &EventId, me: &PublicKey) -> Result<Verdict, Refusal> {
-        if let Some(attestation) = self.signed_by(id, me) {
+        if let Some(attestation) = self.signed_by(id, me).filter(|_| self.is_counted(id)) {
             return Ok(Verdict::Already(attestation));
         }
         let Some(Body::Charge(charge)) = self.entries.get(id).map(|entry| &entry.body) else {
@@ -81,10 +82,16 @@ impl Ledger {
         };
         let book = self.books.get(&charge.currency).ok_or(Refusal::RulesUnknown)?;
         let epoch = book.current().ok_or(Refusal::RulesUnknown)?;
+        if let Some(attestation) = self.signed_in(id, me, &epoch.id) {
+            return Ok(Verdict::Already(attestation));
+        }
         if !epoch.charter.is_witness(me) {
             return Ok(Verdict::NotMine);
         }
-        self.hear_sound_charge(id, charge, book, me)?;
+        if !self.is_opened(book) {
+            return Err(Refusal::RulesNotOpened);
+        }
+        self.hear_sound_charge(id, charge, book, (me, epoch))?;
         Ok(Verdict::Attest(self.statement(me, epoch, About::Charge(*id))))
     }
 
@@ -93,14 +100,15 @@ impl Ledger {
         id: &EventId,
         charge: &Charge,
         book: &Book,
-        me: &PublicKey,
+        (me, epoch): (&PublicKey, &Epoch),
     ) -> Result<(), Refusal> {
         let charges = &book.charges;
         let mut rivals = charges.sound_at(charge.cseq).filter(|other| other != id);
         if !charges.sound.contains(&(charge.cseq, *id)) {
             return Err(Refusal::ChargeUnsound);
         }
-        if rivals.any(|other| self.signed_by(&other, me).is_some()) {
+        let taken = |signed: &Signature| signed.witness == *me || signed.epoch != epoch.id;
+        if rivals.any(|other| self.signatures.get(&other).into_iter().flatten().any(taken)) {
             return Err(Refusal::ChargePlaceTaken);
         }
         if charge.cseq > charges.next_cseq {

@@ -146,13 +146,28 @@ impl Ledger {
         for leg in &order.legs {
             self.opened(&order.currency, leg.account)?;
         }
-        let of_epoch = |signed: &&crate::ledger::Signature| signed.epoch == order.epoch;
-        let signed = self.signatures.get(&entry.id).into_iter().flatten().filter(of_epoch);
-        if distinct(signed.map(|signed| signed.witness)) >= epoch.charter.quorum {
+        if self.has_certificate(&entry.id, epoch) || self.has_later_certificate(entry, order) {
             Ok(())
         } else {
             Err(unsigned(entry.id))
         }
+    }
+
+    /// Whether enough distinct witnesses of these rules attested the order under them.
+    fn has_certificate(&self, order: &EventId, epoch: &Epoch) -> bool {
+        let signed = self.signatures.get(order).into_iter().flatten();
+        let signed = signed.filter(|signed| signed.epoch == epoch.id);
+        distinct(signed.map(|signed| signed.witness)) >= epoch.charter.quorum
+    }
+
+    /// The same under later rules, whose witnesses carried the order over.
+    fn has_later_certificate(&self, entry: &Entry, order: &Order) -> bool {
+        let Some(book) = self.books.get(&order.currency) else { return false };
+        let mut signed = self.signatures.get(&entry.id).into_iter().flatten();
+        signed.any(|signed| {
+            let later = book.epoch(signed.epoch).filter(|_| signed.epoch != order.epoch);
+            later.is_some_and(|epoch| self.has_certificate(&entry.id, epoch))
+        })
     }
 
     fn weigh_statement(&self, entry: &Entry, statement: &Statement) -> Counts {
@@ -167,6 +182,12 @@ impl Ledger {
         };
         match (&statement.about, &target.body) {
             (About::Order(repeat), Body::Order(order)) => {
+                if order.epoch != statement.epoch {
+                    let own = self.epoch(order.epoch, &order.currency, target.community)?;
+                    if own.rules.epoch >= epoch.rules.epoch {
+                        return Err(void(Reason::DiffersFromOrder));
+                    }
+                }
                 weigh_repeat(statement, repeat, target, order, epoch)
             }
             (About::Policy(_), Body::Policy(_)) | (About::Charge(_), Body::Charge(_)) => {
@@ -417,7 +438,7 @@ fn weigh_repeat(
     if order.currency != statement.currency || target.community != epoch.community {
         return Err(void(Reason::Foreign));
     }
-    if order.epoch != statement.epoch || !repeat.is_of(target, order) {
+    if !repeat.is_of(target, order) {
         return Err(void(Reason::DiffersFromOrder));
     }
     if !order.is_void() && order.scale != epoch.rules.scale {

@@ -113,13 +113,18 @@ struct Claim {
 }
 
 fn claim(case: Case, currency: &Address, entry: &Entry) -> Option<Claim> {
-    if entry.currency().as_ref() != Some(currency) {
+    // A log spans all currencies.
+    if case != Case::Log && entry.currency().as_ref() != Some(currency) {
         return None;
     }
     let id = entry.id.to_string();
     let plain = |whose, number| Claim { whose, number, place: String::new(), says: id };
     match (case, &entry.body) {
-        (Case::Order, Body::Order(order)) => Some(plain(entry.speaker(), order.seq)),
+        (Case::Order, Body::Order(order)) => {
+            // Under other rules a payment that nobody certified may be signed again.
+            let place = order.epoch.to_string();
+            Some(Claim { place, ..plain(entry.speaker(), order.seq) })
+        }
         (Case::Policy, Body::Policy(policy)) => Some(plain(policy.account, policy.version)),
         (Case::Rules, Body::Rules(rules)) => Some(plain(entry.author, rules.epoch)),
         (Case::Charge, Body::Charge(charge)) => Some(plain(entry.author, charge.cseq)),
@@ -128,7 +133,7 @@ fn claim(case: Case, currency: &Address, entry: &Entry) -> Option<Claim> {
             (Case::Attest, About::Order(repeat)) => Some(Claim {
                 whose: entry.author,
                 number: repeat.seq,
-                place: repeat.payer.to_string(),
+                place: format!("{} {}", repeat.payer, statement.epoch),
                 says: repeat.order.to_string(),
             }),
             _ => None,

@@ -15,10 +15,14 @@ use crate::account::{Ability, AccountType, Status};
 use crate::attestation::{About, Repeat};
 use crate::book::{Account, Book, Epoch, Version};
 use crate::entry::{Body, Entry};
-use crate::ledger::Ledger;
+use crate::ledger::{Ledger, Signature};
 use crate::request::Answer;
 use crate::rules::Enforce;
+use crate::succession::Carried;
 use crate::{Money, Order, Policy, Refusal, levy};
+
+/// Seconds after an order's `created_at` that the other witnesses leave to the home witness.
+const HOME_PATIENCE_SECS: u64 = 30;
 
 /// What a witness says to an order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +33,8 @@ pub enum Verdict {
     Already(EventId),
     /// It is no witness of this currency: others decide.
     NotMine,
+    /// It does not sign yet, for this reason, which passes: the order is stored, and waits.
+    Later(Rejection),
     /// It does not sign.
     Refuse(Rejection),
 }
@@ -41,7 +47,11 @@ impl Ledger {
             Ok(entry) => entry,
             Err(malformed) => return Verdict::Refuse(Refusal::Misshapen(malformed).into()),
         };
-        self.hear(&entry, me, now).unwrap_or_else(|refusal| Verdict::Refuse(refusal.into()))
+        match self.hear(&entry, me, now) {
+            Ok(verdict) => verdict,
+            Err(refusal) if refusal.passes() => Verdict::Later(refusal.into()),
+            Err(refusal) => Verdict::Refuse(refusal.into()),
+        }
     }
 
     pub(crate) fn hear(
@@ -51,19 +61,34 @@ impl Ledger {
         now: Timestamp,
     ) -> Result<Verdict, Refusal> {
         let Body::Order(order) = &entry.body else { return Err(Refusal::NotAnOrder) };
-        if let Some(attestation) = self.signed_by(&entry.id, me) {
+        let book = self.books.get(&order.currency).ok_or(Refusal::RulesUnknown)?;
+        let current = book.current().ok_or(Refusal::RulesUnknown)?;
+        if let Some(attestation) = self.signed_in(&entry.id, me, &current.id) {
             return Ok(Verdict::Already(attestation));
         }
-        let book = self.books.get(&order.currency).ok_or(Refusal::RulesUnknown)?;
-        let epoch = book.current().ok_or(Refusal::RulesUnknown)?;
-        if !epoch.charter.is_witness(me) {
-            return Ok(Verdict::NotMine);
+        let before = self.signed_by(&entry.id, me).map(Verdict::Already);
+        if !current.charter.is_witness(me) {
+            return Ok(before.unwrap_or(Verdict::NotMine));
         }
-        let hearing = Hearing { ledger: self, book, epoch, me, now, entry, order };
+        let earlier = book.earlier().find(|epoch| epoch.id == order.epoch);
+        let epoch = earlier.unwrap_or(current);
+        let hearing = Hearing { ledger: self, book, current, epoch, me, now, entry, order };
         if let Some(any) = hearing.certificate() {
             return Ok(Verdict::Already(any));
         }
-        hearing.decide()
+        hearing.decide().or_else(|refusal| before.ok_or(refusal))
+    }
+
+    /// The attestation of `target` that `witness` signed under these rules, if it counts.
+    pub(crate) fn signed_in(
+        &self,
+        target: &EventId,
+        witness: &PublicKey,
+        epoch: &EventId,
+    ) -> Option<EventId> {
+        let mut all = self.signatures.get(target)?.iter();
+        let of = |signed: &&Signature| signed.witness == *witness && signed.epoch == *epoch;
+        all.find(of).map(|signed| signed.attestation)
     }
 
     /// The attestation of `target` that `witness` signed, if it counts.
@@ -105,6 +130,9 @@ impl Ledger {
 struct Hearing<'a> {
     ledger: &'a Ledger,
     book: &'a Book,
+    /// The rules in force, under which the witness signs.
+    current: &'a Epoch,
+    /// The rules that the order was signed under.
     epoch: &'a Epoch,
     me: &'a PublicKey,
     now: Timestamp,
@@ -139,6 +167,9 @@ impl<'a> Hearing<'a> {
             self.trade(payer, &version.policy, payee, gross)?;
         }
         self.until()?;
+        if !self.ledger.is_opened(self.book) {
+            return Err(Refusal::RulesNotOpened);
+        }
         self.home(&version.policy)?;
         Ok(Verdict::Attest(self.attestation(version.id, over)))
     }
@@ -151,6 +182,9 @@ impl<'a> Hearing<'a> {
         if self.order.epoch != self.epoch.id {
             return Err(Refusal::RulesChanged);
         }
+        if self.epoch.id != self.current.id && self.carried() != Carried::Only(self.entry.id) {
+            return Err(Refusal::RulesChanged);
+        }
         if self.entry.community != self.epoch.community {
             return Err(Refusal::OtherCommunity);
         }
@@ -158,6 +192,14 @@ impl<'a> Hearing<'a> {
             return Err(Refusal::WrongDecimals(self.epoch.rules.scale.decimals()));
         }
         Ok(())
+    }
+
+    /// What of earlier rules is under way at the order's place.
+    fn carried(&self) -> Carried {
+        let account = self.book.accounts.get(&self.entry.speaker());
+        account.map_or(Carried::Nothing, |account| {
+            self.ledger.carried(self.book, account, self.order.seq)
+        })
     }
 
     /// The account that pays, and the version of its policy that this witness applies.
@@ -215,7 +257,7 @@ impl<'a> Hearing<'a> {
     /// No other order pending at this place, and the account's chain continued.
     fn place(&self, payer: &Account) -> Heard {
         let (key, seq) = (self.entry.speaker(), self.order.seq);
-        let mine = |id: &EventId| self.ledger.signed_by(id, self.me).is_some();
+        let mine = |id: &EventId| self.ledger.signed_in(id, self.me, &self.current.id).is_some();
         let range = (self.order.currency.clone(), key, seq, *self.me, EventId([0; 32]))
             ..=(self.order.currency.clone(), key, seq, *self.me, EventId([0xff; 32]));
         let mut unseen = self.ledger.unseen.range(range);
@@ -223,6 +265,11 @@ impl<'a> Hearing<'a> {
             || unseen.any(|(.., order)| *order != self.entry.id)
         {
             return Err(Refusal::PlaceTaken);
+        }
+        match self.carried() {
+            Carried::Only(first) if first != self.entry.id => return Err(Refusal::EarlierFirst),
+            Carried::Several => return Err(Refusal::PlaceFrozen),
+            Carried::Only(_) | Carried::Nothing => {}
         }
         let next = payer.next_seq;
         if seq > next {
@@ -368,11 +415,14 @@ impl<'a> Hearing<'a> {
         Err(Refusal::RefundTooLarge { left: self.money(left) })
     }
 
-    /// Where there are several witnesses, the account's home witness signs first.
+    /// Where there are several witnesses, the account's home witness signs first, so that two
+    /// devices do not split the others between two payments. If it is away, they go on without it.
     fn home(&self, policy: &Policy) -> Heard {
-        let Some(home) = policy.home.filter(|home| home != self.me) else { return Ok(()) };
-        let seats = &self.epoch.charter;
-        if seats.witnesses.len() == 1 || !seats.is_witness(&home) {
+        let charter = &self.current.charter;
+        let named = policy.home.filter(|home| charter.is_witness(home));
+        let Some(home) = named.or_else(|| charter.home_of(&policy.account)) else { return Ok(()) };
+        let patient = self.now < self.entry.created_at.saturating_add(HOME_PATIENCE_SECS);
+        if charter.witnesses.len() == 1 || home == *self.me || !patient {
             return Ok(());
         }
         let waiting = (
@@ -400,7 +450,7 @@ impl<'a> Hearing<'a> {
             policy,
             over,
         };
-        self.ledger.statement(self.me, self.epoch, About::Order(repeat))
+        self.ledger.statement(self.me, self.current, About::Order(repeat))
     }
 }
 

@@ -17,7 +17,7 @@ use crate::attestation::Attestation;
 use crate::book::Book;
 use crate::entry::{Body, Entry};
 use crate::evaluate::Held;
-use crate::fork::Fork;
+use crate::fork::{Case, Fork};
 use crate::hold::{Hold, Slot};
 use crate::reason::Reason;
 
@@ -39,6 +39,12 @@ pub struct Ledger {
     pub(crate) unseen: BTreeSet<(Address, PublicKey, u64, PublicKey, EventId)>,
     /// Every log that any key claims to keep; of two statements at one place the lowest id.
     pub(crate) logs: BTreeMap<PublicKey, BTreeMap<u64, EventId>>,
+    /// The first place of each log that did not come.
+    pub(crate) whole: BTreeMap<PublicKey, u64>,
+    /// How many statements of a witness are among the unseen.
+    pub(crate) lacking: BTreeMap<PublicKey, usize>,
+    /// Who proved what, whether or not it counts.
+    pub(crate) accused: BTreeSet<(PublicKey, Case, PublicKey, u64)>,
     pub(crate) forks: BTreeMap<Fork, BTreeSet<EventId>>,
     /// Payouts that decided raffles prescribe, by their `pay` id.
     pub(crate) payouts: BTreeMap<[u8; 32], Vec<Arc<Payout>>>,
@@ -119,6 +125,11 @@ impl Part for Ledger {
         }
         if let Body::Attestation(Attestation::State(statement)) = &entry.body {
             self.note_log(entry.author, statement, id);
+            self.note_whole(&entry.author);
+        }
+        if let Body::Fraud(fraud) = &entry.body {
+            let (whose, number) = fraud.place;
+            self.accused.insert((entry.author, fraud.case, whose, number));
         }
         let ruling = Ruling::Waiting(ayni_protocol::Premise::Event(id));
         self.rulings.insert(id, Ruled { ruling, settled: false });

@@ -197,6 +197,23 @@ pub enum Refusal {
         /// What would be paid.
         total: Money,
     },
+    /// The witnesses of earlier rules have not closed, or what they attested is not here.
+    #[error(
+        "the witnesses of the rules before have not handed over yet; the payment waits for them"
+    )]
+    RulesNotOpened,
+    /// An order of earlier rules may still be certified at this number.
+    #[error(
+        "a payment that you signed under the earlier rules is still under way at this number; \
+         it goes first"
+    )]
+    EarlierFirst,
+    /// Several orders of earlier rules may still be certified at this number.
+    #[error(
+        "two payments were signed for this number under the earlier rules and either may still \
+         be certified; ask a steward"
+    )]
+    PlaceFrozen,
     /// The account's home witness comes first.
     #[error("your home witness has not attested this payment yet")]
     HomeFirst,
@@ -232,6 +249,12 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// Whether it passes by itself: the order may be stored, and is attested when it may be.
+    #[must_use]
+    pub const fn passes(&self) -> bool {
+        matches!(self, Self::HomeFirst | Self::RulesNotOpened)
+    }
+
     /// What programs act on.
     #[must_use]
     pub const fn prefix(&self) -> Prefix {
@@ -260,12 +283,15 @@ impl Refusal {
             | Self::ChargeWithoutBasis
             | Self::ChargeBasisDiffers
             | Self::ChargedTwice => Prefix::Policy,
-            Self::PlaceTaken | Self::ChargePlaceTaken => Prefix::Locked,
+            Self::PlaceTaken | Self::EarlierFirst | Self::PlaceFrozen | Self::ChargePlaceTaken => {
+                Prefix::Locked
+            }
             Self::RulesUnknown
             | Self::OrderGap { .. }
             | Self::QuoteUnknown
             | Self::HoldUnknown
             | Self::HomeFirst
+            | Self::RulesNotOpened
             | Self::ChargeUnknown
             | Self::ChargeBasisUnknown
             | Self::ChargeGap => Prefix::Missing,

@@ -128,7 +128,9 @@ impl Admission<'_> {
         match event.kind {
             kind::ORDER => match self.book.ledger.judge(event, &self.node, self.now) {
                 Judgement::Attest(draft) => Ok(Admitted::With(Box::new(draft))),
-                Judgement::Already(_) | Judgement::NotMine => Ok(Admitted::Alone),
+                Judgement::Already(_) | Judgement::NotMine | Judgement::Later(_) => {
+                    Ok(Admitted::Alone)
+                }
                 Judgement::Refuse(rejection) => Err(rejection),
             },
             kind::PROPOSAL => {

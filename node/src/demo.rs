@@ -97,7 +97,9 @@ pub async fn run(mut config: Config) -> Result<()> {
     founding::found(&data, &plan)?;
     config.raffle.gates = demonstration_gates()?;
     let local_beacon = founding::local_beacon(&data)?;
-    let node = running::start(Options { config, data: data.clone(), local_beacon }).await?;
+    let node =
+        running::start(Options { config, data: data.clone(), local_beacon, newest_copy: false })
+            .await?;
     welcome(node.address, &data);
     let (lived, url) = (folder.clone(), format!("ws://{}", node.address));
     let life = tokio::task::spawn_blocking(move || live(&lived, &url));

@@ -6,12 +6,14 @@
 //! both run this same code. Time and randomness are arguments.
 
 use ayni_lets::judge::Verdict as Judgement;
-use ayni_protocol::{Draft, Keys, Rejection, Timestamp, VerifiedEvent};
+use ayni_lets::{Body, Case, Conflict, Fraud};
+use ayni_protocol::{Draft, EventId, Keys, Rejection, Timestamp, VerifiedEvent};
 use ayni_witness::draft;
 
 use crate::admission::{Admission, Admitted, Origin};
 use crate::book::Book;
 use crate::config::Config;
+use crate::fence::Fence;
 use crate::founding::LocalBeacon;
 
 /// How many events duties may add at one time; the rest follow the next time.
@@ -25,6 +27,8 @@ pub struct Desk {
     pub keys: Keys,
     /// The secret of a local test chain, where one is allowed.
     pub local_beacon: Option<LocalBeacon>,
+    /// While it is up, nothing is signed as a witness.
+    pub fence: Fence,
 }
 
 /// The moment: the clock, and 32 fresh random bytes for every signature.
@@ -33,6 +37,8 @@ pub struct Moment<'a> {
     pub now: Timestamp,
     /// Randomness for a signature.
     pub entropy: &'a mut dyn FnMut() -> [u8; 32],
+    /// Events that are stored.
+    pub stored: &'a dyn Fn(&EventId) -> Option<VerifiedEvent>,
 }
 
 impl Desk {
@@ -65,7 +71,9 @@ impl Desk {
         let admitted = self.admits(book, event, origin, moment.now)?;
         book.apply(event);
         let mut stored = vec![event.clone()];
-        if let Admitted::With(draft) = admitted {
+        if let Admitted::With(draft) = admitted
+            && !self.fence.is_up()
+        {
             stored.push(self.sign(book, *draft, moment));
         }
         Ok(stored)
@@ -76,6 +84,9 @@ impl Desk {
     /// orders that complete holds. All of it is already in the book.
     pub fn duties(&self, book: &mut Book, moment: &mut Moment<'_>) -> Vec<VerifiedEvent> {
         let mut done = Vec::new();
+        if self.fence.is_up() {
+            return done;
+        }
         loop {
             let before = done.len();
             for draft in self.due(book, moment.now) {
@@ -92,9 +103,32 @@ impl Desk {
                 done.push(self.sign(book, draft, moment));
             }
             self.pay_prescribed(book, moment, &mut done);
+            self.accuse(book, moment, &mut done);
             if done.len() == before || done.len() >= DUTIES_MAX {
                 return done;
             }
+        }
+    }
+
+    /// Publishes a proof of every fork that nobody has proven, where both events are stored.
+    fn accuse(&self, book: &mut Book, moment: &mut Moment<'_>, done: &mut Vec<VerifiedEvent>) {
+        let me = self.keys.public();
+        let mut conflicts = book.ledger.unproven(&me, moment.now);
+        for (whose, attempt, events) in book.council.torn() {
+            let currency = book.ledger.unproven_vote(&me, whose, attempt);
+            conflicts.extend(currency.map(|it| Conflict {
+                currency: it,
+                case: Case::Vote,
+                events,
+            }));
+        }
+        for Conflict { currency, case, events: [one, two] } in conflicts {
+            let both = (moment.stored)(&one).zip((moment.stored)(&two));
+            let Some((one, two)) = both else { continue };
+            let Ok(proof) = Fraud::new(currency.clone(), case, &one, &two) else { continue };
+            let Some(view) = book.ledger.currency(&currency) else { continue };
+            let draft = Body::from(proof).draft(&view.community);
+            done.push(self.sign(book, draft, moment));
         }
     }
 

@@ -1,7 +1,7 @@
 //! What the tasks that keep peers in step ask of this node.
 
 use ayni_protocol::{
-    Draft, Event, EventId, Filter, Keys, Rejection, Timestamp, VerifiedEvent, kind,
+    Draft, Event, EventId, Filter, Keys, PublicKey, Rejection, Timestamp, VerifiedEvent, kind,
 };
 use ayni_store::{Store as _, everyone};
 use tokio::sync::broadcast;
@@ -23,6 +23,12 @@ impl LocalNode {
     #[must_use]
     pub const fn new(backend: Backend, keys: Keys, outbox: broadcast::Sender<EventId>) -> Self {
         Self { backend, keys, outbox }
+    }
+
+    /// The node's key.
+    #[must_use]
+    pub fn public(&self) -> PublicKey {
+        self.keys.public()
     }
 }
 

@@ -107,7 +107,10 @@ impl Peers {
 }
 
 /// One spelling for one peer: lower-case scheme and host, no slash at the end.
-fn normal(url: &str) -> Result<String> {
+///
+/// # Errors
+/// Where it is no WebSocket address.
+pub fn normal(url: &str) -> Result<String> {
     let trimmed = url.trim().trim_end_matches('/');
     let Some((scheme, rest)) = trimmed.split_once("://") else {
         bail!("a peer's address starts with ws:// or wss://, as in ws://127.0.0.1:7777");

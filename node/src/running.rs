@@ -7,7 +7,7 @@
 use std::future::Future;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use ayni_relay::{AuthMode, Relay, Settings};
 use ayni_store::DiskStore;
 use ayni_witness::beacon::{Chain, Known};
 use tokio::net::TcpListener;
-use tokio::sync::{broadcast, mpsc, watch};
+use tokio::sync::{broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -26,18 +26,19 @@ use crate::backend::Backend;
 use crate::book::Book;
 use crate::config::{Auth, Config};
 use crate::desk::Desk;
-use crate::federate::PeerStatus;
+use crate::fence::{self, Fence, Need};
 use crate::founding::LocalBeacon;
 use crate::http::authorization::WINDOW_SECS;
 use crate::http::{Authorization, Door, Shared};
 use crate::local::LocalNode;
 use crate::management::{Act, Management};
 use crate::membership::Membership;
+use crate::peering::Peering;
 use crate::peers::Peers;
 use crate::policy::Policy;
 use crate::search::{self, Seeker};
 use crate::writer::{Audience, Command, Writer, fold};
-use crate::{announcement, clock, drand, federate, http, keys, membership, peers, upkeep};
+use crate::{announcement, clock, drand, http, keys, membership, upkeep};
 
 /// How many stored economy events a peer's task may lag behind before it looks for itself.
 const OUTBOX: usize = 4_096;
@@ -54,6 +55,8 @@ pub struct Options {
     pub data: PathBuf,
     /// The secret of a local test chain, for demonstrations and tests.
     pub local_beacon: Option<LocalBeacon>,
+    /// The operator's word that the folder is the newest copy there is.
+    pub newest_copy: bool,
 }
 
 /// A node that runs until [`Running::stop`] is called.
@@ -103,7 +106,7 @@ impl Audience for Hearers {
 /// # Errors
 /// What is wrong with the folder, the keys or the address, and what to do.
 pub async fn start(options: Options) -> Result<Running> {
-    let Options { config, data, local_beacon } = options;
+    let Options { config, data, local_beacon, newest_copy } = options;
     let node_keys = keys::of_node(&data, "node")?;
     let options = config.store_options();
     let (store, recovery) =
@@ -112,6 +115,8 @@ pub async fn start(options: Options) -> Result<Running> {
     let store = Arc::new(store);
     let known = Known { insecure_test_chains: config.beacon.insecure_test_chain };
     let book = Arc::new(RwLock::new(fold(&store, known)));
+    let urls = Peers::load(&data)?.urls;
+    let (fence, need) = fence_of(&book, &node_keys, &data, newest_copy, urls.len())?;
     let (listener, address) = listen(&config, &data).await?;
 
     let (inbox, commands) = mpsc::channel(config.limits.writer_queue);
@@ -120,13 +125,18 @@ pub async fn start(options: Options) -> Result<Running> {
     let search = if search::is_offered(&config) { search::begin(&data, &store)? } else { None };
     let seeker = search.as_ref().map(|(seeker, _)| seeker.clone());
     let backend = Backend::new(Arc::clone(&store), inbox, Arc::new(membership), seeker.clone());
-    let urls = [&config.node.public_urls[..], &[format!("ws://{address}")]].concat();
-    let authorization = Authorization::new(&urls, used(&acts));
-    let mut settings = settings(&config, urls);
+    let own_urls = [&config.node.public_urls[..], &[format!("ws://{address}")]].concat();
+    let authorization = Authorization::new(&own_urls, used(&acts));
+    let mut settings = settings(&config, own_urls);
     settings.search = seeker.is_some();
     let relay = Relay::new(Arc::new(backend.clone()), settings);
     let writer = Writer {
-        desk: Desk { config: config.clone(), keys: node_keys.clone(), local_beacon },
+        desk: Desk {
+            config: config.clone(),
+            keys: node_keys.clone(),
+            local_beacon,
+            fence: fence.clone(),
+        },
         store,
         book: Arc::clone(&book),
         audience: Hearers { relay: relay.clone(), outbox: outbox.clone(), seeker },
@@ -141,7 +151,13 @@ pub async fn start(options: Options) -> Result<Running> {
     let changed = outbox.subscribe();
     tasks.spawn(membership::follow(backend.clone(), node_keys.clone(), changed, stop.clone()));
     let local = LocalNode::new(backend.clone(), node_keys.clone(), outbox);
-    let peers = follow_peers(Peers::load(&data)?, local, &backend, &tasks, &stop);
+    let peering = Peering::begin(urls, local, backend.clone(), tasks.clone(), stop.clone());
+    let confirmed = move || {
+        if let Err(error) = fence::note_confirmed(&data) {
+            tracing::warn!("{error:#}");
+        }
+    };
+    tasks.spawn(peering.clone().watch(Arc::clone(&book), fence.clone(), need, confirmed));
     let shared = Shared {
         book,
         backend: backend.clone(),
@@ -149,7 +165,8 @@ pub async fn start(options: Options) -> Result<Running> {
         config: Arc::new(config),
         authorization: Arc::new(authorization),
         node: node_keys.public(),
-        peers: Arc::new(peers),
+        peering,
+        fence,
         started: clock::now(),
     };
     shared.inform();
@@ -222,23 +239,34 @@ async fn listen(config: &Config, data: &Path) -> Result<(TcpListener, SocketAddr
     Ok((listener, address))
 }
 
-/// A task for every peer, and where each says how it stands.
-fn follow_peers(
-    peers: Peers,
-    local: LocalNode,
-    backend: &Backend,
-    tasks: &TaskTracker,
-    stop: &CancellationToken,
-) -> Vec<(String, watch::Receiver<PeerStatus>)> {
-    let local = Arc::new(local);
-    let follow = |url: String| {
-        let (status, watched) = watch::channel(PeerStatus::default());
-        let stopped = stop.clone().cancelled_owned();
-        tasks.spawn(federate::run_peer(Arc::clone(&local), url.clone(), status, stopped));
-        tasks.spawn(peers::remember(backend.clone(), url.clone(), watched.clone()));
-        (url, watched)
+/// Whether the witness has to wait before it signs, and for what.
+fn fence_of(
+    book: &RwLock<Book>,
+    keys: &Keys,
+    data: &Path,
+    newest_copy: bool,
+    peers: usize,
+) -> Result<(Fence, Option<Need>)> {
+    if newest_copy {
+        fence::note_confirmed(data)?;
+        return Ok((Fence::default(), None));
+    }
+    let restored = fence::is_restored(data);
+    let book = book.read().unwrap_or_else(PoisonError::into_inner);
+    let Some(need) = Need::of(&book, &keys.public(), restored, peers) else {
+        return Ok((Fence::default(), None));
     };
-    peers.urls.into_iter().map(follow).collect()
+    if restored {
+        tracing::warn!(
+            peers = need.peers,
+            "this folder was made from a backup: its witness attests nothing until so many peers \
+             have given back what it signed since; if you know that no newer copy ever ran, start \
+             it once with --newest-copy"
+        );
+    } else {
+        tracing::info!(peers = need.peers, "this witness attests once it is in step with others");
+    }
+    Ok((Fence::up(), Some(need)))
 }
 
 async fn serve(relay: Relay<Backend>, listener: TcpListener, door: Door, stop: CancellationToken) {

@@ -13,7 +13,7 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
-use ayni_protocol::{Prefix, Rejection, Timestamp, VerifiedEvent, kind};
+use ayni_protocol::{Event, EventId, Prefix, Rejection, Timestamp, VerifiedEvent, kind};
 use ayni_relay::Accepted;
 use ayni_store::{DiskStore, Fault, Outcome, Position, Store as _};
 use ayni_witness::beacon::Known;
@@ -120,10 +120,6 @@ fn refused(sentence: &'static str) -> Result<Accepted, Rejection> {
     Err(Rejection::invalid(sentence))
 }
 
-fn moment(entropy: &mut dyn FnMut() -> [u8; 32]) -> Moment<'_> {
-    Moment { now: clock::now(), entropy }
-}
-
 impl<A: Audience> Writer<A> {
     /// Works until it is told to stop, or a fault that nothing can be trusted after.
     ///
@@ -169,13 +165,24 @@ impl<A: Audience> Writer<A> {
             }
         }
         if witnessing {
-            let done = self.desk.duties(&mut book, &mut moment(&mut clock::entropy));
+            let done = self.at_desk(|desk, moment| desk.duties(&mut book, moment));
             batch.extend(done.into_iter().map(|event| Written { event, answer: None }));
         }
         if self.commit(batch, now)? == Durable::Refused {
             *book = fold(&self.store, book.chains());
         }
         Ok(stopping)
+    }
+
+    /// Does something at the desk, now.
+    fn at_desk<T>(&self, work: impl FnOnce(&Desk, &mut Moment<'_>) -> T) -> T {
+        let now = clock::now();
+        let stored = |id: &EventId| {
+            let found = self.store.get(id, now)?;
+            Event::parse(str::from_utf8(&found.json).ok()?).ok()?.verify().ok()
+        };
+        let mut entropy = clock::entropy;
+        work(&self.desk, &mut Moment { now, entropy: &mut entropy, stored: &stored })
     }
 
     /// Those of some events that the book does not know of which may be stored.
@@ -222,7 +229,7 @@ impl<A: Audience> Writer<A> {
         }
         let taken = self
             .concerns_us(event, origin)
-            .and_then(|()| self.desk.take(book, event, origin, &mut moment(&mut clock::entropy)));
+            .and_then(|()| self.at_desk(|desk, moment| desk.take(book, event, origin, moment)));
         match taken {
             Ok(stored) => {
                 let mut answer = Some(answer);

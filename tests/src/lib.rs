@@ -61,6 +61,16 @@ pub fn wait_for<T>(what: &str, mut ready: impl FnMut() -> Option<T>) -> T {
     }
 }
 
+/// An address that nobody listens at.
+///
+/// # Panics
+/// Where the machine has none left.
+#[must_use]
+pub fn free_address() -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("an address").to_string()
+}
+
 /// A folder with a node's data, and commands over it.
 pub struct Folder {
     /// Where everything of this test lies.
@@ -154,6 +164,12 @@ impl Folder {
     #[must_use]
     pub fn start(&self, arguments: &[&str]) -> Node {
         Node::start(self, self.command(&[&["run", "--listen", "127.0.0.1:0"], arguments].concat()))
+    }
+
+    /// Starts a node at an address of its own, which [`free_address`] gives.
+    #[must_use]
+    pub fn start_at(&self, address: &str, arguments: &[&str]) -> Node {
+        Node::start(self, self.command(&[&["run", "--listen", address], arguments].concat()))
     }
 
     /// Starts a node from a line of shell, which ends with `exec "$0" "$@"`, or under variables.

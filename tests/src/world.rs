@@ -12,6 +12,7 @@ use ayni_node::admission::Origin;
 use ayni_node::book::Book;
 use ayni_node::config::Config;
 use ayni_node::desk::{Desk, Moment};
+use ayni_node::fence::Fence;
 use ayni_node::founding::{Plan, Seats};
 use ayni_protocol::{
     Address, Amount, Draft, EventId, Keys, Rejection, Timestamp, VerifiedEvent, kind,
@@ -137,7 +138,8 @@ impl SimNode {
     /// A node with an empty disk.
     #[must_use]
     pub fn new(keys: Keys) -> Self {
-        let desk = Desk { config: Config::default(), keys, local_beacon: None };
+        let desk =
+            Desk { config: Config::default(), keys, local_beacon: None, fence: Fence::default() };
         Self { desk, book: empty(), disk: Vec::new(), on_disk: BTreeSet::new() }
     }
 
@@ -156,7 +158,9 @@ impl SimNode {
             return Ok(Written::Acknowledged);
         }
         let mut entropy = || [3; 32];
-        let mut moment = Moment { now, entropy: &mut entropy };
+        let disk = &self.disk;
+        let stored = |id: &EventId| disk.iter().find(|event| event.id == *id).cloned();
+        let mut moment = Moment { now, entropy: &mut entropy, stored: &stored };
         let mut batch = self.desk.take(&mut self.book, event, origin, &mut moment)?;
         batch.extend(self.desk.duties(&mut self.book, &mut moment));
         Ok(self.write(batch, cut_after))
@@ -165,7 +169,10 @@ impl SimNode {
     /// Time has passed.
     pub fn tick(&mut self, now: Timestamp, cut_after: Option<usize>) -> Written {
         let mut entropy = || [3; 32];
-        let batch = self.desk.duties(&mut self.book, &mut Moment { now, entropy: &mut entropy });
+        let disk = &self.disk;
+        let stored = |id: &EventId| disk.iter().find(|event| event.id == *id).cloned();
+        let mut moment = Moment { now, entropy: &mut entropy, stored: &stored };
+        let batch = self.desk.duties(&mut self.book, &mut moment);
         self.write(batch, cut_after)
     }
 

@@ -177,11 +177,7 @@ impl Council {
         match &entry.body {
             Body::Roster(part) => self.rosters.note(entry.id, entry.author, part),
             Body::Step(step) => {
-                self.decisions.steps.entry(step.subject).or_default().insert(entry.id);
-                if let Action::Seal(_) = step.action {
-                    let seal = (entry.author, step.subject, step.instance);
-                    self.decisions.sealed_by.insert(seal);
-                }
+                self.decisions.note(entry.id, entry.author, step);
             }
             _ => {}
         }

@@ -8,10 +8,14 @@ use std::sync::Arc;
 
 use ayni_protocol::{EventId, PublicKey};
 
+use crate::entry::{Action, Step};
 use crate::fact::{Charter, Decision, Instance, Value};
 
 /// An attempt and a digest: what seals have to agree on.
 type Agreed = (u32, [u8; 32]);
+
+/// A place that should say one thing: author, subject, instance, step, attempt.
+type Said = (PublicKey, EventId, Instance, u8, u32);
 
 /// Every seal that counts, and what the seals decided.
 #[derive(Debug, Clone, Default)]
@@ -24,6 +28,10 @@ pub(crate) struct Decisions {
     rosters: BTreeSet<(EventId, EventId)>,
     /// Who published a seal, whatever became of it: a witness never seals twice.
     pub sealed_by: BTreeSet<(PublicKey, EventId, Instance)>,
+    /// What every author said first in an attempt: propose, ready, seal.
+    said: BTreeMap<Said, (EventId, [u8; 32])>,
+    /// Steps that say two things in one place: whose, in which attempt.
+    pub torn: BTreeMap<(PublicKey, u32), [EventId; 2]>,
     /// Steps, by subject.
     pub steps: BTreeMap<EventId, BTreeSet<EventId>>,
 }
@@ -53,6 +61,25 @@ pub(crate) struct News {
 }
 
 impl Decisions {
+    /// Notes a step by its coming alone.
+    pub fn note(&mut self, id: EventId, author: PublicKey, step: &Step) {
+        self.steps.entry(step.subject).or_default().insert(id);
+        let (number, digest) = match &step.action {
+            Action::Propose(choice) => (0, choice.digest),
+            Action::Ready(Some(digest)) => (1, *digest),
+            Action::Ready(None) => return,
+            Action::Seal(choice) => (2, choice.digest),
+        };
+        if number == 2 {
+            self.sealed_by.insert((author, step.subject, step.instance));
+        }
+        let place = (author, step.subject, step.instance, number, step.attempt);
+        let (first, said) = *self.said.entry(place).or_insert((id, digest));
+        if said != digest {
+            self.torn.entry((author, step.attempt)).or_insert([first, id]);
+        }
+    }
+
     /// Adds a seal.
     pub fn add(&mut self, seal: Seal) {
         if seal.instance == Instance::Roster {

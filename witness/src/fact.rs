@@ -117,6 +117,16 @@ impl Charter {
         self.witnesses.iter().any(|seat| seat.key == *key)
     }
 
+    /// The witness that attests first for an account whose policy names none:
+    /// `u32be(account[0..4]) mod n`, so that accounts spread over the witnesses.
+    #[must_use]
+    pub fn home_of(&self, account: &PublicKey) -> Option<PublicKey> {
+        let [a, b, c, d, ..] = account.0;
+        let seats = u64::try_from(self.witnesses.len()).ok()?;
+        let turn = u64::from(u32::from_be_bytes([a, b, c, d])).checked_rem(seats)?;
+        self.witnesses.get(usize::try_from(turn).ok()?).map(|seat| seat.key)
+    }
+
     /// How many attestations must list an entry for it to be in the box: `ceil(q / 2)`.
     #[must_use]
     pub const fn inclusion(&self) -> usize {

@@ -27,6 +27,11 @@ pub struct Progress {
 }
 
 impl Council {
+    /// Steps in which one key said two things in one attempt: whose, which attempt, the steps.
+    pub fn torn(&self) -> impl Iterator<Item = (PublicKey, u32, [EventId; 2])> {
+        self.decisions.torn.iter().map(|((whose, attempt), steps)| (*whose, *attempt, *steps))
+    }
+
     /// Every community, by the id of its first charter.
     pub fn communities(&self) -> impl Iterator<Item = EventId> {
         self.charters.communities()

@@ -151,6 +151,20 @@ impl Naive {
         accounts
     }
 
+    /// The number of rules that count.
+    fn number(&self, currency: &str, rules: &str) -> Option<u64> {
+        let all = self.rules(currency);
+        let named = all.iter().find(|(event, _)| id(event) == rules)?;
+        value(named.0, "epoch")?.parse().ok()
+    }
+
+    /// Whether an attestation names the rules of its order, or later ones.
+    fn in_time(&self, currency: &str, attestation: &Value, order: &Value) -> bool {
+        let (named, own) = (value(attestation, "epoch"), value(order, "epoch"));
+        let number = |rules: &Option<String>| self.number(currency, rules.as_ref()?);
+        named == own || number(&named) > number(&own)
+    }
+
     /// Whether `quorum` distinct witnesses of one counted epoch signed this for it.
     fn is_signed(&self, currency: &str, target: &Value, op: &str) -> bool {
         self.rules(currency).iter().any(|(rules, charter)| {
@@ -158,7 +172,9 @@ impl Naive {
                 value(attestation, "op").as_deref() == Some(op)
                     && value(attestation, "epoch") == Some(id(rules))
                     && plain(attestation) == Some(id(target))
-                    && (op != "attest" || repeats(attestation, target))
+                    && (op != "attest"
+                        || repeats(attestation, target)
+                            && self.in_time(currency, attestation, target))
             });
             let witnesses: BTreeSet<_> = signed.map(author).collect();
             witnesses.intersection(&charter.witnesses).count() >= charter.quorum
@@ -341,6 +357,5 @@ fn repeats(attestation: &Value, order: &Value) -> bool {
     let parties: Vec<_> = rows(attestation, "p").into_iter().map(|row| row[1].clone()).collect();
     rows(attestation, "leg") == rows(order, "leg")
         && value(attestation, "seq") == value(order, "seq")
-        && value(attestation, "epoch") == value(order, "epoch")
         && parties == [payer(order), payee]
 }

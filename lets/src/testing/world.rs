@@ -181,7 +181,7 @@ impl World {
 /// The refusal in a verdict.
 pub fn refusal(verdict: Verdict) -> Rejection {
     match verdict {
-        Verdict::Refuse(rejection) => rejection,
+        Verdict::Refuse(rejection) | Verdict::Later(rejection) => rejection,
         other => panic!("not refused: {other:?}"),
     }
 }
@@ -298,7 +298,7 @@ impl Table {
     }
 
     fn tell(&mut self, sentence: &str, verdict: &Verdict) {
-        if let Verdict::Refuse(rejection) = verdict {
+        if let Verdict::Refuse(rejection) | Verdict::Later(rejection) = verdict {
             self.told += &format!("{sentence} -> {rejection}\n");
         }
     }

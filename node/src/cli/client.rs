@@ -15,6 +15,7 @@ use crate::http::management::MEDIA_TYPE;
 const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A node's address, and an agent to speak to it.
+#[derive(Clone)]
 pub struct Client {
     base: String,
     agent: ureq::Agent,

@@ -1,8 +1,10 @@
 //! `ayni pay`, `balance`, `statement` and `member`: the books, as members and stewards use them.
 
+use std::time::{Duration, Instant};
+
 use anyhow::{Context as _, Result, bail};
 use ayni_lets::{AccountType, Body, Ledger, Memo, Order, Policy, Rules, Status, Terms};
-use ayni_protocol::{Amount, Keys, Part as _, PublicKey, Scale};
+use ayni_protocol::{Amount, EventId, Keys, Part as _, PublicKey, Scale, kind};
 use clap::{Args, Subcommand};
 use rust_decimal::Decimal;
 use serde_json::Value;
@@ -30,6 +32,9 @@ pub struct Pay {
     /// With --in: the most it may cost in your own currency
     #[arg(long, value_name = "AMOUNT", requires = "currency")]
     at_most: Option<String>,
+    /// Seconds to wait for the witnesses
+    #[arg(long, value_name = "SECS", default_value_t = 10)]
+    wait: u64,
     /// Sign for this number instead of the account's next
     #[arg(long, hide = true)]
     seq: Option<u64>,
@@ -86,6 +91,14 @@ pub enum Member {
         /// Whose account
         who: String,
     },
+    /// Name the witness that signs an account's payments first
+    Home {
+        /// Whose account
+        who: String,
+        /// The witness's public key
+        #[arg(value_name = "NPUB")]
+        witness: String,
+    },
     /// Make a suspended account active again
     Resume {
         /// Whose account
@@ -115,12 +128,31 @@ impl Pay {
         let order = order(&place, &self, payer, payee, &keys)?;
         let draft = Body::from(order).draft(&place.community.id);
         let (event, _) = place.publish(draft, &keys).map_err(|error| self.hinted(&place, error))?;
-        let state: Value = place.client.get(&format!("/api/v1/orders/{}", event.id))?;
-        let state = state.get("state").and_then(Value::as_str).unwrap_or("unknown").to_owned();
+        let state = settled(&place, &event.id, Duration::from_secs(self.wait))?;
         if common.json {
             return show::json(&serde_json::json!({"id": event.id, "state": state}));
         }
-        show::line(format!("Paid {} to {} ({state}).", self.amount, self.who))
+        if state == "certified" {
+            return show::line(format!("Paid {} to {} ({state}).", self.amount, self.who));
+        }
+        show::line(format!(
+            "The payment of {} to {} is under way ({state}): not enough witnesses have signed it \
+             yet. It is signed once; do not pay again. See `ayni balance`.",
+            self.amount, self.who
+        ))
+    }
+}
+
+/// How far an order has come, once its witnesses have signed or the time is over.
+fn settled(place: &Place, order: &EventId, wait: Duration) -> Result<String> {
+    let began = Instant::now();
+    loop {
+        let view: Value = place.client.get(&format!("/api/v1/orders/{order}"))?;
+        let state = view.get("state").and_then(Value::as_str).unwrap_or("unknown");
+        if !matches!(state, "waiting" | "attested") || began.elapsed() > wait {
+            return Ok(state.to_owned());
+        }
+        std::thread::sleep(Duration::from_millis(100));
     }
 }
 
@@ -281,8 +313,22 @@ impl Member {
             Self::Suspend { who } => {
                 change(common, &place, &who, |policy| policy.status = Status::Suspended)
             }
+            Self::Home { who, witness } => {
+                let home = keys::public(&witness).context("name the witness by npub1… or hex")?;
+                if !place.charter()?.is_witness(&home) {
+                    bail!("{witness} is no witness here; see `ayni witness list`");
+                }
+                change(common, &place, &who, |policy| policy.home = Some(home))
+            }
             Self::Resume { who } => {
-                change(common, &place, &who, |policy| policy.status = Status::Active)
+                let account = place.who(&who)?;
+                let proofs = format!("{{\"kinds\":[{}],\"#p\":[\"{account}\"]}}", kind::FRAUD);
+                let proofs = place.events(&proofs)?;
+                // Naming them forgives what they prove.
+                change(common, &place, &who, |policy| {
+                    policy.status = Status::Active;
+                    policy.causes = proofs.into_iter().map(|proof| proof.id).collect();
+                })
             }
             Self::List => list(common, &place),
         }

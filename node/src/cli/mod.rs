@@ -24,6 +24,7 @@ mod raffle;
 mod relay;
 mod show;
 mod trade;
+mod witness;
 
 use client::Client;
 
@@ -124,6 +125,9 @@ enum Command {
     /// Keep in step with other nodes
     #[command(subcommand)]
     Peer(operate::Peer),
+    /// Let several nodes keep the books together
+    #[command(subcommand)]
+    Witness(witness::Witness),
     /// Manage the relay: ban, allow, name it (NIP-86)
     #[command(after_help = "Example: ayni relay banpubkey npub1… \"sells watches\"\n         \
                       ayni relay supportedmethods")]
@@ -177,6 +181,7 @@ pub fn run(cli: Cli) -> Result<u8> {
         Command::Import(import) => return import.run(common),
         Command::Export(export) => export.run(common),
         Command::Peer(peer) => peer.run(common),
+        Command::Witness(witness) => witness.run(common),
         Command::Relay(relay) => relay.run(common),
         Command::Backup(backup) => backup.run(common),
         Command::Restore(restore) => restore.run(common),

@@ -19,7 +19,7 @@ use crate::import::{self, Door};
 use crate::management::{self, Log};
 use crate::peers::Peers;
 use crate::running::{self, Options};
-use crate::{demo, keys, verify};
+use crate::{demo, fence, keys, verify};
 
 #[derive(Args)]
 pub struct Run {
@@ -29,6 +29,9 @@ pub struct Run {
     /// Be a Nostr relay and nothing else: no community, no books
     #[arg(long)]
     relay_only: bool,
+    /// The folder is the newest copy there is: attest without asking peers what was signed since
+    #[arg(long)]
+    newest_copy: bool,
     /// Accept and serve a local test beacon; draws are then no secret to the operator
     #[arg(long)]
     insecure_test_chain: bool,
@@ -119,6 +122,9 @@ pub struct Backup {
 pub struct Restore {
     /// The folder of a backup
     from: PathBuf,
+    /// No newer copy of this node ever ran: its witness may attest at once
+    #[arg(long)]
+    newest_copy: bool,
 }
 
 #[derive(Subcommand)]
@@ -149,7 +155,8 @@ impl Run {
         } else {
             None
         };
-        let options = Options { config, data: common.data.clone(), local_beacon };
+        let (data, newest_copy) = (common.data.clone(), self.newest_copy);
+        let options = Options { config, data, local_beacon, newest_copy };
         runtime()?.block_on(until_stopped(options))
     }
 }
@@ -344,7 +351,16 @@ impl Restore {
         if !self.from.join("journal").is_dir() {
             bail!("{} is no backup: there is no journal in it", self.from.display());
         }
-        copy_node(&self.from, &common.data)
+        copy_node(&self.from, &common.data)?;
+        if self.newest_copy {
+            return Ok(());
+        }
+        fence::note_restored(&common.data)?;
+        show::line(
+            "If this node is a witness, it attests once its peers have given back what it signed \
+             since the backup. If no newer copy ever ran, start it once with `ayni run \
+             --newest-copy`.",
+        )
     }
 }
 

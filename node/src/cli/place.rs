@@ -106,6 +106,12 @@ impl Place {
         Ok(Self { client, community, currency })
     }
 
+    /// The same community, at another of its currencies.
+    #[must_use]
+    pub fn at(&self, currency: Address) -> Self {
+        Self { client: self.client.clone(), community: self.community.clone(), currency }
+    }
+
     /// The path of a view of the currency.
     #[must_use]
     pub fn currency_path(&self, rest: &str) -> String {
@@ -198,6 +204,20 @@ impl Place {
             bail!("the node gave another event than was asked for");
         }
         Ok(event)
+    }
+
+    /// The stored events that a filter finds, verified.
+    ///
+    /// # Errors
+    /// Where the node does not answer, or gives what is no event.
+    pub fn events(&self, filter: &str) -> Result<Vec<VerifiedEvent>> {
+        let path = format!("/api/v1/export?filter={}", encoded(filter));
+        let text = self.client.text(&path, "application/jsonl")?;
+        let mut events = Vec::new();
+        for line in text.lines() {
+            events.push(Event::parse(line)?.verify()?);
+        }
+        Ok(events)
     }
 
     /// Signs a draft now and publishes it.

@@ -14,13 +14,13 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use ayni_protocol::{PublicKey, Timestamp};
 use ayni_relay::{Information, Relay};
-use tokio::sync::watch;
 
 use crate::backend::Backend;
 use crate::book::Book;
 use crate::config::Config;
-use crate::federate::PeerStatus;
+use crate::fence::Fence;
 use crate::information::information;
+use crate::peering::Peering;
 
 mod answer;
 pub mod authorization;
@@ -55,7 +55,9 @@ pub struct Shared {
     /// The node's key.
     pub node: PublicKey,
     /// Each peer's address and how it stands.
-    pub peers: Arc<Vec<(String, watch::Receiver<PeerStatus>)>>,
+    pub peering: Peering,
+    /// Whether the witness waits before it signs.
+    pub fence: Fence,
     /// When the node started.
     pub started: Timestamp,
 }

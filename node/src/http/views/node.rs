@@ -18,13 +18,14 @@ use crate::peers;
 const VOID_MAX: usize = 1_000;
 
 /// Who the node is and how it stands.
-#[utoipa::path(get, path = "/api/v1/node", responses((status = 200, description = "version, pubkey, region, community, digest, events, peers")))]
+#[utoipa::path(get, path = "/api/v1/node", responses((status = 200, description = "version, pubkey, region, community, digest, events, peers, fenced")))]
 pub async fn node(State(shared): State<Shared>, request: HeaderMap) -> Response {
     let book = shared.reading();
     let community = book.communities().first().copied();
     let charter = community.and_then(|community| book.council.charter_in_force(community));
     let peers: Vec<Value> = shared
-        .peers
+        .peering
+        .all()
         .iter()
         .map(|(url, status)| {
             let status = status.borrow();
@@ -46,6 +47,7 @@ pub async fn node(State(shared): State<Shared>, request: HeaderMap) -> Response 
         "digest": hex::encode(&book.digest()),
         "events": shared.backend.store().len(),
         "peers": peers,
+        "fenced": shared.fence.is_up(),
     });
     answer::json(&request, &view)
 }
