@@ -3,6 +3,7 @@
 //! Every node gets a free port and a folder of its own and is ended with the test, by its process
 //! id. Nothing here waits for a fixed time: it waits for what it needs, and gives up after a bound.
 
+pub mod sim;
 pub mod world;
 
 use std::path::{Path, PathBuf};

@@ -5,7 +5,7 @@
 //! made here. A node's disk is the list of events it wrote: what a cut leaves of a batch is a
 //! prefix of it, as the journal promises.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use ayni_lets::{Body, Order, Policy};
 use ayni_node::admission::Origin;
@@ -14,9 +14,7 @@ use ayni_node::config::Config;
 use ayni_node::desk::{Desk, Moment};
 use ayni_node::fence::Fence;
 use ayni_node::founding::{Plan, Seats};
-use ayni_protocol::{
-    Address, Amount, Draft, EventId, Keys, Rejection, Timestamp, VerifiedEvent, kind,
-};
+use ayni_protocol::{Address, Amount, Draft, EventId, Keys, Rejection, Timestamp, VerifiedEvent};
 use ayni_witness::Timings;
 use ayni_witness::beacon::{Chain, Known};
 
@@ -190,6 +188,20 @@ impl SimNode {
         Written::Acknowledged
     }
 
+    /// Stores a batch, whatever the desk would say.
+    pub fn keep(&mut self, batch: Vec<VerifiedEvent>) -> Written {
+        batch.iter().for_each(|event| self.book.apply(event));
+        self.write(batch, None)
+    }
+
+    /// Loses everything after so many events, and starts again.
+    pub fn cut_back(&mut self, length: usize) {
+        for event in self.disk.drain(length.min(self.disk.len())..) {
+            self.on_disk.remove(&event.id);
+        }
+        self.restart();
+    }
+
     /// Starts again from what is on the disk.
     pub fn restart(&mut self) {
         self.book = empty();
@@ -251,22 +263,6 @@ pub fn within_limits(town: &Town, book: &Book) -> Result<(), String> {
                 "NoOneBeyondTheirLimit: {} stands at {} with a limit of {}",
                 account.account, account.balance, account.limit
             ));
-        }
-    }
-    Ok(())
-}
-
-/// OneOrderPerSeat: of two certified orders of one payer, no two have one number.
-///
-/// # Errors
-/// The seat that was taken twice.
-pub fn one_order_per_seat(node: &SimNode) -> Result<(), String> {
-    let mut seats = BTreeMap::new();
-    for event in node.disk.iter().filter(|event| event.kind == kind::ORDER) {
-        let counted = node.book.verdict(&event.id) == Some(ayni_node::book::Verdict::Counted);
-        let seq = event.tags.named("seq").next().and_then(ayni_protocol::Tag::value).unwrap_or("");
-        if counted && seats.insert((event.pubkey, seq.to_owned()), event.id).is_some() {
-            return Err(format!("OneOrderPerSeat: {} paid twice as number {seq}", event.pubkey));
         }
     }
     Ok(())

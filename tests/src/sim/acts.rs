@@ -1,0 +1,259 @@
+//! What people and machines do in a world: pay, race, cheat, vote, govern, fail.
+
+use ayni_governance::mark::Choice;
+use ayni_lets::{Body, Rules};
+use ayni_node::admission::Origin;
+use ayni_protocol::{Amount, Draft, EventId, Prefix, PublicKey, VerifiedEvent};
+use ayni_witness::entry::{CharterText, Previous};
+use ayni_witness::{Council, RosterRow, WitnessSeat};
+
+use super::{CHEAT, NODES, RACER, World};
+use crate::world::order;
+
+/// What a careful member's device remembers.
+#[derive(Debug, Default)]
+pub struct Wallet {
+    next_seq: u64,
+    /// The order it signed last, until that is certified.
+    signed: Option<(u64, VerifiedEvent)>,
+}
+
+impl Wallet {
+    /// The order that is not certified yet.
+    pub fn under_way(&self) -> Option<EventId> {
+        self.signed.as_ref().map(|(_, order)| order.id)
+    }
+}
+
+impl World {
+    pub(super) fn act(&mut self) {
+        match self.dice.below(20) {
+            0..=5 => {
+                let (member, at) = (self.dice.below(RACER), self.dice.below(NODES));
+                self.pay(member, at);
+            }
+            6 => self.twice(RACER, 0),
+            7 => self.twice(CHEAT, 60),
+            8 => self.overreach(),
+            9 | 10 => self.vote(),
+            11 => self.raise(),
+            12 => self.change_hands(),
+            13 | 14 => {
+                let (to, from) = (self.dice.below(NODES), self.dice.below(NODES));
+                if to != from && self.reaches(from, to) {
+                    self.reconcile(to, from);
+                }
+            }
+            15 => self.part(),
+            16 => self.fail(),
+            17 => self.lie(),
+            _ => {
+                let at = self.dice.below(NODES);
+                self.tick(at);
+            }
+        }
+        self.adopt();
+    }
+
+    /// The network splits in two, or is whole again.
+    fn part(&mut self) {
+        let whole = self.sides.iter().all(|side| !side);
+        for at in 0..NODES {
+            self.sides[at] = whole && self.dice.chance(35);
+        }
+    }
+
+    /// A node starts again, perhaps from a backup that is old.
+    fn fail(&mut self) {
+        let at = self.dice.below(NODES);
+        match self.dice.below(4) {
+            0 => self.backups[at] = self.nodes[at].disk.len(),
+            // The steward's own node keeps what it has.
+            1 if at != 0 && Some(at) != self.liar => self.restore(at),
+            _ => self.nodes[at].restart(),
+        }
+    }
+
+    /// A careful member pays within its means, or insists on what it signed before.
+    pub(super) fn pay(&mut self, member: usize, at: usize) {
+        if self.wallets[member].signed.is_some() {
+            return self.insist(member, at);
+        }
+        let payer = self.town.members[member].clone();
+        let ledger = &self.nodes[at].book.ledger;
+        let Some(view) = ledger.account(&self.town.currency, &payer.public()) else { return };
+        let available = i64::try_from(view.available.minor).unwrap_or(0);
+        if view.next_seq < self.wallets[member].next_seq || available < 1 {
+            return;
+        }
+        let some = i64::try_from(self.dice.roll() % 900).expect("a small amount") + 1;
+        let payee = self.other_than(member);
+        let (town, book, now) = (&self.town, &self.nodes[at].book, self.now());
+        let Some(order) = order(town, book, &payer, &payee, some.min(available), now) else {
+            return;
+        };
+        if self.submit(at, &order, Origin::Client).is_ok() {
+            self.wallets[member].signed = Some((view.next_seq, order));
+        }
+    }
+
+    /// Sends the same order again, elsewhere; or signs another under rules that are in force by now.
+    pub(super) fn insist(&mut self, member: usize, at: usize) {
+        let Some((seq, order)) = self.wallets[member].signed.clone() else { return };
+        let account = self.town.members[member].public();
+        let view = self.nodes[at].book.ledger.account(&self.town.currency, &account);
+        if view.is_some_and(|view| view.next_seq > seq) {
+            self.wallets[member] = Wallet { next_seq: seq + 1, signed: None };
+            return;
+        }
+        // A device signs again with the time of now only if it must.
+        let sent = self.submit(at, &order, Origin::Peer);
+        let (me, now) = (self.nodes[at].desk.keys.public(), self.clock(at));
+        let verdict = self.nodes[at].book.ledger.judge(&order, &me, now);
+        let outdated =
+            matches!(&verdict, ayni_lets::Verdict::Refuse(why) if why.prefix == Prefix::Epoch);
+        if sent.is_ok() && outdated {
+            self.wallets[member].signed = None;
+            self.pay(member, at);
+        }
+    }
+
+    fn other_than(&mut self, member: usize) -> ayni_protocol::Keys {
+        let at =
+            (member + 1 + self.dice.below(self.town.members.len() - 1)) % self.town.members.len();
+        self.town.members[at].clone()
+    }
+
+    /// Two devices of one member each send a payment of the same number, to different nodes.
+    fn twice(&mut self, member: usize, secs_ago: u64) {
+        let payer = self.town.members[member].clone();
+        for _ in 0..2 {
+            let at = self.dice.below(NODES);
+            let minor = i64::try_from(self.dice.roll() % 300).expect("a small amount") + 1;
+            let (payee, now) = (self.other_than(member), self.now() - secs_ago);
+            let (town, book) = (&self.town, &self.nodes[at].book);
+            if let Some(order) = order(town, book, &payer, &payee, minor, now) {
+                // Whether anybody takes it is their business.
+                let _ = self.submit(at, &order, Origin::Client);
+            }
+        }
+    }
+
+    /// The cheat tries to pay a little more than it may.
+    fn overreach(&mut self) {
+        let (at, payer) = (self.dice.below(NODES), self.town.members[CHEAT].clone());
+        let ledger = &self.nodes[at].book.ledger;
+        let Some(view) = ledger.account(&self.town.currency, &payer.public()) else { return };
+        let all = i64::try_from(view.available.minor).unwrap_or(0);
+        let (payee, now) = (self.other_than(CHEAT), self.now());
+        let (town, book) = (&self.town, &self.nodes[at].book);
+        if let Some(order) = order(town, book, &payer, &payee, all.max(0) + 1, now) {
+            let _ = self.submit(at, &order, Origin::Client);
+        }
+    }
+
+    /// Signs for the community, at the steward's own node.
+    fn decree(&mut self, draft: Draft) -> Option<EventId> {
+        let event = draft.sign(&self.town.key, self.now(), [1; 32]);
+        // Whether or not the power held, what is on the disk was decreed.
+        let _ = self.submit(0, &event, Origin::Client);
+        self.nodes[0].holds(&event.id).then_some(event.id)
+    }
+
+    fn raise(&mut self) {
+        let member = self.dice.below(self.town.members.len());
+        let account = self.town.members[member].public();
+        let latest = self.nodes[0].book.ledger.latest_policy(&self.town.currency, &account);
+        let Some((id, policy)) = latest else { return };
+        let mut next = policy.next(id);
+        let more = 2_000 + 500 * i64::try_from(next.version).expect("few versions");
+        next.limit = Amount::parse(&format!("{}.00", more / 100)).ok();
+        self.decree(Body::from(next).draft(&self.town.id));
+    }
+
+    /// Other nodes shall be witnesses. With a liar among them they are at least four.
+    fn change_hands(&mut self) {
+        let mut all: Vec<usize> = (1..NODES - 1).collect();
+        for at in (1..all.len()).rev() {
+            all.swap(at, self.dice.below(at + 1));
+        }
+        let seats = if self.liar.is_some() { 4 } else { 3 + self.dice.below(3) };
+        let mut chosen = vec![0];
+        chosen.extend(all.into_iter().take(seats - 1));
+        let in_force = self.nodes[0].book.council.charter_in_force(self.town.id);
+        if in_force.is_some_and(|charter| charter.witnesses.len() > 1) {
+            self.reform(&chosen);
+        }
+    }
+
+    /// Publishes a charter with these witnesses, unless one is under way.
+    pub(super) fn reform(&mut self, witnesses: &[usize]) {
+        let book = &self.nodes[0].book;
+        let Some(charter) = book.council.charter_in_force(self.town.id) else { return };
+        let adopted = book.ledger.rules(&self.town.currency);
+        if self.reforming.is_some() || adopted.is_none_or(|it| it.1.charter != charter.id) {
+            return;
+        }
+        let previous = Some(Previous { community: charter.community, charter: charter.id });
+        let Some(event) = self.nodes[0].disk.iter().find(|event| event.id == charter.id) else {
+            return;
+        };
+        let Ok(entry) = <Council as ayni_protocol::Part>::read(event) else { return };
+        let ayni_witness::entry::Body::Charter(text) = entry.body else { return };
+        let seat = |at: &usize| WitnessSeat { key: self.key(*at), url: String::new() };
+        let witnesses: Vec<_> = witnesses.iter().map(seat).collect();
+        let quorum = witnesses.len() * 2 / 3 + 1;
+        let next = CharterText { previous, witnesses, quorum, ..*text };
+        self.reforming = self.decree(ayni_witness::draft::charter(&next));
+    }
+
+    fn key(&self, at: usize) -> PublicKey {
+        self.nodes[at].desk.keys.public()
+    }
+
+    /// Once a charter is decided, the steward names it in new rules.
+    pub(super) fn adopt(&mut self) {
+        let Some(charter) = self.reforming else { return };
+        let book = &self.nodes[0].book;
+        let in_force = book.council.charter_in_force(self.town.id).map(|it| it.id);
+        if in_force != Some(charter) {
+            return;
+        }
+        let Some((id, rules)) = book.ledger.rules(&self.town.currency) else { return };
+        let epoch = rules.epoch + 1;
+        let next = Rules { epoch, previous: Some(id), charter, ..rules.clone() };
+        if self.decree(Body::from(next).draft(&self.town.id)).is_some() {
+            self.reforming = None;
+        }
+    }
+
+    fn propose(&mut self) {
+        let now = self.now();
+        let row = RosterRow { credits: 100, flags: Default::default() };
+        let rows = self.town.members.iter().map(|member| (member.public(), row.clone())).collect();
+        let part = ayni_witness::roster::parts(self.town.id, &rows).remove(0);
+        let Some(roster) = self.decree(ayni_witness::draft::roster(&part)) else { return };
+        let spec: ayni_governance::proposal::ProposalSpec = toml::from_str(&format!(
+            "title = \"?\"\nmethod = \"quadratic\"\nopens = {now}\ncloses = {}\n\
+             [[options]]\nid = \"a\"\nlabel = \"A\"\n[[options]]\nid = \"b\"\nlabel = \"B\"\n",
+            now + 60
+        ))
+        .expect("a proposal");
+        let in_force = self.nodes[0].book.council.charter_in_force(self.town.id);
+        let Some(charter) = in_force.map(|charter| charter.id) else { return };
+        let draft = ayni_governance::draft::proposal(self.town.id, charter, roster, &spec);
+        self.proposal = self.decree(draft);
+    }
+
+    fn vote(&mut self) {
+        let Some(proposal) = self.proposal else { return self.propose() };
+        let (at, voter) = (self.dice.below(NODES), self.dice.below(self.town.members.len()));
+        let marks = ["a", "b"].map(|option| {
+            (option.to_owned(), i32::try_from(self.dice.roll() % 17).expect("a mark") - 8)
+        });
+        let marks = Choice::Votes(marks.into());
+        let draft = ayni_governance::draft::ballot(self.town.id, proposal, &marks, "");
+        let ballot = draft.sign(&self.town.members[voter], self.now(), [2; 32]);
+        let _ = self.submit(at, &ballot, Origin::Client);
+    }
+}

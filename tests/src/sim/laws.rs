@@ -1,0 +1,171 @@
+//! What must hold in every world, at every step, over everything that anybody ever said.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ayni_lets::{About, Attestation, Body, Ledger};
+use ayni_node::book::{Book, Verdict};
+use ayni_protocol::{EventId, Part as _, PublicKey, VerifiedEvent, kind};
+
+use super::{CHEAT, NODES, RACER, World};
+use crate::world::{SimNode, Town, empty, within_limits, zero_sum};
+
+/// What a witness signed for: account, number, rules.
+type Place = (PublicKey, PublicKey, u64, EventId);
+
+/// Everything that anybody said, and the book it makes.
+pub struct Record {
+    /// What nodes promised their clients to keep.
+    pub acknowledged: Vec<(usize, EventId)>,
+    book: Book,
+    said: BTreeSet<EventId>,
+    orders: Vec<(EventId, PublicKey, String)>,
+    /// By witness and place: the orders it attested.
+    attested: BTreeMap<Place, BTreeSet<EventId>>,
+    /// By witness and place of its log: the statements.
+    logs: BTreeMap<(PublicKey, u64), BTreeSet<EventId>>,
+    certified: BTreeSet<EventId>,
+}
+
+impl Record {
+    /// Nothing was said yet.
+    #[must_use]
+    #[expect(clippy::new_without_default, reason = "an empty record is made once, by name")]
+    pub fn new() -> Self {
+        Self {
+            acknowledged: Vec::new(),
+            book: empty(),
+            said: BTreeSet::new(),
+            orders: Vec::new(),
+            attested: BTreeMap::new(),
+            logs: BTreeMap::new(),
+            certified: BTreeSet::new(),
+        }
+    }
+
+    /// How many different events were said.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.said.len()
+    }
+
+    /// Notes an event that some node stored.
+    pub fn observe(&mut self, event: &VerifiedEvent) {
+        if !self.said.insert(event.id) {
+            return;
+        }
+        self.book.apply(event);
+        if event.kind == kind::ORDER {
+            let seq = event.tags.named("seq").next().and_then(ayni_protocol::Tag::value);
+            self.orders.push((event.id, event.pubkey, seq.unwrap_or_default().to_owned()));
+        }
+        if event.kind != kind::ATTESTATION {
+            return;
+        }
+        let Ok(entry) = Ledger::read(event) else { return };
+        let Body::Attestation(Attestation::State(statement)) = entry.body else { return };
+        let log = (event.pubkey, statement.log.index);
+        self.logs.entry(log).or_default().insert(event.id);
+        if let About::Order(repeat) = &statement.about {
+            let place = (event.pubkey, repeat.payer, repeat.seq, statement.epoch);
+            self.attested.entry(place).or_default().insert(repeat.order);
+        }
+    }
+
+    /// A disk was lost: only what somebody still has, or is on its way, was ever said.
+    pub fn again<'a>(
+        &mut self,
+        nodes: &[SimNode],
+        under_way: impl Iterator<Item = &'a VerifiedEvent>,
+    ) {
+        let acknowledged = std::mem::take(&mut self.acknowledged);
+        *self = Self { acknowledged, ..Self::new() };
+        nodes.iter().flat_map(|node| &node.disk).for_each(|event| self.observe(event));
+        under_way.for_each(|event| self.observe(event));
+    }
+
+    /// ZeroSum, NoOneBeyondTheirLimit, OneOrderPerSeat, CountedStaysCounted, and that no honest
+    /// witness signs twice for one place.
+    ///
+    /// # Errors
+    /// The law that does not hold.
+    pub fn check(&mut self, town: &Town, liar: Option<PublicKey>) -> Result<(), String> {
+        zero_sum(town, &self.book)?;
+        within_limits(town, &self.book)?;
+        let mut seats = BTreeMap::new();
+        for (id, payer, seq) in &self.orders {
+            let counted = self.book.verdict(id) == Some(Verdict::Counted);
+            if !counted && self.certified.contains(id) {
+                return Err(format!("CountedStaysCounted: {id} counted, and does no more"));
+            }
+            if counted {
+                self.certified.insert(*id);
+                if seats.insert((payer, seq), id).is_some() {
+                    return Err(format!("OneOrderPerSeat: {payer} paid twice as number {seq}"));
+                }
+            }
+        }
+        let honest = |witness: &PublicKey| Some(*witness) != liar;
+        let twice = self.attested.iter().find(|((by, ..), all)| honest(by) && all.len() > 1);
+        if let Some(((witness, _, seq, _), _)) = twice {
+            return Err(format!(
+                "SignedOnce: witness {witness} attested two orders numbered {seq}"
+            ));
+        }
+        let twice = self.logs.iter().find(|((by, _), all)| honest(by) && all.len() > 1);
+        if let Some(((witness, index), _)) = twice {
+            return Err(format!("SignedOnce: witness {witness} has two statements at {index}"));
+        }
+        Ok(())
+    }
+}
+
+impl World {
+    /// HonestStillServed: what careful members signed is certified, and so is what they sign now.
+    pub(super) fn serve_everyone(&mut self) -> Result<(), String> {
+        for member in 0..RACER {
+            if let Some(order) = self.wallets[member].under_way() {
+                return Err(format!("HonestStillServed: the order {order} is under way for ever"));
+            }
+            let account = self.town.members[member].public();
+            let view = self.nodes[0].book.ledger.account(&self.town.currency, &account);
+            let has_means = view.is_some_and(|view| view.available.minor > 0);
+            self.pay(member, 0);
+            if has_means && self.wallets[member].under_way().is_none() {
+                return Err(format!("HonestStillServed: member {member} is refused"));
+            }
+            for _ in 0..8 {
+                self.round();
+            }
+            if self.wallets[member].under_way().is_some() {
+                return Err(format!("HonestStillServed: member {member} cannot pay any more"));
+            }
+        }
+        if self.reforming.is_some() {
+            return Err("HonestStillServed: a charter is never decided".into());
+        }
+        Ok(())
+    }
+
+    /// LiarsAreNamed: whoever signed twice where it matters is proven to have, and nobody else is.
+    pub(super) fn liars_are_named(&self) -> Result<(), String> {
+        let guilty: BTreeSet<PublicKey> = [RACER, CHEAT]
+            .into_iter()
+            .map(|member| self.town.members[member].public())
+            .chain(self.liar.map(|at| self.nodes[at].desk.keys.public()))
+            .collect();
+        for at in (0..NODES).filter(|at| Some(*at) != self.liar) {
+            let (me, ledger) = (self.nodes[at].desk.keys.public(), &self.nodes[at].book.ledger);
+            if let Some(conflict) = ledger.unproven(&me, 0).first() {
+                return Err(format!("LiarsAreNamed: node {at} proves no {:?}", conflict.case));
+            }
+        }
+        let proofs = self.nodes[0].disk.iter().filter(|event| event.kind == kind::FRAUD);
+        for proof in proofs {
+            let accused = proof.tags.named("p").next().and_then(ayni_protocol::Tag::value);
+            if !guilty.iter().any(|key| Some(key.to_string().as_str()) == accused) {
+                return Err(format!("LiarsAreNamed: {} accuses an honest one", proof.json()));
+            }
+        }
+        Ok(())
+    }
+}
