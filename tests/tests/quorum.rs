@@ -296,7 +296,7 @@ fn four_nodes_decide_a_vote_with_one_away() {
     let mut council = Council::of_four();
     council.seats[0].folder.write(
         "well.toml",
-        "title = \"A well?\"\nmethod = \"quadratic\"\ncloses_in_secs = 6\n\
+        "title = \"A well?\"\nmethod = \"quadratic\"\ncloses_in_secs = 8\n\
          [[option]]\nid = \"well\"\nlabel = \"A new well\"\n",
     );
     let proposed = council.seats[0].folder.json(&["propose", "well.toml", "--key", "ana.key"]);

@@ -12,13 +12,10 @@ const CAUGHT_WITHIN: u64 = 300;
 fn every_law_holds_in_every_world() {
     let chosen = std::env::var("AYNI_SEED").ok().and_then(|seed| seed.parse().ok());
     let seeds = chosen.map_or(0..SEEDS, |seed: u64| seed..seed + 1);
-    let mut seen = Seen::default();
-    for seed in seeds {
-        match run(seed, None) {
-            Ok(more) => seen.add(more),
-            Err(law) => panic!("{law}; replay: cargo sim --seeds 1 --from {seed}"),
-        }
-    }
+    let seen = ayni_tests::sim::run_all(seeds.start, seeds.end - seeds.start);
+    let seen = seen.unwrap_or_else(|(seed, law)| {
+        panic!("{law}; replay: cargo sim --seeds 1 --from {seed}");
+    });
     if chosen.is_none() {
         let Seen { payments, votes, epochs, proofs, restores, lies } = seen;
         assert!(payments > SEEDS * 5, "the worlds are too quiet: {seen}");

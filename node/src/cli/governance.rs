@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use ayni_governance::mark::Choice;
@@ -14,6 +15,9 @@ use serde_json::Value;
 use super::place::Place;
 use super::{Common, show};
 use crate::{clock, keys};
+
+/// How long the witnesses are waited for.
+const PATIENCE: Duration = Duration::from_secs(45);
 
 /// Vote credits of everyone on a roster, merit aside.
 const CREDITS_BASE: u32 = 100;
@@ -136,6 +140,24 @@ fn rows(place: &Place, community: &Value) -> Result<BTreeMap<PublicKey, RosterRo
         .collect())
 }
 
+/// Waits until the witnesses have decided a roster.
+fn decided(place: &Place, roster: &EventId) -> Result<()> {
+    let path = format!("/api/v1/communities/{}", place.community.id);
+    let began = Instant::now();
+    while began.elapsed() < PATIENCE {
+        let community: Value = place.client.get(&path)?;
+        let known = community.get("roster").and_then(|known| known.get("id")?.as_str());
+        if known == Some(&roster.to_string()) {
+            return Ok(());
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    bail!(
+        "the witnesses have not decided the new roster {roster}: see `ayni witness list` for who \
+         they are, and propose again once enough of them are there"
+    )
+}
+
 fn publish_roster(
     place: &Place,
     rows: &BTreeMap<PublicKey, RosterRow>,
@@ -149,7 +171,9 @@ fn publish_roster(
         let (event, _) = place.publish(ayni_witness::draft::roster(&part), key)?;
         first.get_or_insert(event.id);
     }
-    first.context("a roster has at least one part")
+    let first = first.context("a roster has at least one part")?;
+    decided(place, &first)?;
+    Ok(first)
 }
 
 impl Vote {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use ayni_lets::{Body, Currency, Ledger, Rules};
-use ayni_protocol::{Address, Draft, EventId, Keys, Part as _, PublicKey, kind};
+use ayni_protocol::{Address, Draft, EventId, Keys, Part as _, PublicKey, Timestamp, kind};
 use ayni_witness::entry::{CharterText, Previous};
 use ayni_witness::{Charter, Council, WitnessSeat};
 use clap::Subcommand;
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use super::place::Place;
 use super::{Common, show};
-use crate::{keys, peers};
+use crate::{clock, keys, peers};
 
 /// How long a command waits for the witnesses to decide.
 const PATIENCE: Duration = Duration::from_secs(45);
@@ -185,21 +185,23 @@ fn adopt(place: &Place, charter: &Charter, keys: &Keys) -> Result<Vec<Address>> 
             ..in_force.rules
         };
         let (rules, _) = of.publish(Body::from(next).draft(&charter.community), keys)?;
-        if let Some(draft) = renamed(&of, &currency, rules.id, charter.community)? {
-            of.publish(draft, keys)?;
+        if let Some((draft, before)) = renamed(&of, &currency, rules.id, charter.community)? {
+            // Of two versions the newer one is shown.
+            let at = clock::now().max(before.saturating_add(1));
+            of.client.publish_one(&draft.sign(keys, at, clock::entropy()))?;
         }
         adopted.push(currency);
     }
     Ok(adopted)
 }
 
-/// The currency event again, with the rules that are in force now.
+/// The currency event again, with the rules that are in force now, and the time of the one before.
 fn renamed(
     place: &Place,
     currency: &Address,
     rules: EventId,
     community: EventId,
-) -> Result<Option<Draft>> {
+) -> Result<Option<(Draft, Timestamp)>> {
     let filter = format!(
         "{{\"kinds\":[{}],\"authors\":[\"{}\"],\"#d\":[\"{}\"]}}",
         kind::CURRENCY,
@@ -212,7 +214,7 @@ fn renamed(
     };
     let Body::Currency(shown) = Ledger::read(&event)?.body else { return Ok(None) };
     let next = Currency { rules: Some(rules), ..shown };
-    Ok(Some(Body::from(next).draft(&community)))
+    Ok(Some((Body::from(next).draft(&community), event.created_at)))
 }
 
 fn told(common: &Common, charter: &Charter, adopted: &[Address]) -> Result<()> {

@@ -2,10 +2,9 @@
 //! processors, and prints one line that replays the first that breaks a law.
 
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use ayni_tests::sim::{self, Seen};
+use ayni_tests::sim;
 
 fn main() -> ExitCode {
     let (from, seeds) = match asked(std::env::args().skip(1)) {
@@ -16,38 +15,13 @@ fn main() -> ExitCode {
         }
     };
     let began = Instant::now();
-    let next = AtomicU64::new(from);
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let work = || {
-        let mut seen = Seen::default();
-        loop {
-            let seed = next.fetch_add(1, Ordering::Relaxed);
-            if seed >= from.saturating_add(seeds) {
-                return Ok(seen);
-            }
-            match sim::run(seed, None) {
-                Ok(more) => seen.add(more),
-                Err(law) => {
-                    next.store(u64::MAX / 2, Ordering::Relaxed);
-                    return Err((seed, law));
-                }
-            }
+    let seen = match sim::run_all(from, seeds) {
+        Ok(seen) => seen,
+        Err((seed, law)) => {
+            println!("{law}; replay: cargo sim --seeds 1 --from {seed}");
+            return ExitCode::FAILURE;
         }
     };
-    let outcomes: Vec<_> = std::thread::scope(|scope| {
-        let running: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        running.into_iter().map(|thread| thread.join().expect("a world panicked")).collect()
-    });
-    let mut seen = Seen::default();
-    for outcome in outcomes {
-        match outcome {
-            Ok(more) => seen.add(more),
-            Err((seed, law)) => {
-                println!("{law}; replay: cargo sim --seeds 1 --from {seed}");
-                return ExitCode::FAILURE;
-            }
-        }
-    }
     println!("{seeds} worlds in {} s, every law held: {seen}", began.elapsed().as_secs());
     ExitCode::SUCCESS
 }

@@ -15,7 +15,9 @@ use crate::world::order;
 pub struct Wallet {
     next_seq: u64,
     /// The order it signed last, until that is certified.
-    signed: Option<(u64, VerifiedEvent)>,
+    pub signed: Option<(u64, VerifiedEvent)>,
+    /// What it was told when it was refused last.
+    pub refused: String,
 }
 
 impl Wallet {
@@ -92,8 +94,9 @@ impl World {
         let Some(order) = order(town, book, &payer, &payee, some.min(available), now) else {
             return;
         };
-        if self.submit(at, &order, Origin::Client).is_ok() {
-            self.wallets[member].signed = Some((view.next_seq, order));
+        match self.submit(at, &order, Origin::Client) {
+            Ok(_) => self.wallets[member].signed = Some((view.next_seq, order)),
+            Err(why) => self.wallets[member].refused = why.to_string(),
         }
     }
 
@@ -103,7 +106,7 @@ impl World {
         let account = self.town.members[member].public();
         let view = self.nodes[at].book.ledger.account(&self.town.currency, &account);
         if view.is_some_and(|view| view.next_seq > seq) {
-            self.wallets[member] = Wallet { next_seq: seq + 1, signed: None };
+            self.wallets[member] = Wallet { next_seq: seq + 1, ..Wallet::default() };
             return;
         }
         // A device signs again with the time of now only if it must.
@@ -227,12 +230,13 @@ impl World {
         }
     }
 
+    /// First a roster, which the witnesses decide, then a question to those on it.
     fn propose(&mut self) {
         let now = self.now();
-        let row = RosterRow { credits: 100, flags: Default::default() };
-        let rows = self.town.members.iter().map(|member| (member.public(), row.clone())).collect();
-        let part = ayni_witness::roster::parts(self.town.id, &rows).remove(0);
-        let Some(roster) = self.decree(ayni_witness::draft::roster(&part)) else { return };
+        let Some(roster) = self.roster else { return self.enrol() };
+        if self.nodes[0].book.council.roster(&roster).is_none() {
+            return;
+        }
         let spec: ayni_governance::proposal::ProposalSpec = toml::from_str(&format!(
             "title = \"?\"\nmethod = \"quadratic\"\nopens = {now}\ncloses = {}\n\
              [[options]]\nid = \"a\"\nlabel = \"A\"\n[[options]]\nid = \"b\"\nlabel = \"B\"\n",
@@ -243,6 +247,13 @@ impl World {
         let Some(charter) = in_force.map(|charter| charter.id) else { return };
         let draft = ayni_governance::draft::proposal(self.town.id, charter, roster, &spec);
         self.proposal = self.decree(draft);
+    }
+
+    fn enrol(&mut self) {
+        let row = RosterRow { credits: 100, flags: Default::default() };
+        let rows = self.town.members.iter().map(|member| (member.public(), row.clone())).collect();
+        let part = ayni_witness::roster::parts(self.town.id, &rows).remove(0);
+        self.roster = self.decree(ayni_witness::draft::roster(&part));
     }
 
     fn vote(&mut self) {

@@ -123,27 +123,48 @@ impl World {
     /// HonestStillServed: what careful members signed is certified, and so is what they sign now.
     pub(super) fn serve_everyone(&mut self) -> Result<(), String> {
         for member in 0..RACER {
-            if let Some(order) = self.wallets[member].under_way() {
-                return Err(format!("HonestStillServed: the order {order} is under way for ever"));
+            if self.wallets[member].under_way().is_some() {
+                let why = self.why_not(member);
+                return Err(format!("HonestStillServed: member {member} waits for ever: {why}"));
             }
             let account = self.town.members[member].public();
             let view = self.nodes[0].book.ledger.account(&self.town.currency, &account);
             let has_means = view.is_some_and(|view| view.available.minor > 0);
             self.pay(member, 0);
             if has_means && self.wallets[member].under_way().is_none() {
-                return Err(format!("HonestStillServed: member {member} is refused"));
+                let why = &self.wallets[member].refused;
+                return Err(format!("HonestStillServed: member {member} is refused: {why}"));
             }
             for _ in 0..8 {
-                self.round();
+                if self.wallets[member].under_way().is_some() {
+                    self.round();
+                }
             }
             if self.wallets[member].under_way().is_some() {
-                return Err(format!("HonestStillServed: member {member} cannot pay any more"));
+                let why = self.why_not(member);
+                return Err(format!("HonestStillServed: member {member} cannot pay: {why}"));
             }
         }
         if self.reforming.is_some() {
             return Err("HonestStillServed: a charter is never decided".into());
         }
         Ok(())
+    }
+
+    /// What each node says to the order that a member waits for.
+    fn why_not(&self, member: usize) -> String {
+        let Some((_, order)) = &self.wallets[member].signed else { return String::new() };
+        let says = self.nodes.iter().enumerate().map(|(at, node)| {
+            let (me, now) = (node.desk.keys.public(), self.clock(at));
+            let verdict = match node.book.ledger.judge(order, &me, now) {
+                ayni_lets::Verdict::Refuse(why) | ayni_lets::Verdict::Later(why) => why.to_string(),
+                ayni_lets::Verdict::Attest(_) => "would attest".into(),
+                ayni_lets::Verdict::Already(_) => "attested".into(),
+                ayni_lets::Verdict::NotMine => "no witness".into(),
+            };
+            format!("{at}: {verdict}")
+        });
+        says.collect::<Vec<_>>().join("; ")
     }
 
     /// LiarsAreNamed: whoever signed twice where it matters is proven to have, and nobody else is.

@@ -12,6 +12,7 @@ mod guilt;
 pub mod laws;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use ayni_node::admission::Origin;
 use ayni_node::book::Book;
@@ -110,6 +111,7 @@ struct World {
     heard: BTreeMap<usize, BTreeSet<usize>>,
     wallets: Vec<Wallet>,
     record: Record,
+    roster: Option<EventId>,
     proposal: Option<EventId>,
     reforming: Option<EventId>,
     step: usize,
@@ -136,6 +138,44 @@ pub fn run(seed: u64, bug: Option<Bug>) -> Result<Seen, String> {
     world.heal()?;
     world.refold()?;
     Ok(world.summary())
+}
+
+/// Runs so many worlds from a seed on, on all processors; what they made happen.
+///
+/// # Errors
+/// The seed of a world in which a law was broken, and the law.
+///
+/// # Panics
+/// Where a world does.
+pub fn run_all(from: u64, seeds: u64) -> Result<Seen, (u64, String)> {
+    let (next, end) = (AtomicU64::new(from), from.saturating_add(seeds));
+    let work = || {
+        let mut seen = Seen::default();
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            if seed >= end {
+                return Ok(seen);
+            }
+            match run(seed, None) {
+                Ok(more) => seen.add(more),
+                Err(law) => {
+                    // The others need not go on.
+                    next.store(end, Ordering::Relaxed);
+                    return Err((seed, law));
+                }
+            }
+        }
+    };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let outcomes: Vec<_> = std::thread::scope(|scope| {
+        let running: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        running.into_iter().map(|thread| thread.join().expect("a world panicked")).collect()
+    });
+    let mut seen = Seen::default();
+    for outcome in outcomes {
+        seen.add(outcome?);
+    }
+    Ok(seen)
 }
 
 /// The digests of all nodes after some steps.
@@ -177,6 +217,7 @@ impl World {
             sides: vec![false; NODES],
             backups: vec![0; NODES],
             heard: BTreeMap::new(),
+            roster: None,
             proposal: None,
             reforming: None,
             step: 0,
