@@ -36,6 +36,7 @@ pub mod rules;
 mod show;
 pub mod statement;
 mod tags;
+pub mod trade;
 pub mod view;
 
 #[cfg(test)]
@@ -58,3 +59,4 @@ pub use rating::Rating;
 pub use reason::Reason;
 pub use request::{Answer, Decline, Request};
 pub use rules::{Enforce, Formula, Levy, Memo, Rules, Side};
+pub use trade::Payment;

@@ -7,6 +7,7 @@
 
 pub mod admission;
 pub mod announcement;
+pub mod assertions;
 pub mod backend;
 pub mod bench;
 pub mod book;
@@ -25,6 +26,7 @@ pub mod information;
 pub mod keys;
 pub mod local;
 pub mod management;
+pub mod market;
 pub mod membership;
 pub mod peers;
 pub mod policy;

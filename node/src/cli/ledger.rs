@@ -125,7 +125,7 @@ impl Pay {
 }
 
 /// A decimal number as a currency writes it; nothing where it has more decimals than that.
-fn spelt(text: &str, scale: Scale) -> Option<String> {
+pub fn spelt(text: &str, scale: Scale) -> Option<String> {
     let mut number = Decimal::from_str_exact(text).ok()?;
     let exact = number;
     number.rescale(scale.decimals().into());

@@ -17,6 +17,7 @@ pub mod client;
 mod governance;
 mod key;
 mod ledger;
+mod market;
 mod operate;
 mod place;
 mod raffle;
@@ -82,6 +83,14 @@ enum Command {
     /// Open, limit, suspend and list accounts
     #[command(subcommand)]
     Member(ledger::Member),
+    /// List what you offer and want, and find what others do
+    #[command(subcommand)]
+    Listing(market::Listings),
+    /// Suggest trades: who has what you want, and rings that close
+    #[command(after_help = "Example: ayni match --key ana.key")]
+    Match(market::Match),
+    /// Show how balanced giving and taking are
+    Metrics(market::Metrics),
     /// Put a question to the vote
     #[command(after_help = "Example: ayni propose budget.toml --key ana.key")]
     Propose(governance::Propose),
@@ -148,6 +157,9 @@ pub fn run(cli: Cli) -> Result<u8> {
         Command::Balance(who) => who.balance(common),
         Command::Statement(statement) => statement.run(common),
         Command::Member(member) => member.run(common),
+        Command::Listing(listings) => listings.run(common),
+        Command::Match(found) => found.run(common),
+        Command::Metrics(metrics) => metrics.run(common),
         Command::Propose(propose) => propose.run(common),
         Command::Vote(vote) => vote.run(common),
         Command::Tally(tally) => tally.run(common),

@@ -6,7 +6,7 @@ use utoipa::OpenApi;
 
 use super::answer;
 use super::events;
-use super::views::{community, currency, governance, node, raffle};
+use super::views::{community, currency, governance, market, node, raffle};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -28,6 +28,9 @@ use super::views::{community, currency, governance, node, raffle};
         currency::account,
         currency::statement,
         currency::order,
+        market::listings,
+        market::metrics,
+        market::matches,
         governance::list,
         governance::one,
         raffle::list,

@@ -15,12 +15,18 @@ use crate::book::Book;
 use crate::http::Shared;
 use crate::http::answer::{self, Problem};
 
-fn address(text: &str) -> Result<Address, Problem> {
+/// The address of a currency, as people write it.
+pub fn address(text: &str) -> Result<Address, Problem> {
     text.parse().map_err(|_| {
         Problem::bad_request(format!(
             "{text} is no currency: its address has the form 37470:KEY:NAME"
         ))
     })
+}
+
+/// No such currency.
+pub fn no_currency(address: &Address) -> Problem {
+    Problem::not_found(format!("no currency {address} is known here"))
 }
 
 /// A currency: how it is written, the rules in force, its totals.
@@ -33,8 +39,7 @@ pub async fn one(
 ) -> Result<Response, Problem> {
     let address = address(&text)?;
     let view = shared.reading().ledger.currency(&address);
-    let view =
-        view.ok_or_else(|| Problem::not_found(format!("no currency {address} is known here")))?;
+    let view = view.ok_or_else(|| no_currency(&address))?;
     let mut view = json!(view);
     if let Some(members) = view.as_object_mut() {
         members.insert("address".into(), text.into());

@@ -18,6 +18,7 @@ use crate::{clock, keys};
 pub mod community;
 pub mod currency;
 pub mod governance;
+pub mod market;
 pub mod node;
 pub mod raffle;
 
@@ -38,6 +39,9 @@ pub fn routes() -> Router<Shared> {
         .route("/orders/{id}", get(currency::order))
         .route("/proposals", get(governance::list))
         .route("/proposals/{id}", get(governance::one))
+        .route("/listings", get(market::listings))
+        .route("/matches", get(market::matches))
+        .route("/metrics/{address}", get(market::metrics))
         .route("/raffles", get(raffle::list))
         .route("/raffles/{id}", get(raffle::one))
 }
