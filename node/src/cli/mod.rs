@@ -12,16 +12,21 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use crate::keys;
 
+mod batch;
 mod bench;
+mod bring;
 pub mod client;
 mod governance;
 mod key;
 mod ledger;
 mod market;
+mod merit;
 mod operate;
 mod place;
 mod raffle;
+mod rate;
 mod relay;
+mod request;
 mod show;
 
 use client::Client;
@@ -73,16 +78,31 @@ enum Command {
     #[command(subcommand)]
     Key(key::Key),
     /// Pay somebody
-    #[command(after_help = "Example: ayni pay ben 4.50 --memo \"two jars of honey\" --key ana.key")]
-    Pay(ledger::Pay),
+    #[command(
+        after_help = "Example: ayni pay ben 4.50 --memo \"two jars of honey\" --key ana.key\n         \
+                      ayni pay --request 5f2c… --key ana.key\n         \
+                      ayni pay --csv wages.csv --dry-run --key shop.key"
+    )]
+    Pay(Box<ledger::Pay>),
+    /// Ask to be paid, see who asks, decline
+    #[command(subcommand)]
+    Request(request::Requests),
     /// Show a balance, yours if you name nobody
     Balance(ledger::Who),
     /// Show an account's entries with the running balance
     #[command(after_help = "Example: ayni statement ana --csv > ana.csv")]
     Statement(ledger::Statement),
+    /// Rate a trade of yours
+    #[command(after_help = "Example: ayni rate 5f2c… 0.9 --note \"on time\" --key ana.key")]
+    Rate(rate::Rate),
+    /// Show what others say of trades with somebody
+    Ratings(rate::Ratings),
     /// Open, limit, suspend and list accounts
     #[command(subcommand)]
     Member(ledger::Member),
+    /// Thank members in points
+    #[command(subcommand)]
+    Merit(merit::Merits),
     /// List what you offer and want, and find what others do
     #[command(subcommand)]
     Listing(market::Listings),
@@ -154,6 +174,10 @@ pub fn run(cli: Cli) -> Result<u8> {
         Command::Demo(demo) => demo.run(common),
         Command::Key(key) => key.run(common),
         Command::Pay(pay) => pay.run(common),
+        Command::Request(requests) => requests.run(common),
+        Command::Rate(rate) => rate.run(common),
+        Command::Ratings(ratings) => ratings.run(common),
+        Command::Merit(merits) => merits.run(common),
         Command::Balance(who) => who.balance(common),
         Command::Statement(statement) => statement.run(common),
         Command::Member(member) => member.run(common),

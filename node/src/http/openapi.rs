@@ -6,7 +6,7 @@ use utoipa::OpenApi;
 
 use super::answer;
 use super::events;
-use super::views::{community, currency, governance, market, node, raffle};
+use super::views::{community, currency, governance, market, node, proof, raffle};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -27,7 +27,11 @@ use super::views::{community, currency, governance, market, node, raffle};
         currency::one,
         currency::account,
         currency::statement,
+        currency::requests,
+        currency::request,
+        currency::ratings,
         currency::order,
+        proof::proof,
         market::listings,
         market::metrics,
         market::matches,

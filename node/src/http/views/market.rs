@@ -19,7 +19,7 @@ use ayni_store::Store as _;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::currency::{address, no_currency};
+use super::currency::{address, mean_mark, no_currency};
 use super::public_key;
 use crate::book::Book;
 use crate::clock;
@@ -137,12 +137,7 @@ fn trader_facts(
     let account = book.ledger.account(&currency.address, key);
     let member = report.members.get(key);
     let marks = book.ledger.ratings_of(&currency.address, key);
-    let marks: Vec<i64> = marks
-        .iter()
-        .filter_map(|(.., rating)| rating.marks.first().map(|(mark, _)| *mark))
-        .collect();
-    let count = i128::try_from(marks.len()).unwrap_or_default();
-    let mean = Share::of(marks.iter().map(|mark| i128::from(*mark)).sum(), count * 1_000_000);
+    let (count, mean) = mean_mark(&marks);
     json!({
         "account": key,
         "name": called(shared, book, &currency.address, key),
@@ -154,7 +149,7 @@ fn trader_facts(
         "ayni": member.and_then(|member| member.score),
         "partners": member.map_or(0, |member| member.partners),
         "last_trade": member.and_then(|member| member.last_trade),
-        "ratings": {"count": marks.len(), "mean": mean.map(number)},
+        "ratings": {"count": count, "mean": mean},
     })
 }
 

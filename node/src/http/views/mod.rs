@@ -20,6 +20,7 @@ pub mod currency;
 pub mod governance;
 pub mod market;
 pub mod node;
+pub mod proof;
 pub mod raffle;
 
 pub use node::nostr_json;
@@ -36,7 +37,11 @@ pub fn routes() -> Router<Shared> {
         .route("/currencies/{address}", get(currency::one))
         .route("/currencies/{address}/accounts/{key}", get(currency::account))
         .route("/currencies/{address}/accounts/{key}/statement", get(currency::statement))
+        .route("/currencies/{address}/accounts/{key}/requests", get(currency::requests))
+        .route("/currencies/{address}/accounts/{key}/ratings", get(currency::ratings))
+        .route("/requests/{id}", get(currency::request))
         .route("/orders/{id}", get(currency::order))
+        .route("/proof/{id}", get(proof::proof))
         .route("/proposals", get(governance::list))
         .route("/proposals/{id}", get(governance::one))
         .route("/listings", get(market::listings))
