@@ -21,7 +21,6 @@ pub const PARTNERS_MIN: usize = 3;
 pub const DORMANT_SECS: u64 = 180 * 86_400;
 /// A month, for the turnover that a score needs to be believed.
 const MONTH_SECS: u64 = 30 * 86_400;
-const MILLION: i128 = 1_000_000;
 
 /// A member's figures in the window.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -167,13 +166,15 @@ fn score(partners: usize, balanced: i128, turnover: i128, usual: i128) -> Option
 
 /// `1 / sum p_j^2`, `p_j` the share of partner j: the Hill number of order 2.
 fn effective(partners: &BTreeMap<PublicKey, i128>, turnover: i128) -> Option<Ratio> {
-    let squares: i128 = squares(partners.values().copied(), turnover)?;
-    Ratio::of(MILLION * MILLION, squares)
+    let (squares, square) = squares(partners.values().copied(), turnover);
+    Ratio::of(square, squares)
 }
 
-/// The sum of the squares of the shares, in millionths of millionths.
-fn squares(parts: impl Iterator<Item = i128>, whole: i128) -> Option<i128> {
-    parts.map(|part| Some(i128::from(Share::of(part, whole)?.millionths()).pow(2))).sum()
+/// The sum of the squares of the parts, and the square of the whole.
+fn squares(parts: impl Iterator<Item = i128>, whole: i128) -> (i128, i128) {
+    // Large numbers are shortened alike, so that no square overflows.
+    let shrink = (whole >> 60).saturating_add(1);
+    (parts.map(|part| (part / shrink).pow(2)).sum(), (whole / shrink).pow(2))
 }
 
 fn credit_used(account: &Account) -> Option<Share> {
@@ -226,7 +227,8 @@ fn of_count(part: usize, whole: usize) -> Option<Share> {
 /// Herfindahl's index of the balances below zero.
 fn concentration(accounts: &[Account]) -> Option<Share> {
     let owed = || accounts.iter().map(|account| -account.balance.min(0));
-    Share::of(squares(owed(), owed().sum())?, MILLION * MILLION)
+    let (squares, square) = squares(owed(), owed().sum());
+    Share::of(squares, square)
 }
 
 fn dormant(
@@ -344,7 +346,7 @@ mod tests {
         let ana = report(&names, &three).members[&key("ana")].clone();
         // Turnover 3600, all balanced; the usual month is 1200 * 30 / 365 = 98.
         assert_eq!(ana.score, Some(97));
-        assert_eq!(ana.effective_partners.unwrap().to_string(), "3.000009");
+        assert_eq!(ana.effective_partners.unwrap().to_string(), "3.000000");
         assert_eq!(shown(ana.direct), "1.000000");
     }
 
@@ -373,7 +375,7 @@ mod tests {
         let accounts = [owing("ana", -81), owing("ben", -80), owing("carla", 161)];
         let figures = report(&accounts, &[]).community;
         assert_eq!(shown(figures.stressed), "0.333333");
-        assert_eq!(shown(figures.debt_concentration), "0.500018");
+        assert_eq!(shown(figures.debt_concentration), "0.500019");
         assert_eq!(shown(figures.dormant), "1.000000", "none of them ever traded");
     }
 

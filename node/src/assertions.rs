@@ -1,7 +1,8 @@
 //! The node publishes figures of reciprocity (NIP-85), signed with its own key: kind 30382 about
 //! each member of its first currency who has a score, kind 30384 about each currency.
 //!
-//! Whoever trusts this node may read them from any relay; whoever does not computes them from the
+//! A node speaks of currencies that it witnesses, and of none before anybody traded in it. Whoever
+//! trusts this node may read them from any relay; whoever does not computes them from the
 //! same events. Only what changed is signed anew, and nothing here decides about anything.
 
 use std::time::Duration;
@@ -74,6 +75,9 @@ fn drafts(shared: &Shared) -> Vec<Draft> {
     for (place, address) in known.iter().enumerate() {
         let Some(currency) = currency_of(shared, address) else { continue };
         let report = report(shared, &currency, days);
+        if !currency.is_witnessed_by(&shared.node) || report.community.trades == 0 {
+            continue;
+        }
         let address = address.to_string();
         drafts.push(of_currency(&address, &report.community, currency.scale, days));
         if place == 0 {

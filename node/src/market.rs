@@ -56,6 +56,8 @@ pub type Moment = (Address, u64, u64);
 /// The answers that are kept.
 #[derive(Default)]
 pub struct Market {
+    /// Every listing of the members.
+    pub shelf: Kept<Moment, Vec<Listing>>,
     /// Suggestions.
     pub board: Kept<Moment, Suggestions>,
     /// Figures, by the length of their window too.

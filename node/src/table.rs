@@ -56,9 +56,10 @@ impl Table {
             .has_headers(false)
             .from_reader(text.as_bytes());
         let mut rows = Vec::new();
+        let mut lines = Lines { text, at: 0, line: 1 };
         for record in reader.records() {
             let record = record.context("this is no table: a row cannot be read")?;
-            let line = record.position().map_or(0, csv::Position::line);
+            let line = lines.of(record.position().map_or(0, csv::Position::byte));
             let cells: Vec<String> = record.iter().map(str::to_owned).collect();
             if cells.iter().any(|cell| !cell.trim().is_empty()) {
                 rows.push(Row { line, cells });
@@ -93,6 +94,28 @@ impl Table {
                 self.headings.join(", ")
             )
         })
+    }
+}
+
+/// Counts lines up to where a row begins. The reader's own count stands before empty lines.
+struct Lines<'a> {
+    text: &'a str,
+    at: usize,
+    line: u64,
+}
+
+impl Lines<'_> {
+    /// The line of the row that begins at this byte, or after the line ends there.
+    fn of(&mut self, byte: u64) -> u64 {
+        let begun = usize::try_from(byte).unwrap_or(usize::MAX).max(self.at);
+        let ends = |byte: &u8| matches!(byte, b'\n' | b'\r');
+        let rest = self.text.as_bytes().get(begun..).unwrap_or_default();
+        let to = begun.saturating_add(rest.iter().take_while(|byte| ends(byte)).count());
+        let between = self.text.as_bytes().get(self.at..to).unwrap_or_default();
+        let passed = between.iter().filter(|byte| **byte == b'\n').count();
+        self.line = self.line.saturating_add(u64::try_from(passed).unwrap_or(0));
+        self.at = to.max(self.at);
+        self.line
     }
 }
 

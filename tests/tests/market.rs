@@ -124,7 +124,7 @@ fn figures_are_published_by_the_node() {
     let village = Village::with_members(&["ana", "ben", "carla", "dario"]);
     let Village { folder, node } = village;
     node.stop();
-    let node = folder.start_under("AYNI_METRICS__PUBLISH_SECS=1 exec \"$0\" \"$@\"", &[]);
+    let node = folder.start_under("export AYNI_METRICS__PUBLISH_SECS=1; exec \"$0\" \"$@\"", &[]);
     let village = Village { folder, node };
     for other in ["ben", "carla", "dario"] {
         let _ = village.ayni(&["pay", other, "4.00", "--key", "ana.key"]);

@@ -128,7 +128,7 @@ fn announce(common: &Common, place: &Place, file: &std::path::Path) -> Result<()
 /// `[[to]]` may say `who` by a short name.
 fn read(place: &Place, file: &std::path::Path) -> Result<RaffleSpec> {
     let mut table = read_table(file)?;
-    times(&mut table)?;
+    times(&mut table, clock::now())?;
     if let Some(title) = table.remove("title") {
         let mut named = toml::Table::new();
         named.insert("text".into(), title);

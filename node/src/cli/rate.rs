@@ -2,14 +2,18 @@
 
 use anyhow::{Context as _, Result, bail};
 use ayni_lets::{Body, Ledger, Rating};
-use ayni_protocol::{Amount, Part as _};
+use ayni_protocol::{
+    Amount, Event, EventId, Filter, Part as _, PublicKey, Timestamp, kind,
+};
 use clap::Args;
 use serde_json::Value;
 
+use super::client::encoded;
 use super::governance::proposal;
 use super::ledger::named;
 use super::place::Place;
 use super::{Common, show};
+use crate::clock;
 
 /// The best mark, in millionths.
 const BEST: i64 = 1_000_000;
@@ -41,6 +45,20 @@ fn mark(text: &str) -> Result<i64> {
     read.with_context(|| format!("{text} is no mark: it is a number from 0 to 1, such as 0.9"))
 }
 
+/// When the key last rated this order; 0 for never.
+fn last(place: &Place, by: &PublicKey, order: &EventId) -> Result<Timestamp> {
+    let filter = Filter {
+        authors: Some([*by].into()),
+        kinds: Some([kind::RATING].into()),
+        tags: vec![(b'd', [order.to_string()].into())],
+        ..Filter::default()
+    };
+    let path = format!("/api/v1/export?filter={}", encoded(&filter.to_json()));
+    let text = place.client.text(&path, "application/jsonl")?;
+    let times = text.lines().map(|line| Ok(Event::parse(line)?.created_at));
+    Ok(times.collect::<Result<Vec<_>>>()?.into_iter().max().unwrap_or_default())
+}
+
 impl Rate {
     pub fn run(self, common: &Common) -> Result<()> {
         let keys = common.keys()?;
@@ -59,7 +77,10 @@ impl Rate {
         let marks = vec![(mark, String::new())];
         let rating = Rating { order, about, marks, from: None, note: self.note };
         let draft = Body::from(rating).draft(&place.community.id);
-        let (event, _) = place.publish(draft, &keys)?;
+        // It must be later than the one it replaces.
+        let now = clock::now().max(last(&place, &keys.public(), &order)?.saturating_add(1));
+        let event = draft.sign(&keys, now, clock::entropy());
+        place.client.publish_one(&event)?;
         if common.json {
             return show::json(&serde_json::json!({"id": event.id}));
         }

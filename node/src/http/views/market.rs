@@ -86,8 +86,8 @@ pub async fn listings(
             return Ok(Vec::new());
         };
         let report = report(&shared, &currency, YEAR_DAYS);
+        let all = shelf(&shared, &currency.address);
         let book = shared.reading();
-        let all = market::listings(&shared.backend, &book, &currency.address);
         let picked = query.pick(&all, now).into_iter().take(LISTINGS_MAX);
         let mut traders: BTreeMap<PublicKey, Value> = BTreeMap::new();
         let mut views = Vec::new();
@@ -267,8 +267,8 @@ pub async fn matches(
 fn suggestions(shared: &Shared, currency: &Currency) -> Arc<Suggestions> {
     let moment = moment(shared, &currency.address);
     shared.market.board.get(moment, || {
+        let all = shelf(shared, &currency.address);
         let book = shared.reading();
-        let all = market::listings(&shared.backend, &book, &currency.address);
         let standings = market::standings(&book, &currency.address);
         let names = RefCell::new(BTreeMap::new());
         let name = |key: &PublicKey| {
@@ -278,6 +278,13 @@ fn suggestions(shared: &Shared, currency: &Currency) -> Arc<Suggestions> {
         };
         let of = (&currency.address, currency.scale);
         market::suggestions(&all, &standings, of, clock::now(), &name)
+    })
+}
+
+/// Every listing of the members.
+fn shelf(shared: &Shared, currency: &Address) -> Arc<Vec<Listing>> {
+    shared.market.shelf.get(moment(shared, currency), || {
+        market::listings(&shared.backend, &shared.reading(), currency)
     })
 }
 
@@ -303,6 +310,14 @@ pub struct Currency {
     /// Its decimals.
     pub scale: Scale,
     view: CurrencyView,
+}
+
+impl Currency {
+    /// Whether this key is a witness of it, by the rules in force.
+    #[must_use]
+    pub fn is_witnessed_by(&self, key: &PublicKey) -> bool {
+        self.view.rules.witnesses.contains(key)
+    }
 }
 
 /// A currency by its address.
