@@ -218,7 +218,9 @@ fn a_stranger_checks_an_order_alone() {
     let sent: BTreeSet<&str> = proof.lines().collect();
     assert!(sent.is_subset(&all) && sent.len() < all.len() - 4, "no more than is needed");
     village.folder.write("proof.jsonl", &proof);
-    assert!(village.ayni(&["verify", "proof.jsonl", "--insecure-test-chain"]).ends_with("certified"));
+    assert!(
+        village.ayni(&["verify", "proof.jsonl", "--insecure-test-chain"]).ends_with("certified")
+    );
     let none = village.node.get(&format!("/api/v1/proof/{}", "ab".repeat(32)));
     assert_eq!(none["code"], "not-found");
 }

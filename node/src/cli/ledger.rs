@@ -340,8 +340,8 @@ impl Statement {
     pub fn run(self, common: &Common) -> Result<()> {
         let place = Place::of(common)?;
         let account = named(common, &place, self.who.as_deref())?;
-        let from = self.from.as_deref().map(|text| day::start(text)).transpose()?;
-        let to = self.to.as_deref().map(|text| day::end(text)).transpose()?;
+        let from = self.from.as_deref().map(day::start).transpose()?;
+        let to = self.to.as_deref().map(day::end).transpose()?;
         let bounds = [("from", from), ("to", to)].into_iter();
         let bounds = bounds.filter_map(|(name, at)| Some(format!("{name}={}", at?)));
         let bounds = bounds.collect::<Vec<_>>().join("&");

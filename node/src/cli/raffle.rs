@@ -14,7 +14,7 @@ use super::governance::{proposal, read_table, times};
 use super::place::Place;
 use super::{Common, show};
 use crate::config::Config;
-use crate::{drand, keys};
+use crate::{clock, drand, keys};
 
 #[derive(Subcommand)]
 pub enum Raffle {

@@ -2,9 +2,7 @@
 
 use anyhow::{Context as _, Result, bail};
 use ayni_lets::{Body, Ledger, Rating};
-use ayni_protocol::{
-    Amount, Event, EventId, Filter, Part as _, PublicKey, Timestamp, kind,
-};
+use ayni_protocol::{Amount, Event, EventId, Filter, Part as _, PublicKey, Timestamp, kind};
 use clap::Args;
 use serde_json::Value;
 

@@ -104,7 +104,7 @@ fn ask(
         return show::json(&serde_json::json!({"id": event.id}));
     }
     let whom = of.unwrap_or("whoever has this code");
-    let sum = amount.map_or_else(|| "anything".to_owned(), |amount| amount);
+    let sum = amount.unwrap_or_else(|| "anything".to_owned());
     show::line(format!(
         "Asked {whom} for {sum}: {}\nThey pay with `ayni pay --request {}`.",
         event.id, event.id
