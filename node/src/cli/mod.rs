@@ -33,8 +33,11 @@ use client::Client;
 
 /// A community's relay, books, votes and raffles in one program.
 #[derive(Parser)]
-#[command(name = "ayni", version, about, max_term_width = 100)]
-#[command(after_help = "Start with `ayni run`, or `ayni demo` to look around first.")]
+#[command(name = "ayni", version, about, max_term_width = 100, disable_help_subcommand = true)]
+#[command(
+    after_help = "Start with `ayni run`, or `ayni demo` to look around first. Beside these: \
+                  `ayni completions SHELL`, `ayni man`."
+)]
 pub struct Cli {
     #[command(flatten)]
     common: Common,
@@ -92,10 +95,14 @@ enum Command {
     /// Show an account's entries with the running balance
     #[command(after_help = "Example: ayni statement ana --csv > ana.csv")]
     Statement(ledger::Statement),
-    /// Rate a trade of yours
-    #[command(after_help = "Example: ayni rate 5f2c… 0.9 --note \"on time\" --key ana.key")]
+    /// Rate a trade of yours; `ayni ratings` shows what others say
+    #[command(
+        after_help = "Example: ayni rate 5f2c… 0.9 --note \"on time\" --key ana.key\n         \
+                      ayni ratings ana"
+    )]
     Rate(rate::Rate),
     /// Show what others say of trades with somebody
+    #[command(hide = true)]
     Ratings(rate::Ratings),
     /// Open, limit, suspend and list accounts
     #[command(subcommand)]
@@ -154,11 +161,13 @@ enum Command {
     #[command(subcommand)]
     Config(operate::Configuration),
     /// Print the completions of a shell
+    #[command(hide = true)]
     Completions {
         /// bash, elvish, fish, powershell or zsh
         shell: clap_complete::Shell,
     },
     /// Print the manual page
+    #[command(hide = true)]
     Man,
 }
 
