@@ -245,8 +245,12 @@ fn dormant(
     Share::of(sleeping, accounts.iter().map(|account| account.balance.abs()).sum())
 }
 
-/// All that was held above zero, each amount for as long as it was held, over the window's length.
+/// All that was held above zero, each amount for as long as it was held, over the length of the
+/// window, or of the part of it since anything was first held at all.
 fn mean_credit(accounts: &[Account], window: Window) -> i128 {
+    let begun = accounts.iter().filter_map(|account| account.changes.first()).map(|(at, _)| *at);
+    let from = begun.min().map_or(window.from, |begun| begun.clamp(window.from, window.to));
+    let window = Window { from, ..window };
     let held: i128 = accounts.iter().map(|account| held(account, window)).sum();
     held / i128::from(window.secs())
 }
@@ -359,6 +363,15 @@ mod tests {
         let figures = report(&[ana, ben], &[paid("ana", "ben", 100)]).community;
         assert_eq!(figures.mean_credit, 50);
         assert_eq!(figures.velocity.unwrap().to_string(), "2.000000");
+    }
+
+    #[test]
+    fn a_young_community_has_a_mean_too() {
+        let mut ben = account("ben");
+        ben.changes = vec![(YEAR.to - 60, 80)];
+        let figures = report(&[ben], &[Trade { at: YEAR.to - 60, ..paid("ana", "ben", 80) }]);
+        assert_eq!(figures.community.mean_credit, 80);
+        assert_eq!(figures.community.velocity.unwrap().to_string(), "1.000000");
     }
 
     #[test]
