@@ -43,6 +43,7 @@ mod show;
 pub mod statement;
 mod succession;
 mod tags;
+pub mod trade;
 pub mod view;
 
 #[cfg(test)]
@@ -71,3 +72,4 @@ pub use refusal::Refusal;
 pub use request::{Answer, Decline, Request};
 pub use resolution::{Resolution, Resolved};
 pub use rules::{Demurrage, Enforce, Formula, Levy, Memo, Rules, Side};
+pub use trade::Payment;

@@ -20,6 +20,7 @@ use crate::book::Book;
 use crate::config::Config;
 use crate::fence::Fence;
 use crate::information::information;
+use crate::market::Market;
 use crate::peering::Peering;
 
 mod answer;
@@ -30,7 +31,7 @@ pub mod management;
 mod metrics;
 mod openapi;
 mod page;
-mod views;
+pub mod views;
 
 pub use authorization::Authorization;
 pub use door::{Caller, Door};
@@ -58,6 +59,8 @@ pub struct Shared {
     pub peering: Peering,
     /// Whether the witness waits before it signs.
     pub fence: Fence,
+    /// What the market last answered.
+    pub market: Arc<Market>,
     /// When the node started.
     pub started: Timestamp,
 }
