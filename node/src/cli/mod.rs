@@ -38,8 +38,7 @@ use client::Client;
 #[derive(Parser)]
 #[command(name = "ayni", version, about, max_term_width = 100, disable_help_subcommand = true)]
 #[command(
-    after_help = "Start with `ayni run`, or `ayni demo` to look around first. Beside these: \
-                  `ayni completions SHELL`, `ayni man`."
+    after_help = "Start with `ayni run`, or `ayni demo`. Beside these: `ayni completions SHELL`, `ayni man`."
 )]
 pub struct Cli {
     #[command(flatten)]
@@ -54,7 +53,7 @@ struct Common {
     /// The node's folder
     #[arg(long, global = true, value_name = "DIR", default_value = "data", env = "AYNI_DATA")]
     data: PathBuf,
-    /// The running node to speak to [default: the one of the folder]
+    /// The running node to speak to [default: the folder's]
     #[arg(long, global = true, value_name = "URL", env = "AYNI_NODE")]
     node: Option<String>,
     /// Your key: a key file, nsec1…, ncryptsec1… or hex
