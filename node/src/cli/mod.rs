@@ -109,17 +109,20 @@ enum Command {
     /// Open, limit, suspend and list accounts
     #[command(subcommand)]
     Member(ledger::Member),
-    /// Book what the community decided: opening balances, fees, demurrage, reversals, write-offs
+    /// Book what the community decided: fees, demurrage, reversals, write-offs
     #[command(
         after_help = "Example: ayni charge writeoff 12.00 --from commons --to rui\n         \
                       ayni charge reversal --order 5f2c… --note \"paid twice\"\n         \
-                      ayni checkpoint && ayni charge demurrage"
+                      ayni checkpoint && ayni charge demurrage\n\
+                      `ayni checkpoint` signs the books as this machine's witness.\n\
+                      `ayni approve ID --key steward.key` approves an act, where the charter asks for it."
     )]
     Charge(charge::Booking),
     /// Sign a checkpoint of the books, as this machine's witness
+    #[command(hide = true)]
     Checkpoint,
     /// Approve an act of the community, as one of its stewards
-    #[command(after_help = "Example: ayni approve 5f2c… --key steward.key")]
+    #[command(hide = true, after_help = "Example: ayni approve 5f2c… --key steward.key")]
     Approve(charge::Approval),
     /// Agree on trade with other currencies; `ayni pay --in` uses it
     #[command(subcommand)]
