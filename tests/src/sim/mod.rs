@@ -118,6 +118,8 @@ struct World {
     lossy: u64,
     calm: bool,
     liar: Option<usize>,
+    /// The node whose disk is lost from time to time: neither the steward's nor the liar.
+    victim: usize,
     bug: Option<Bug>,
     seen: Seen,
     written: usize,
@@ -199,6 +201,8 @@ impl World {
         let nodes: Vec<_> = (100..).take(NODES).map(|number| SimNode::new(keys(number))).collect();
         let alone = dice.chance(30);
         let liar = (!alone && dice.chance(40)).then(|| 1 + dice.below(3));
+        let victim = 1 + dice.below(NODES - 1);
+        let victim = if Some(victim) == liar { NODES - 1 } else { victim };
         let mut offsets = vec![0; NODES];
         if liar.is_none() && dice.chance(30) {
             let days = i64::try_from(1 + dice.roll() % 5).expect("a few");
@@ -223,6 +227,7 @@ impl World {
             step: 0,
             calm: true,
             liar,
+            victim,
             bug,
             seen: Seen::default(),
             written: 0,
