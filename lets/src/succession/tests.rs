@@ -107,7 +107,7 @@ fn a_witness_that_lacks_what_the_old_ones_signed_waits() {
             }
         }
         other.now = world.now;
-        let order = signs(&mut other, "ben", "ana", 0 + 1);
+        let order = signs(&mut other, "ben", "ana", 1);
         refuses(&other, "one", &order, &Refusal::RulesNotOpened);
         other.put(world.events[missing].clone());
         attests(&mut other, "one", &order);
