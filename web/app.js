@@ -23,6 +23,15 @@ const TEXTS = {
   noAccounts: 'Nobody has an account yet.',
   types: { organisation: 'organisation', community: 'the community', cause: 'cause', escrow: 'held for a raffle', clearing: 'trade with other communities' },
   statuses: { suspended: 'suspended', closed: 'closed' },
+  market: 'Offers and wants',
+  marketNote: 'What members have for each other, and what they look for. List yours with “ayni listing add”.',
+  marketCaption: 'The newest first',
+  marketColumns: { what: 'What', who: 'Who', price: 'Price', place: 'Where' },
+  noListings: 'Nobody offers or wants anything yet.',
+  wanted: 'wanted',
+  per: (price, per) => `${price} per ${per}`,
+  rings: (n) => n === 1 ? 'One ring of trades would close' : `${n} rings of trades would close`,
+  ringsNote: 'Each gives to the next, and the last to the first, so that nobody is left owing more. It is a suggestion; nothing is booked.',
   votes: 'Votes',
   votesNote: 'In a quadratic vote everyone has the same credits. One vote for or against costs 1, two cost 4, three cost 9: a strong wish is heard, and it has its price.',
   noVotes: 'No vote has been called yet.',
@@ -143,9 +152,9 @@ async function readAll(route, news) {
     const [community, ledgers, one, statement] = await Promise.all(soon);
     return { node, community: community ?? listed, ledgers, account: one, statement };
   }
-  soon.push(read('/proposals', news), read('/raffles', news), read('/void', news));
-  const [community, ledgers, proposals, raffles, voids] = await Promise.all(soon);
-  return { node, community: community ?? listed, ledgers, proposals, raffles, voids };
+  soon.push(read('/proposals', news), read('/raffles', news), read('/void', news), read('/listings', news), read('/matches', news));
+  const [community, ledgers, proposals, raffles, voids, listings, matches] = await Promise.all(soon);
+  return { node, community: community ?? listed, ledgers, proposals, raffles, voids, listings, matches };
 }
 
 // ---------------------------------------------------------------- words and numbers
@@ -275,7 +284,7 @@ function countryName(code) {
 function overview(all) {
   const names = namesOf(all.ledgers);
   const sure = el('section', { class: 'quiet' }, voidsOf(all, names));
-  return [...all.ledgers.flatMap(ledgerOf), votesOf(all, names), rafflesOf(all, names), sure];
+  return [...all.ledgers.flatMap(ledgerOf), marketOf(all), votesOf(all, names), rafflesOf(all, names), sure];
 }
 
 function ledgerOf({ addr, currency, members }, number) {
@@ -365,6 +374,39 @@ function spoiledOf({ id, spoiled = [] }, names) {
   if (spoiled.length === 0) return '';
   const items = spoiled.map((s) => el('li', {}, theirs(TEXTS.spoiledItem(names(s.voter), s.reason))));
   return details(`spoiled-${id}`, TEXTS.spoiled(spoiled.length), el('ul', {}, items));
+}
+
+// ---------------------------------------------------------------- offers and wants
+
+function marketOf({ listings, matches, ledgers }) {
+  if (!listings) return section('market', TEXTS.market, el('p', {}, TEXTS.sectionLost));
+  if (listings.length === 0) return section('market', TEXTS.market, el('p', { class: 'note' }, TEXTS.noListings));
+  const c = TEXTS.marketColumns;
+  const rows = listings.map((one) => el('tr', {},
+    el('th', { scope: 'row' }, theirs(one.title),
+      one.type === 'want' ? [' ', el('span', { class: 'badge take' }, TEXTS.wanted)] : '',
+      one.summary ? el('small', {}, theirs(one.summary)) : ''),
+    el('td', {}, theirs(one.trader?.name ?? '')),
+    el('td', { class: 'number' }, theirs(priceOf(one, ledgers))),
+    el('td', {}, theirs(one.location ?? ''))));
+  const sheet = table(TEXTS.marketCaption, [
+    { text: c.what }, { text: c.who }, { text: c.price, css: 'number' }, { text: c.place },
+  ], rows);
+  return section('market', TEXTS.market, el('p', { class: 'note' }, TEXTS.marketNote), sheet, ringsOf(matches));
+}
+
+function priceOf({ price, currency }, ledgers) {
+  if (!price) return '';
+  const ledger = ledgers.find(({ addr }) => addr === currency);
+  const sum = ledger ? withUnit(price.amount, ledger.currency) : `${price.amount} ${price.unit}`;
+  return price.per ? TEXTS.per(sum, price.per) : sum;
+}
+
+function ringsOf(matches) {
+  const rings = matches?.rings ?? [];
+  if (rings.length === 0) return '';
+  const items = rings.map(({ sentence }) => el('li', {}, theirs(sentence)));
+  return details('rings', TEXTS.rings(rings.length), el('p', { class: 'note' }, TEXTS.ringsNote), el('ul', {}, items));
 }
 
 // ---------------------------------------------------------------- raffles

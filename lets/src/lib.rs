@@ -41,6 +41,7 @@ pub mod rules;
 mod show;
 pub mod statement;
 mod tags;
+pub mod trade;
 pub mod view;
 
 #[cfg(test)]
@@ -68,3 +69,4 @@ pub use refusal::Refusal;
 pub use request::{Answer, Decline, Request};
 pub use resolution::{Resolution, Resolved};
 pub use rules::{Demurrage, Enforce, Formula, Levy, Memo, Rules, Side};
+pub use trade::Payment;

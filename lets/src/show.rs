@@ -219,6 +219,13 @@ impl Ledger {
         views
     }
 
+    /// A request, and what became of it.
+    #[must_use]
+    pub fn request(&self, id: &EventId) -> Option<RequestView> {
+        let mut books = self.books.values();
+        books.find_map(|book| Some(request_view(book, *id, book.requests.get(id)?)))
+    }
+
     /// The ratings of an account: the order, who rates, and what they say.
     #[must_use]
     pub fn ratings_of(

@@ -23,6 +23,8 @@ pub struct Config {
     pub beacon: Beacon,
     /// Legal gates of raffles by country.
     pub raffle: Raffle,
+    /// Figures of reciprocity that the node publishes.
+    pub metrics: Metrics,
     /// How long events are kept.
     pub retention: Retention,
     /// A limit on everything; NIP-11 advertises them.
@@ -190,6 +192,22 @@ impl Default for Beacon {
 pub struct Raffle {
     /// What the law of each country asks; raffles are off where nothing is said.
     pub gates: Gates,
+}
+
+/// `[metrics]`
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Metrics {
+    /// Seconds between two looks at whether a figure changed; 0 to publish none (NIP-85).
+    pub publish_secs: u64,
+    /// Days that the published figures look back.
+    pub window_days: u64,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self { publish_secs: 3_600, window_days: 365 }
+    }
 }
 
 /// `[retention]`: how long events are kept. 0 is for ever, or any number. The economy's events,

@@ -31,6 +31,19 @@ const PAYMENTS: [(&str, &str, &str, &str); 10] = [
     ("elena", "ben", "3.25", "firewood"),
 ];
 
+/// What members offer and want: name, type, title, price, category.
+const LISTINGS: [[&str; 5]; 9] = [
+    ["ana", "offer", "Spanish lessons", "1.75", "lessons"],
+    ["ana", "want", "Firewood for the winter", "4.00", "garden"],
+    ["ben", "offer", "Bread for the week", "2.50", "food"],
+    ["ben", "want", "Somebody to practise Spanish with", "2.00", "lessons"],
+    ["carla", "offer", "Help with the harvest", "2.00", "garden"],
+    ["dario", "offer", "Looking after children", "4.00", "care"],
+    ["elena", "offer", "Firewood, dry, by the cart", "3.25", "garden"],
+    ["elena", "want", "Bread", "3.00", "food"],
+    ["felix", "want", "A ride to town on Saturdays", "", "transport"],
+];
+
 const BALLOTS: [(&str, &[&str]); 5] = [
     ("ana", &["well=7", "roof=-5", "oven=3"]),
     ("ben", &["well=2", "roof=-8"]),
@@ -140,6 +153,11 @@ fn live(folder: &Path, url: &str) -> Result<()> {
     ayni(&["member", "add", text(&oven, "npub"), "--name", "oven", "--type", "cause"])?;
     for (from, to, amount, memo) in PAYMENTS {
         ayni(&["pay", to, amount, "--memo", memo, "--key", &key(from)])?;
+    }
+    for [name, side, title, price, category] in LISTINGS {
+        let (listed, with) = (["listing", "add", title, "--type", side], key(name));
+        let priced: &[&str] = if price.is_empty() { &[] } else { &["--price", price] };
+        ayni(&[&listed, priced, &["--category", category, "--key", &with]].concat())?;
     }
     for (name, text) in [("question.toml", QUESTION), ("raffle.toml", RAFFLE)] {
         std::fs::write(folder.join(name), text)?;

@@ -37,7 +37,9 @@ use crate::peers::Peers;
 use crate::policy::Policy;
 use crate::search::{self, Seeker};
 use crate::writer::{Audience, Command, Writer, fold};
-use crate::{announcement, clock, drand, federate, http, keys, membership, peers, upkeep};
+use crate::{
+    announcement, assertions, clock, drand, federate, http, keys, membership, peers, upkeep,
+};
 
 /// How many stored economy events a peer's task may lag behind before it looks for itself.
 const OUTBOX: usize = 4_096;
@@ -150,6 +152,7 @@ pub async fn start(options: Options) -> Result<Running> {
         authorization: Arc::new(authorization),
         node: node_keys.public(),
         peers: Arc::new(peers),
+        market: Arc::default(),
         started: clock::now(),
     };
     shared.inform();
@@ -168,6 +171,9 @@ fn look_after(shared: &Shared, keys: &Keys, tasks: &TaskTracker, stop: &Cancella
     tasks.spawn(upkeep::run(Arc::clone(backend.store()), rules, every_secs, stop.clone()));
     tasks.spawn(tick(backend.inbox().clone(), stop.clone()));
     tasks.spawn(follow_beacons(shared.clone(), keys.clone(), stop.clone()));
+    if shared.config.metrics.publish_secs > 0 && !shared.config.relay.only {
+        tasks.spawn(assertions::follow(shared.clone(), keys.clone(), stop.clone()));
+    }
     let config = &shared.config.node;
     if let Some(url) = announcement::public_url(&config.public_urls) {
         if config.trusted_proxies.is_empty() && config.listen.starts_with("127.") {

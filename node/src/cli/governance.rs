@@ -47,7 +47,9 @@ pub struct Tally {
 impl Propose {
     pub fn run(self, common: &Common) -> Result<()> {
         let mut table = read_table(&self.file)?;
-        times(&mut table)?;
+        // It is signed as of the second in which it says to open, however long the roster takes.
+        let began = clock::now();
+        times(&mut table, began)?;
         let spec: ProposalSpec =
             table.try_into().with_context(|| format!("{} is no question", self.file.display()))?;
         let place = Place::of(common)?;
@@ -58,7 +60,8 @@ impl Propose {
         let roster = roster(common, &place)?;
         let community = place.community.id;
         let draft = ayni_governance::draft::proposal(community, charter.id, roster, &spec);
-        let (event, _) = place.publish(draft, &author)?;
+        let event = draft.sign(&author, began, clock::entropy());
+        place.client.publish_one(&event)?;
         if common.json {
             return show::json(&serde_json::json!({"id": event.id, "closes": spec.closes}));
         }
@@ -74,8 +77,7 @@ pub fn read_table(file: &Path) -> Result<toml::Table> {
 }
 
 /// Lets people write `closes_in_secs` and leave out `opens`.
-pub fn times(table: &mut toml::Table) -> Result<()> {
-    let now = clock::now();
+pub fn times(table: &mut toml::Table, now: Timestamp) -> Result<()> {
     for name in ["opens", "closes"] {
         let Some(delay) = table.remove(&format!("{name}_in_secs")) else { continue };
         let secs = delay.as_integer().and_then(|secs| u64::try_from(secs).ok());

@@ -1,23 +1,39 @@
 //! `ayni pay`, `balance`, `statement` and `member`: the books, as members and stewards use them.
 
+use std::path::PathBuf;
+
 use anyhow::{Context as _, Result, bail};
 use ayni_lets::{AccountType, Body, Ledger, Memo, Order, Policy, Rules, Status, Terms};
-use ayni_protocol::{Amount, Keys, Part as _, PublicKey, Scale};
+use ayni_protocol::{Address, Amount, EventId, Keys, Part as _, PublicKey, Scale};
 use clap::{Args, Subcommand};
 use rust_decimal::Decimal;
 use serde_json::Value;
 
 use super::place::Place;
 use super::trade::Across;
-use super::{Common, show};
-use crate::keys;
+use super::{Common, batch, bring, show};
+use crate::{day, keys};
 
 #[derive(Args)]
 pub struct Pay {
     /// Whom: a short name, an npub or hex
-    who: String,
+    #[arg(required_unless_present_any = ["request", "csv"], conflicts_with = "csv")]
+    who: Option<String>,
     /// How much, with all decimals of the currency, such as 4.50
-    amount: String,
+    #[arg(required_unless_present_any = ["request", "csv"])]
+    amount: Option<String>,
+    /// Pay what somebody asked for: the id of their request
+    #[arg(long, value_name = "ID", conflicts_with = "csv")]
+    request: Option<String>,
+    /// The listing or cause it is for: 30402:KEY:NAME, or the name of a listing of the payee's
+    #[arg(long = "for", value_name = "LISTING", conflicts_with = "csv")]
+    purpose: Option<String>,
+    /// Pay every row of a table with the columns to, amount and memo
+    #[arg(long, value_name = "FILE")]
+    csv: Option<PathBuf>,
+    /// Say what the table would pay, and pay nothing
+    #[arg(long, requires = "csv")]
+    dry_run: bool,
     /// A note to the payee
     #[arg(long, default_value = "")]
     memo: String,
@@ -25,7 +41,7 @@ pub struct Pay {
     #[arg(long, value_name = "WHO")]
     from: Option<String>,
     /// Pay in another currency: its address, as `ayni trade list` shows it
-    #[arg(long = "in", value_name = "CURRENCY")]
+    #[arg(long = "in", value_name = "CURRENCY", conflicts_with_all = ["request", "csv", "purpose"])]
     currency: Option<String>,
     /// With --in: the most it may cost in your own currency
     #[arg(long, value_name = "AMOUNT", requires = "currency")]
@@ -45,6 +61,12 @@ pub struct Who {
 pub struct Statement {
     /// Whose account [default: your key's]
     who: Option<String>,
+    /// From this day on: 2026-03-01, or unix seconds
+    #[arg(long, value_name = "DAY")]
+    from: Option<String>,
+    /// Up to the end of this day
+    #[arg(long, value_name = "DAY")]
+    to: Option<String>,
     /// As a table for a spreadsheet
     #[arg(long)]
     csv: bool,
@@ -91,12 +113,43 @@ pub enum Member {
         /// Whose account
         who: String,
     },
+    /// Open accounts and book balances out of CES, Cyclos, IntegralCES or Komunitin
+    #[command(
+        after_help = "Example: ayni member import balances.csv --from ces --dry-run\nEvery heading \
+                      that is understood is in docs/import.md."
+    )]
+    Import(bring::Import),
     /// List the accounts
     List,
 }
 
+/// One payment, as somebody means it.
+pub struct Wish {
+    /// How much.
+    pub amount: Amount,
+    /// A note to the payee.
+    pub memo: String,
+    /// The request it answers.
+    pub request: Option<EventId>,
+    /// What it is for.
+    pub purpose: Option<Address>,
+    /// Its number, instead of the account's next.
+    pub seq: Option<u64>,
+}
+
+impl Wish {
+    /// An amount, and nothing else.
+    #[must_use]
+    pub const fn of(amount: Amount) -> Self {
+        Self { amount, memo: String::new(), request: None, purpose: None, seq: None }
+    }
+}
+
 impl Pay {
     pub fn run(self, common: &Common) -> Result<()> {
+        if let Some(table) = &self.csv {
+            return batch::run(common, table, self.from.as_deref(), self.dry_run);
+        }
         let keys = common.keys()?;
         let place = Place::of(common)?;
         let payer = match &self.from {
@@ -104,40 +157,109 @@ impl Pay {
             None => keys.public(),
         };
         if let Some(currency) = &self.currency {
-            let Self { who, amount, .. } = &self;
+            let (Some(who), Some(amount)) = (&self.who, &self.amount) else {
+                bail!("say whom to pay in {currency}, and how much");
+            };
             let at_most = self.at_most.as_deref();
             return Across { currency, who, amount, at_most, payer }.pay(common, &place, &keys);
         }
-        let payee = place.who(&self.who)?;
+        let asked = self.request.as_deref().map(|id| asked(&place, id)).transpose()?;
+        let (payee, written) = self.whom(&place, asked.as_ref())?;
         if payer == payee {
             bail!("you cannot pay yourself");
         }
-        let order = order(&place, &self, payer, payee, &keys)?;
+        let purpose = self.purpose.as_deref().map(|name| purpose(&place, &payee, name));
+        let wish = Wish {
+            memo: self.memo.clone(),
+            request: asked.map(|(id, ..)| id),
+            purpose: purpose.transpose()?,
+            seq: self.seq,
+            ..Wish::of(Amount::parse(&written)?)
+        };
+        let order = order(&place, &wish, payer, payee, &keys)?;
         let draft = Body::from(order).draft(&place.community.id);
-        let (event, _) = place.publish(draft, &keys).map_err(|error| self.hinted(&place, error))?;
+        let published = place.publish(draft, &keys);
+        let (event, _) = published.map_err(|error| hinted(&written, &place, error))?;
         let state: Value = place.client.get(&format!("/api/v1/orders/{}", event.id))?;
         let state = state.get("state").and_then(Value::as_str).unwrap_or("unknown").to_owned();
         if common.json {
             return show::json(&serde_json::json!({"id": event.id, "state": state}));
         }
-        show::line(format!("Paid {} to {} ({state}).", self.amount, self.who))
+        let who = self.who.filter(|_| self.request.is_none()).unwrap_or_else(|| keys::npub(&payee));
+        show::line(format!("Paid {written} to {who} ({state})."))
     }
-}
 
-impl Pay {
-    /// A refusal of the amount's spelling, with the spelling that was probably meant.
-    fn hinted(&self, place: &Place, error: anyhow::Error) -> anyhow::Error {
-        let in_force = place.rules().ok();
-        let meant = in_force.and_then(|known| spelt(&self.amount, known.rules.scale));
-        match meant.filter(|_| error.to_string().starts_with("amount:")) {
-            Some(meant) => anyhow::anyhow!("{error}; did you mean {meant}?"),
-            None => error,
+    /// Whom to pay how much: what was typed, or what was asked for.
+    fn whom(&self, place: &Place, asked: Option<&Asked>) -> Result<(PublicKey, String)> {
+        let Some((_, payee, sum)) = asked else {
+            let who = place.who(self.who.as_deref().unwrap_or_default())?;
+            return Ok((who, self.amount.clone().unwrap_or_default()));
+        };
+        let typed = match (&self.who, &self.amount) {
+            (Some(_), Some(_)) => bail!("a request says whom to pay; name at most the amount"),
+            (typed, _) => typed.clone(),
+        };
+        match (sum, typed) {
+            (Some(sum), Some(typed)) if *sum != typed => {
+                bail!("the request is for {sum}, not {typed}")
+            }
+            (Some(sum), _) => Ok((*payee, sum.clone())),
+            (None, Some(typed)) => Ok((*payee, typed)),
+            (None, None) => bail!("the request leaves the amount to you; add it"),
         }
     }
 }
 
+/// A request: its id, who is to be paid, and how much if it says so.
+type Asked = (EventId, PublicKey, Option<String>);
+
+/// A payment request, as it was signed.
+fn asked(place: &Place, named: &str) -> Result<Asked> {
+    let id = keys::event_id(named);
+    let id =
+        id.with_context(|| format!("{named} is no id of a request: see `ayni request list`"))?;
+    let entry = Ledger::read(&place.event(&id)?)?;
+    let payee = entry.speaker();
+    match entry.body {
+        Body::Request(request) if request.currency == place.currency => {
+            Ok((id, payee, request.amount.map(|amount| amount.to_string())))
+        }
+        Body::Request(_) => bail!("the request is for another currency"),
+        _ => bail!("{named} is no payment request"),
+    }
+}
+
+/// What a payment is for: an address, or the name of a listing of the payee's.
+fn purpose(place: &Place, payee: &PublicKey, named: &str) -> Result<Address> {
+    if let Ok(address) = named.parse() {
+        return Ok(address);
+    }
+    let listed: Value = place.client.get(&format!("/api/v1/listings?by={payee}&all=true"))?;
+    let field = |listing: &Value, name: &str| {
+        listing.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
+    };
+    let listed = listed.as_array().cloned().unwrap_or_default();
+    let found = listed
+        .iter()
+        .find(|listing| field(listing, "name") == named || field(listing, "title") == named);
+    let found = found.with_context(|| {
+        format!("they list nothing called {named}; see `ayni listing list --by NAME`")
+    })?;
+    field(found, "address").parse().context("the node's address of the listing")
+}
+
+/// A refusal of the amount's spelling, with the spelling that was probably meant.
+fn hinted(written: &str, place: &Place, error: anyhow::Error) -> anyhow::Error {
+    let in_force = place.rules().ok();
+    let meant = in_force.and_then(|known| spelt(written, known.rules.scale));
+    match meant.filter(|_| error.to_string().starts_with("amount:")) {
+        Some(meant) => anyhow::anyhow!("{error}; did you mean {meant}?"),
+        None => error,
+    }
+}
+
 /// A decimal number as a currency writes it; nothing where it has more decimals than that.
-fn spelt(text: &str, scale: Scale) -> Option<String> {
+pub fn spelt(text: &str, scale: Scale) -> Option<String> {
     let mut number = Decimal::from_str_exact(text).ok()?;
     let exact = number;
     number.rescale(scale.decimals().into());
@@ -145,21 +267,23 @@ fn spelt(text: &str, scale: Scale) -> Option<String> {
 }
 
 /// The order that pays, written from the account's place and the rules in force.
-fn order(
+pub fn order(
     place: &Place,
-    pay: &Pay,
+    wish: &Wish,
     payer: PublicKey,
     payee: PublicKey,
     keys: &Keys,
 ) -> Result<Order> {
-    let amount = Amount::parse(&pay.amount)?;
-    let (mut order, memo) = priced(place, payer, payee, amount.minor, amount.scale)?;
-    order.seq = pay.seq.unwrap_or(order.seq);
+    let Amount { minor, scale } = wish.amount;
+    let (mut order, memo) = priced(place, payer, payee, minor, scale)?;
+    order.seq = wish.seq.unwrap_or(order.seq);
     order.from = (payer != keys.public()).then_some(payer);
+    order.request = wish.request;
+    order.purpose = wish.purpose.clone();
     order.memo = match memo {
-        Memo::Public => pay.memo.clone(),
-        Memo::Private if pay.memo.is_empty() => String::new(),
-        Memo::Private => sealed(keys, &payee, &pay.memo)?,
+        Memo::Public => wish.memo.clone(),
+        Memo::Private if wish.memo.is_empty() => String::new(),
+        Memo::Private => sealed(keys, &payee, &wish.memo)?,
     };
     Ok(order)
 }
@@ -194,7 +318,7 @@ fn is_levied(account_type: &str) -> bool {
 }
 
 /// A memo that only payer and payee can read (NIP-44).
-fn sealed(keys: &Keys, payee: &PublicKey, memo: &str) -> Result<String> {
+pub fn sealed(keys: &Keys, payee: &PublicKey, memo: &str) -> Result<String> {
     let secret = nostr_sdk::SecretKey::from_slice(&keys.secret())?;
     let payee = nostr_sdk::PublicKey::from_slice(&payee.0)?;
     let version = nostr_sdk::nips::nip44::Version::V2;
@@ -202,7 +326,7 @@ fn sealed(keys: &Keys, payee: &PublicKey, memo: &str) -> Result<String> {
 }
 
 /// The account somebody names, or the key's own.
-fn named(common: &Common, place: &Place, who: Option<&str>) -> Result<PublicKey> {
+pub fn named(common: &Common, place: &Place, who: Option<&str>) -> Result<PublicKey> {
     match who {
         Some(name) => place.who(name),
         None => Ok(common.keys()?.public()),
@@ -230,7 +354,12 @@ impl Statement {
     pub fn run(self, common: &Common) -> Result<()> {
         let place = Place::of(common)?;
         let account = named(common, &place, self.who.as_deref())?;
-        let path = place.currency_path(&format!("/accounts/{account}/statement"));
+        let from = self.from.as_deref().map(day::start).transpose()?;
+        let to = self.to.as_deref().map(day::end).transpose()?;
+        let bounds = [("from", from), ("to", to)].into_iter();
+        let bounds = bounds.filter_map(|(name, at)| Some(format!("{name}={}", at?)));
+        let bounds = bounds.collect::<Vec<_>>().join("&");
+        let path = place.currency_path(&format!("/accounts/{account}/statement?{bounds}"));
         if self.csv {
             return show::line(place.client.text(&path, "text/csv")?.trim_end());
         }
@@ -284,6 +413,7 @@ impl Member {
             Self::Resume { who } => {
                 change(common, &place, &who, |policy| policy.status = Status::Active)
             }
+            Self::Import(import) => import.run(common),
             Self::List => list(common, &place),
         }
     }

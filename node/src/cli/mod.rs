@@ -12,16 +12,22 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use crate::keys;
 
+mod batch;
 mod bench;
+mod bring;
 mod charge;
 pub mod client;
 mod governance;
 mod key;
 mod ledger;
+mod market;
+mod merit;
 mod operate;
 mod place;
 mod raffle;
+mod rate;
 mod relay;
+mod request;
 mod show;
 mod trade;
 
@@ -29,8 +35,10 @@ use client::Client;
 
 /// A community's relay, books, votes and raffles in one program.
 #[derive(Parser)]
-#[command(name = "ayni", version, about, max_term_width = 100)]
-#[command(after_help = "Start with `ayni run`, or `ayni demo` to look around first.")]
+#[command(name = "ayni", version, about, max_term_width = 100, disable_help_subcommand = true)]
+#[command(
+    after_help = "Start with `ayni run`, or `ayni demo`. Beside these: `ayni completions SHELL`, `ayni man`."
+)]
 pub struct Cli {
     #[command(flatten)]
     common: Common,
@@ -44,7 +52,7 @@ struct Common {
     /// The node's folder
     #[arg(long, global = true, value_name = "DIR", default_value = "data", env = "AYNI_DATA")]
     data: PathBuf,
-    /// The running node to speak to [default: the one of the folder]
+    /// The running node to speak to [default: the folder's]
     #[arg(long, global = true, value_name = "URL", env = "AYNI_NODE")]
     node: Option<String>,
     /// Your key: a key file, nsec1…, ncryptsec1… or hex
@@ -74,13 +82,29 @@ enum Command {
     #[command(subcommand)]
     Key(key::Key),
     /// Pay somebody
-    #[command(after_help = "Example: ayni pay ben 4.50 --memo \"two jars of honey\" --key ana.key")]
-    Pay(ledger::Pay),
+    #[command(
+        after_help = "Example: ayni pay ben 4.50 --memo \"two jars of honey\" --key ana.key\n         \
+                      ayni pay --request 5f2c… --key ana.key\n         \
+                      ayni pay --csv wages.csv --dry-run --key shop.key"
+    )]
+    Pay(Box<ledger::Pay>),
+    /// Ask to be paid, see who asks, decline
+    #[command(subcommand)]
+    Request(request::Requests),
     /// Show a balance, yours if you name nobody
     Balance(ledger::Who),
     /// Show an account's entries with the running balance
     #[command(after_help = "Example: ayni statement ana --csv > ana.csv")]
     Statement(ledger::Statement),
+    /// Rate a trade of yours; `ayni ratings` shows what others say
+    #[command(
+        after_help = "Example: ayni rate 5f2c… 0.9 --note \"on time\" --key ana.key\n         \
+                      ayni ratings ana"
+    )]
+    Rate(rate::Rate),
+    /// Show what others say of trades with somebody
+    #[command(hide = true)]
+    Ratings(rate::Ratings),
     /// Open, limit, suspend and list accounts
     #[command(subcommand)]
     Member(ledger::Member),
@@ -102,6 +126,17 @@ enum Command {
     /// Agree on trade with other currencies; `ayni pay --in` uses it
     #[command(subcommand)]
     Trade(trade::Trade),
+    /// Thank members in points
+    #[command(subcommand)]
+    Merit(merit::Merits),
+    /// List what you offer and want, and find what others do
+    #[command(subcommand)]
+    Listing(market::Listings),
+    /// Suggest trades: who has what you want, and rings that close
+    #[command(after_help = "Example: ayni match --key ana.key")]
+    Match(market::Match),
+    /// Show how balanced giving and taking are
+    Metrics(market::Metrics),
     /// Put a question to the vote
     #[command(after_help = "Example: ayni propose budget.toml --key ana.key")]
     Propose(governance::Propose),
@@ -145,11 +180,13 @@ enum Command {
     #[command(subcommand)]
     Config(operate::Configuration),
     /// Print the completions of a shell
+    #[command(hide = true)]
     Completions {
         /// bash, elvish, fish, powershell or zsh
         shell: clap_complete::Shell,
     },
     /// Print the manual page
+    #[command(hide = true)]
     Man,
 }
 
@@ -165,6 +202,10 @@ pub fn run(cli: Cli) -> Result<u8> {
         Command::Demo(demo) => demo.run(common),
         Command::Key(key) => key.run(common),
         Command::Pay(pay) => pay.run(common),
+        Command::Request(requests) => requests.run(common),
+        Command::Rate(rate) => rate.run(common),
+        Command::Ratings(ratings) => ratings.run(common),
+        Command::Merit(merits) => merits.run(common),
         Command::Balance(who) => who.balance(common),
         Command::Statement(statement) => statement.run(common),
         Command::Member(member) => member.run(common),
@@ -172,6 +213,9 @@ pub fn run(cli: Cli) -> Result<u8> {
         Command::Checkpoint => charge::checkpoint(common),
         Command::Approve(approval) => approval.run(common),
         Command::Trade(trade) => trade.run(common),
+        Command::Listing(listings) => listings.run(common),
+        Command::Match(found) => found.run(common),
+        Command::Metrics(metrics) => metrics.run(common),
         Command::Propose(propose) => propose.run(common),
         Command::Vote(vote) => vote.run(common),
         Command::Tally(tally) => tally.run(common),

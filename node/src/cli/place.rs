@@ -44,6 +44,8 @@ pub struct Member {
     pub balance: String,
     /// Limit, as text, where there is one.
     pub limit: Option<String>,
+    /// Points of merit.
+    pub merit: i64,
 }
 
 /// An account, as far as commands need it.

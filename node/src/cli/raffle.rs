@@ -14,7 +14,7 @@ use super::governance::{proposal, read_table, times};
 use super::place::Place;
 use super::{Common, show};
 use crate::config::Config;
-use crate::{drand, keys};
+use crate::{clock, drand, keys};
 
 #[derive(Subcommand)]
 pub enum Raffle {
@@ -128,7 +128,7 @@ fn announce(common: &Common, place: &Place, file: &std::path::Path) -> Result<()
 /// `[[to]]` may say `who` by a short name.
 fn read(place: &Place, file: &std::path::Path) -> Result<RaffleSpec> {
     let mut table = read_table(file)?;
-    times(&mut table)?;
+    times(&mut table, clock::now())?;
     if let Some(title) = table.remove("title") {
         let mut named = toml::Table::new();
         named.insert("text".into(), title);

@@ -26,6 +26,15 @@ impl Problem {
     }
 }
 
+impl Problem {
+    /// The node made a mistake.
+    pub fn failed(error: impl std::fmt::Display) -> Self {
+        tracing::error!(%error, "a view could not be made");
+        let detail = "the node could not answer; its log says why".to_owned();
+        Self { status: StatusCode::INTERNAL_SERVER_ERROR, code: "failed", detail }
+    }
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let body = serde_json::json!({

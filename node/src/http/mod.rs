@@ -21,6 +21,7 @@ use crate::book::Book;
 use crate::config::Config;
 use crate::federate::PeerStatus;
 use crate::information::information;
+use crate::market::Market;
 
 mod answer;
 pub mod authorization;
@@ -30,7 +31,7 @@ pub mod management;
 mod metrics;
 mod openapi;
 mod page;
-mod views;
+pub mod views;
 
 pub use authorization::Authorization;
 pub use door::{Caller, Door};
@@ -56,6 +57,8 @@ pub struct Shared {
     pub node: PublicKey,
     /// Each peer's address and how it stands.
     pub peers: Arc<Vec<(String, watch::Receiver<PeerStatus>)>>,
+    /// What the market last answered.
+    pub market: Arc<Market>,
     /// When the node started.
     pub started: Timestamp,
 }

@@ -6,7 +6,7 @@ use utoipa::OpenApi;
 
 use super::answer;
 use super::events;
-use super::views::{community, currency, governance, node, raffle};
+use super::views::{community, currency, governance, market, node, proof, raffle};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -30,7 +30,14 @@ use super::views::{community, currency, governance, node, raffle};
         currency::agreements,
         currency::checkpoint,
         currency::next_charge,
+        currency::requests,
+        currency::request,
+        currency::ratings,
         currency::order,
+        proof::proof,
+        market::listings,
+        market::metrics,
+        market::matches,
         governance::list,
         governance::one,
         raffle::list,

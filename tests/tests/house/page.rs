@@ -82,6 +82,9 @@ fn links_of_the_docs_lead_somewhere() {
         "CONTRIBUTING.md",
         "SECURITY.md",
         "docs/take-part.md",
+        "docs/market.md",
+        "docs/reciprocity.md",
+        "docs/import.md",
         "web/README.md",
     ]) {
         let path = root().join(name);

@@ -5,22 +5,33 @@ use std::fmt::Write as _;
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
+use ayni_lets::Rating;
 use ayni_lets::statement::Line;
-use ayni_protocol::{Address, PublicKey, Timestamp};
+use ayni_lets::view::RequestView;
+use ayni_market::Share;
+use ayni_protocol::{Address, EventId, PublicKey, Timestamp};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{event_id, public_key};
 use crate::book::Book;
+use crate::clock;
+use crate::day;
 use crate::http::Shared;
 use crate::http::answer::{self, Problem};
 
-fn address(text: &str) -> Result<Address, Problem> {
+/// The address of a currency, as people write it.
+pub fn address(text: &str) -> Result<Address, Problem> {
     text.parse().map_err(|_| {
         Problem::bad_request(format!(
             "{text} is no currency: its address has the form 37470:KEY:NAME"
         ))
     })
+}
+
+/// No such currency.
+pub fn no_currency(address: &Address) -> Problem {
+    Problem::not_found(format!("no currency {address} is known here"))
 }
 
 /// A currency: how it is written, the rules in force, its totals.
@@ -33,8 +44,7 @@ pub async fn one(
 ) -> Result<Response, Problem> {
     let address = address(&text)?;
     let view = shared.reading().ledger.currency(&address);
-    let view =
-        view.ok_or_else(|| Problem::not_found(format!("no currency {address} is known here")))?;
+    let view = view.ok_or_else(|| no_currency(&address))?;
     let mut view = json!(view);
     if let Some(members) = view.as_object_mut() {
         members.insert("address".into(), text.into());
@@ -138,7 +148,7 @@ fn csv(book: &Book, address: &Address, lines: &[Line]) -> String {
         let _ = write!(
             table,
             "{},{},{},{},{},{debit},{credit},{},{}\r\n",
-            date(line.at),
+            day::date(line.at),
             line.id,
             line.what,
             cell(&name.unwrap_or_default()),
@@ -164,25 +174,86 @@ fn cell(text: &str) -> String {
     }
 }
 
-/// `2026-11-21T13:05:00Z`, by the proleptic Gregorian calendar.
-fn date(at: Timestamp) -> String {
-    let (days, secs) = (at / 86_400, at % 86_400);
-    // Howard Hinnant's days-to-civil, for days since 0000-03-01.
-    let shifted = days + 719_468;
-    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
-    format!(
-        "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z",
-        secs / 3_600,
-        secs / 60 % 60,
-        secs % 60
-    )
+/// What an account asked for and is asked for, oldest first.
+#[utoipa::path(get, path = "/api/v1/currencies/{address}/accounts/{key}/requests",
+    params(("address" = String, Path), ("key" = String, Path)),
+    responses((status = 200, description = "requests with payee, payer, amount, state: open, expired, paid, declined or cancelled"), (status = 404)))]
+pub async fn requests(
+    State(shared): State<Shared>,
+    Path((text, key)): Path<(String, String)>,
+    request: HeaderMap,
+) -> Result<Response, Problem> {
+    let (address, key) = (address(&text)?, public_key(&key)?);
+    let book = shared.reading();
+    book.ledger.account(&address, &key).ok_or_else(|| no_account(&key))?;
+    let found = book.ledger.requests_of(&address, &key);
+    let views: Vec<Value> = found.into_iter().map(|view| timed(view, clock::now())).collect();
+    Ok(answer::json(&request, &json!({"account": key, "currency": text, "requests": views})))
+}
+
+/// One payment request.
+#[utoipa::path(get, path = "/api/v1/requests/{id}", params(("id" = String, Path)),
+    responses((status = 200, description = "payee, payer, amount, state, the orders that answer it"), (status = 404)))]
+pub async fn request(
+    State(shared): State<Shared>,
+    Path(id): Path<String>,
+    request: HeaderMap,
+) -> Result<Response, Problem> {
+    let id = event_id(&id)?;
+    let view = shared.reading().ledger.request(&id);
+    let view = view.ok_or_else(|| Problem::not_found(format!("no request {id} counts here")))?;
+    Ok(answer::json(&request, &timed(view, clock::now())))
+}
+
+/// A request by this node's clock, which the book does not have.
+fn timed(mut view: RequestView, now: Timestamp) -> Value {
+    if view.state == "open" && view.expires_at.is_some_and(|at| at <= now) {
+        view.state = "expired";
+    }
+    json!(view)
+}
+
+/// What others say of trades with an account.
+#[utoipa::path(get, path = "/api/v1/currencies/{address}/accounts/{key}/ratings",
+    params(("address" = String, Path), ("key" = String, Path)),
+    responses((status = 200, description = "count, mean from 0 to 1, ratings"), (status = 404)))]
+pub async fn ratings(
+    State(shared): State<Shared>,
+    Path((text, key)): Path<(String, String)>,
+    request: HeaderMap,
+) -> Result<Response, Problem> {
+    let (address, key) = (address(&text)?, public_key(&key)?);
+    let book = shared.reading();
+    book.ledger.account(&address, &key).ok_or_else(|| no_account(&key))?;
+    let found = book.ledger.ratings_of(&address, &key);
+    let rated: Vec<Value> = found
+        .iter()
+        .map(|(order, by, rating)| {
+            let marks = rating.marks.iter();
+            let marks = marks.map(|(mark, what)| json!({"mark": mark_number(*mark), "what": what}));
+            let marks: Vec<Value> = marks.collect();
+            json!({"order": order, "by": by, "marks": marks, "note": rating.note})
+        })
+        .collect();
+    let (count, mean) = mean_mark(&found);
+    let view = json!({
+        "account": key, "currency": text, "count": count, "mean": mean, "ratings": rated,
+    });
+    Ok(answer::json(&request, &view))
+}
+
+/// How many ratings there are, and the mean of what they say of the whole trade.
+pub fn mean_mark(ratings: &[(EventId, PublicKey, &Rating)]) -> (usize, Option<f64>) {
+    let marks = ratings.iter().filter_map(|(.., rating)| rating.marks.first());
+    let sum: i128 = marks.map(|(mark, _)| i128::from(*mark)).sum();
+    let most = i128::try_from(ratings.len()).unwrap_or_default() * 1_000_000;
+    let mean = Share::of(sum, most).map(|mean| f64::from(mean.millionths()) / 1e6);
+    (ratings.len(), mean)
+}
+
+/// A mark in millionths, as a number from 0 to 1.
+fn mark_number(mark: i64) -> f64 {
+    f64::from(i32::try_from(mark).unwrap_or_default()) / 1e6
 }
 
 /// The checkpoint that a witness may sign of the book as it is now.
@@ -275,19 +346,6 @@ pub async fn order(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn dates_are_the_calendars() {
-        let cases = [
-            (0, "1970-01-01T00:00:00Z"),
-            (951_782_399, "2000-02-28T23:59:59Z"),
-            (951_782_400, "2000-02-29T00:00:00Z"),
-            (1_795_266_300, "2026-11-21T13:05:00Z"),
-        ];
-        for (at, expected) in cases {
-            assert_eq!(date(at), expected);
-        }
-    }
 
     #[test]
     fn a_memo_is_never_a_formula() {

@@ -18,7 +18,9 @@ use crate::{clock, keys};
 pub mod community;
 pub mod currency;
 pub mod governance;
+pub mod market;
 pub mod node;
+pub mod proof;
 pub mod raffle;
 
 pub use node::nostr_json;
@@ -38,9 +40,16 @@ pub fn routes() -> Router<Shared> {
         .route("/currencies/{address}/checkpoint", get(currency::checkpoint))
         .route("/currencies/{address}/next-charge", get(currency::next_charge))
         .route("/currencies/{address}/agreements", get(currency::agreements))
+        .route("/currencies/{address}/accounts/{key}/requests", get(currency::requests))
+        .route("/currencies/{address}/accounts/{key}/ratings", get(currency::ratings))
+        .route("/requests/{id}", get(currency::request))
         .route("/orders/{id}", get(currency::order))
+        .route("/proof/{id}", get(proof::proof))
         .route("/proposals", get(governance::list))
         .route("/proposals/{id}", get(governance::one))
+        .route("/listings", get(market::listings))
+        .route("/matches", get(market::matches))
+        .route("/metrics/{address}", get(market::metrics))
         .route("/raffles", get(raffle::list))
         .route("/raffles/{id}", get(raffle::one))
 }
