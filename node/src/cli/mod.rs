@@ -38,7 +38,7 @@ use client::Client;
 #[derive(Parser)]
 #[command(name = "ayni", version, about, max_term_width = 100, disable_help_subcommand = true)]
 #[command(
-    after_help = "Start with `ayni run`, or `ayni demo`. Beside these: `ayni completions SHELL`, `ayni man`."
+    after_help = "Start with `ayni run` or `demo`. Beside these: `rate`, `ratings`, `approve`, `completions`, `man`."
 )]
 pub struct Cli {
     #[command(flatten)]
@@ -99,6 +99,7 @@ enum Command {
     Statement(ledger::Statement),
     /// Rate a trade of yours; `ayni ratings` shows what others say
     #[command(
+        hide = true,
         after_help = "Example: ayni rate 5f2c… 0.9 --note \"on time\" --key ana.key\n         \
                       ayni ratings ana"
     )]
