@@ -164,8 +164,13 @@ impl Net {
             return;
         }
         world.put(event.clone());
+        self.work(seat);
+    }
+
+    /// A witness signs what it owes by now.
+    fn work(&mut self, seat: usize) {
         let me = key(SEATS[seat]);
-        while let Some(duty) = self.seats[seat].ledger.next_duty(&me, 0) {
+        while let Some(duty) = self.seats[seat].ledger.next_duty(&me, self.all.now) {
             self.all.now += 1;
             let signed = duty.sign(&keys(SEATS[seat]), self.all.now, [0; 32]);
             self.seats[seat].put(signed.clone());
@@ -177,13 +182,16 @@ impl Net {
         }
     }
 
-    /// Everybody hears everything, until nothing new is said.
+    /// Everybody hears everything, until nothing new is said, though time passes: an order whose
+    /// home witness is silent waits a while for it.
     fn heal(&mut self) {
         let mut before = 0;
         while before != self.all.events.len() {
             before = self.all.events.len();
+            self.all.now += 60;
             for seat in 0..SEATS.len() - 1 {
                 self.take(Step::Listen { seat });
+                self.work(seat);
             }
         }
     }
