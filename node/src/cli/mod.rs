@@ -38,7 +38,7 @@ use client::Client;
 #[derive(Parser)]
 #[command(name = "ayni", version, about, max_term_width = 100, disable_help_subcommand = true)]
 #[command(
-    after_help = "Start with `ayni run` or `demo`. Beside these: `rate`, `ratings`, `approve`, `completions`, `man`."
+    after_help = "Start with `ayni run` or `demo`. Also: `rate`, `ratings`, `approve`, `compact`, `completions`, `man`."
 )]
 pub struct Cli {
     #[command(flatten)]
@@ -177,6 +177,7 @@ enum Command {
     #[command(after_help = "Example: ayni restore /mnt/backup --data data")]
     Restore(operate::Restore),
     /// Drop what was deleted, replaced or expired from a stopped node's disk
+    #[command(hide = true)]
     Compact,
     /// Put a relay under load, for sizing a machine
     #[command(after_help = "Example: ayni bench ingest --events 100000")]
