@@ -108,11 +108,7 @@ impl Audience for Hearers {
 pub async fn start(options: Options) -> Result<Running> {
     let Options { config, data, local_beacon, newest_copy } = options;
     let node_keys = keys::of_node(&data, "node")?;
-    let options = config.store_options();
-    let (store, recovery) =
-        DiskStore::open_with(&data, &options).context("cannot open the store")?;
-    tracing::info!(%recovery, "the store is open");
-    let store = Arc::new(store);
+    let store = open_store(&config, &data)?;
     let known = Known { insecure_test_chains: config.beacon.insecure_test_chain };
     let book = Arc::new(RwLock::new(fold(&store, known)));
     let urls = Peers::load(&data)?.urls;
@@ -142,21 +138,12 @@ pub async fn start(options: Options) -> Result<Running> {
         audience: Hearers { relay: relay.clone(), outbox: outbox.clone(), seeker },
     };
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
-    // A node whose writer has ended can promise nothing any more, so it ends too.
-    let ended = stop.clone().drop_guard();
-    let writer = std::thread::Builder::new().name("writer".into()).spawn(move || {
-        let _ended = ended;
-        writer.run(commands)
-    })?;
+    let writer = begin_writing(writer, commands, &stop)?;
     let changed = outbox.subscribe();
     tasks.spawn(membership::follow(backend.clone(), node_keys.clone(), changed, stop.clone()));
     let local = LocalNode::new(backend.clone(), node_keys.clone(), outbox);
     let peering = Peering::begin(urls, local, backend.clone(), tasks.clone(), stop.clone());
-    let confirmed = move || {
-        if let Err(error) = fence::note_confirmed(&data) {
-            tracing::warn!("{error:#}");
-        }
-    };
+    let confirmed = move || drop(fence::note_confirmed(&data).inspect_err(warn));
     tasks.spawn(peering.clone().watch(Arc::clone(&book), fence.clone(), need, confirmed));
     let shared = Shared {
         book,
@@ -177,6 +164,32 @@ pub async fn start(options: Options) -> Result<Running> {
     tasks.spawn(serve(relay, listener, door, stop.clone()));
     tasks.close();
     Ok(Running { address, backend, stop, tasks, writer, search })
+}
+
+fn open_store(config: &Config, data: &Path) -> Result<Arc<DiskStore>> {
+    let opened = DiskStore::open_with(data, &config.store_options());
+    let (store, recovery) = opened.context("cannot open the store")?;
+    tracing::info!(%recovery, "the store is open");
+    Ok(Arc::new(store))
+}
+
+/// Starts the writer's thread. A node whose writer has ended can promise nothing any more, so it
+/// ends too.
+fn begin_writing(
+    writer: Writer<Hearers>,
+    commands: mpsc::Receiver<Command>,
+    stop: &CancellationToken,
+) -> Result<JoinHandle<Result<(), ayni_store::Fault>>> {
+    let ended = stop.clone().drop_guard();
+    let thread = std::thread::Builder::new().name("writer".into());
+    Ok(thread.spawn(move || {
+        let _ended = ended;
+        writer.run(commands)
+    })?)
+}
+
+fn warn(error: &anyhow::Error) {
+    tracing::warn!("{error:#}");
 }
 
 /// What is done from time to time, until the node stops.

@@ -21,6 +21,7 @@ mod governance;
 mod key;
 mod ledger;
 mod market;
+mod member;
 mod merit;
 mod operate;
 mod place;
@@ -109,7 +110,7 @@ enum Command {
     Ratings(rate::Ratings),
     /// Open, limit, suspend and list accounts
     #[command(subcommand)]
-    Member(ledger::Member),
+    Member(member::Member),
     /// Book what the community decided: fees, demurrage, reversals, write-offs
     #[command(
         after_help = "Example: ayni charge writeoff 12.00 --from commons --to rui\n         \
