@@ -117,8 +117,11 @@ impl World {
         let outdated =
             matches!(&verdict, ayni_lets::Verdict::Refuse(why) if why.prefix == Prefix::Epoch);
         if sent.is_ok() && outdated {
-            self.wallets[member].signed = None;
+            // Until another is taken, a careful device remembers what it signed.
+            let before = self.wallets[member].signed.take();
             self.pay(member, at);
+            let signed = &mut self.wallets[member].signed;
+            *signed = signed.take().or(before);
         }
     }
 
