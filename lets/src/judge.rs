@@ -179,8 +179,9 @@ impl<'a> Hearing<'a> {
     }
 
     fn rules(&self) -> Heard {
+        // Newer rules, for all this witness knows: to sign again under its own would be a fork.
         if self.order.epoch != self.epoch.id {
-            return Err(Refusal::RulesChanged);
+            return Err(Refusal::RulesUnknown);
         }
         if self.epoch.id != self.current.id && self.carried() != Carried::Only(self.entry.id) {
             return Err(Refusal::RulesChanged);

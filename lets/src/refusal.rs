@@ -17,7 +17,7 @@ pub enum Refusal {
     /// The event is of another kind.
     #[error("this is not a transfer order")]
     NotAnOrder,
-    /// No rules of the currency count here.
+    /// The rules that it was signed under do not count here, or none of the currency.
     #[error("the rules of this currency have not arrived here yet; try again later")]
     RulesUnknown,
     /// It was signed under rules that are not in force.

@@ -181,6 +181,9 @@ fn not_an_order() {
 fn rules_unknown() {
     let order = three().order("ana", "ben", 100);
     refuses(World::empty().send("ana", order), &Refusal::RulesUnknown);
+    let mut world = three();
+    let newer = Order { epoch: EventId([9; 32]), ..world.order("ana", "ben", 100) };
+    refuses(world.send("ana", newer), &Refusal::RulesUnknown);
 }
 
 #[test]
