@@ -29,13 +29,22 @@ pub struct Epoch {
     pub charter: Arc<Charter>,
 }
 
+/// A witness's last word under rules that others have followed.
+#[derive(Debug, Clone, Copy)]
+pub struct Close {
+    pub witness: PublicKey,
+    /// Its place in the witness's log.
+    pub index: u64,
+    pub created_at: Timestamp,
+}
+
 /// One currency's book.
 #[derive(Debug, Clone, Default)]
 pub struct Book {
     /// Counted rules by number; of two with one number the lowest id is in force.
     pub epochs: BTreeMap<(u64, Reverse<EventId>), Arc<Epoch>>,
-    /// By rules: which witnesses attest nothing more under them, from which place of their log on.
-    pub closes: BTreeMap<EventId, BTreeMap<PublicKey, u64>>,
+    /// By rules: the statements of witnesses that they attest nothing more under them.
+    pub closes: BTreeMap<EventId, BTreeMap<EventId, Close>>,
     /// Counted versions of the currency event: the newest, then the lowest id, is shown.
     pub definitions: BTreeMap<Newest, Currency>,
     pub accounts: BTreeMap<PublicKey, Account>,

@@ -12,7 +12,7 @@ use ayni_witness::{Account, Fact, Payment};
 
 use crate::account::Raise;
 use crate::attestation::{About, Attestation, Repeat, Statement};
-use crate::book::{Asked, Epoch, Version};
+use crate::book::{Asked, Close, Epoch, Version};
 use crate::entry::{Body, Entry};
 use crate::fork::{Case, Fork};
 use crate::ledger::{Key, Ledger, Signature};
@@ -115,7 +115,7 @@ impl Ledger {
                 let book = self.books.entry(currency.address(&entry.author)).or_default();
                 book.definitions.insert((entry.created_at, Reverse(entry.id)), currency.clone());
             }
-            Body::Rules(rules) => self.count_rules(entry, rules, work),
+            Body::Rules(rules) => facts.extend(self.count_rules(entry, rules, work)),
             Body::Policy(policy) => facts.extend(self.count_policy(entry, policy, work)),
             Body::Order(order) => facts.extend(self.count_order(entry, order)),
             Body::Attestation(Attestation::Approve { act }) => {
@@ -169,8 +169,13 @@ impl Ledger {
         }
     }
 
-    fn count_rules(&mut self, entry: &Entry, rules: &Arc<Rules>, work: &mut Vec<EventId>) {
-        let Some(charter) = self.charters.get(&rules.charter) else { return };
+    fn count_rules(
+        &mut self,
+        entry: &Entry,
+        rules: &Arc<Rules>,
+        work: &mut Vec<EventId>,
+    ) -> Option<Fact> {
+        let charter = self.charters.get(&rules.charter)?;
         let epoch = Epoch {
             id: entry.id,
             community: entry.community,
@@ -184,6 +189,8 @@ impl Ledger {
         let (currency, number) = (&rules.currency, rules.epoch);
         self.note_fork(Case::Rules, currency, entry.author, number, entry.id, other);
         self.fire(&Key::Rules(rules.currency.clone()), work);
+        let (rules, charter) = (entry.id, rules.charter);
+        Some(Fact::Rules { rules, community: entry.community, charter })
     }
 
     fn count_policy(
@@ -295,7 +302,10 @@ impl Ledger {
             About::Policy(id) | About::Charge(id) => *id,
             About::Close => {
                 let book = self.books.entry(statement.currency.clone()).or_default();
-                return book.close(statement.epoch, entry.author, statement.log.index);
+                let (witness, index) = (entry.author, statement.log.index);
+                let close = Close { witness, index, created_at: entry.created_at };
+                book.closes.entry(statement.epoch).or_default().insert(entry.id, close);
+                return;
             }
         };
         let signature =

@@ -76,7 +76,11 @@ impl Ledger {
         if let Some(any) = hearing.certificate() {
             return Ok(Verdict::Already(any));
         }
-        hearing.decide().or_else(|refusal| before.ok_or(refusal))
+        match hearing.decide() {
+            // What it attested under rules that are gone can be certified no more.
+            Err(refusal) if refusal != Refusal::RulesChanged => before.ok_or(refusal),
+            said => said,
+        }
     }
 
     /// The attestation of `target` that `witness` signed under these rules, if it counts.
@@ -183,8 +187,13 @@ impl<'a> Hearing<'a> {
         if self.order.epoch != self.epoch.id {
             return Err(Refusal::RulesUnknown);
         }
-        if self.epoch.id != self.current.id && self.carried() != Carried::Only(self.entry.id) {
-            return Err(Refusal::RulesChanged);
+        if self.epoch.id != self.current.id {
+            if !self.ledger.is_opened(self.book) {
+                return Err(Refusal::RulesNotOpened);
+            }
+            if self.carried() != Carried::Only(self.entry.id) {
+                return Err(Refusal::RulesChanged);
+            }
         }
         if self.entry.community != self.epoch.community {
             return Err(Refusal::OtherCommunity);

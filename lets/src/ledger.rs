@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 use ayni_protocol::{Address, EventId, Kind, Malformed, Part, PublicKey, Ruling, VerifiedEvent};
 use ayni_witness::acts::{Acts, Touched};
-use ayni_witness::{Charter, Fact, Payout};
+use ayni_witness::{Charter, Fact, Payout, Value};
 
 use crate::attestation::Attestation;
 use crate::book::Book;
@@ -41,6 +41,8 @@ pub struct Ledger {
     pub(crate) logs: BTreeMap<PublicKey, BTreeMap<u64, EventId>>,
     /// The first place of each log that did not come.
     pub(crate) whole: BTreeMap<PublicKey, u64>,
+    /// The closes that witnesses decided to hold, by rules: one set, unless they cheated.
+    pub(crate) handovers: BTreeMap<EventId, BTreeSet<Arc<BTreeSet<EventId>>>>,
     /// How many statements of a witness are among the unseen.
     pub(crate) lacking: BTreeMap<PublicKey, usize>,
     /// Who proved what, whether or not it counts.
@@ -146,6 +148,12 @@ impl Part for Ledger {
             Fact::Charter(charter) => {
                 self.charters.insert(charter.id, Arc::clone(charter));
                 self.fire(&Key::Charter(charter.id), &mut work);
+            }
+            Fact::Decided(decision) => {
+                if let Value::Closes(closes) = &decision.value {
+                    let decided = self.handovers.entry(decision.subject).or_default();
+                    decided.insert(Arc::clone(closes));
+                }
             }
             Fact::Prescribed(payout) => {
                 let known = self.payouts.entry(payout.pay).or_default();

@@ -2,19 +2,22 @@
 //!
 //! New rules may name another charter, and so other witnesses. Before these attest anything, a
 //! quorum of the witnesses before them must have closed: said, as the last word of their log under
-//! the old rules, that they attest nothing more there. Any certificate under the old rules shares an
-//! honest witness with that quorum, so whoever holds the logs of those who closed knows every order
-//! that was certified, or still may be. Such an order goes first at its place: the new witnesses
-//! attest that same event, or nothing there.
+//! the old rules, that they attest nothing more there. Which closes hold is decided by those who
+//! closed ([`ayni_witness::Handover`]), so that everybody goes by the same logs. Any certificate
+//! under the old rules shares an honest witness with those closes: whoever holds their logs knows
+//! every order that was certified, or still may be. Such an order goes first at its place: the new
+//! witnesses attest that same event, or nothing there. Any other has to be signed again.
 //!
 //! Readers need none of this: to them a certificate is a quorum of one epoch, whenever it comes.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use ayni_protocol::{Draft, EventId, PublicKey};
+use ayni_witness::Handover;
 
 use crate::attestation::About;
-use crate::book::{Account, Book, Epoch};
+use crate::book::{Account, Book, Close, Epoch};
 use crate::ledger::Ledger;
 
 /// What of earlier rules is under way at a place of an account.
@@ -41,25 +44,66 @@ impl Ledger {
         })
     }
 
-    /// Whether witnesses may attest under the rules in force: all earlier ones are closed, and what
-    /// their witnesses attested is here.
+    /// Whether witnesses may attest under the rules in force: of all earlier ones it is fixed which
+    /// closes hold, and what their witnesses attested is here.
     pub(crate) fn is_opened(&self, book: &Book) -> bool {
         let mut earlier = book.earlier();
-        earlier.all(|epoch| self.closers(book, epoch).count() >= epoch.charter.quorum)
+        earlier.all(|epoch| self.closers(book, epoch).is_some())
     }
 
-    /// The witnesses of an epoch that closed it and whose whole log is here.
-    fn closers<'a>(
+    /// The witnesses of an epoch whose closes hold, once that is fixed and their logs are here.
+    fn closers(&self, book: &Book, epoch: &Epoch) -> Option<BTreeSet<PublicKey>> {
+        let whole = self.whole_closes(book, epoch);
+        if closes_by_itself(epoch) {
+            let all: BTreeSet<_> = whole.map(|(_, close)| close.witness).collect();
+            return (all.len() == epoch.charter.witnesses.len()).then_some(all);
+        }
+        let decided = self.handovers.get(&epoch.id).filter(|decided| decided.len() == 1)?;
+        let whole: BTreeMap<_, _> = whole.collect();
+        let named = decided.first()?.iter();
+        named.map(|id| whole.get(id).map(|close| close.witness)).collect()
+    }
+
+    /// The closes of an epoch up to which the log of their witness is here, with all it names.
+    fn whole_closes<'a>(
         &'a self,
         book: &'a Book,
         epoch: &'a Epoch,
-    ) -> impl Iterator<Item = &'a PublicKey> {
-        let closed = book.closes.get(&epoch.id).into_iter().flatten();
-        let whole = |(witness, index): &(&PublicKey, &u64)| {
-            self.whole.get(witness).is_some_and(|next| next > index)
-                && self.lacking.get(witness).is_none_or(|lacking| *lacking == 0)
+    ) -> impl Iterator<Item = (EventId, &'a Close)> {
+        let closes = book.closes.get(&epoch.id).into_iter().flatten();
+        let whole = |(_, close): &(&EventId, &Close)| {
+            self.whole.get(&close.witness).is_some_and(|next| *next > close.index)
+                && self.lacking.get(&close.witness).is_none_or(|lacking| *lacking == 0)
         };
-        closed.filter(whole).map(|(witness, _)| witness)
+        closes.filter(whole).map(|(id, close)| (*id, close))
+    }
+
+    /// What witness `me` knows of every handover that is still to be decided.
+    #[must_use]
+    pub fn handovers(&self, me: &PublicKey) -> Vec<Handover> {
+        let mut owed = Vec::new();
+        for book in self.books.values() {
+            let open = book.earlier().filter(|epoch| {
+                epoch.charter.is_witness(me)
+                    && !closes_by_itself(epoch)
+                    && !self.handovers.contains_key(&epoch.id)
+            });
+            owed.extend(open.filter_map(|epoch| self.handover(book, epoch)));
+        }
+        owed
+    }
+
+    /// Of a witness that closed twice its earlier close is taken.
+    fn handover(&self, book: &Book, epoch: &Epoch) -> Option<Handover> {
+        let mut first = BTreeMap::<PublicKey, (u64, EventId)>::new();
+        let mut since = None;
+        for (id, close) in self.whole_closes(book, epoch) {
+            let place = first.entry(close.witness).or_insert((close.index, id));
+            *place = (close.index, id).min(*place);
+            since = Some(since.map_or(close.created_at, |since| close.created_at.min(since)));
+        }
+        let closes = first.into_values().map(|(_, id)| id).collect();
+        Some(Handover { rules: epoch.id, closes, since: since? })
     }
 
     /// What of earlier rules is under way at this place.
@@ -74,23 +118,13 @@ impl Ledger {
         }
     }
 
-    /// Whether an order may be certified in an earlier epoch: by the witnesses that closed and had
-    /// signed it, by all that did not close, and by as many liars as the charter bears.
+    /// Whether an order may be certified in an earlier epoch: by those of its closers that signed it,
+    /// by all that did not close, and by as many liars as the charter bears. They are enough where
+    /// `signed + (n - closed) + (2q - n - 1) >= q`.
     fn may_yet_count(&self, book: &Book, epoch: &Epoch, order: &EventId) -> bool {
-        let (mut closed, mut signed) = (0_usize, 0_usize);
-        for witness in self.closers(book, epoch) {
-            closed = closed.saturating_add(1);
-            let has = self.signed_in(order, witness, &epoch.id).is_some();
-            signed = signed.saturating_add(usize::from(has));
-        }
-        let any = self.signatures.get(order).into_iter().flatten();
-        if !any.into_iter().any(|signature| signature.epoch == epoch.id) {
-            return false;
-        }
-        let (seats, quorum) = (epoch.charter.witnesses.len(), epoch.charter.quorum);
-        let silent = seats.saturating_sub(closed);
-        let liars = quorum.saturating_mul(2).saturating_sub(seats).saturating_sub(1);
-        signed.saturating_add(silent).saturating_add(liars) >= quorum
+        let Some(closers) = self.closers(book, epoch) else { return false };
+        let signed = closers.iter().filter(|it| self.signed_in(order, it, &epoch.id).is_some());
+        signed.count().saturating_add(epoch.charter.quorum) > closers.len()
     }
 
     /// Follows a witness's log for as far as it has no gap.
@@ -111,14 +145,14 @@ impl Book {
 
     /// Whether a witness said that it attests nothing more under these rules.
     pub fn has_closed(&self, epoch: &EventId, witness: &PublicKey) -> bool {
-        self.closes.get(epoch).is_some_and(|closed| closed.contains_key(witness))
+        let mut closes = self.closes.get(epoch).into_iter().flatten();
+        closes.any(|(_, close)| close.witness == *witness)
     }
+}
 
-    /// Books a witness's close, and where in its log it stands.
-    pub fn close(&mut self, epoch: EventId, witness: PublicKey, index: u64) {
-        let place = self.closes.entry(epoch).or_default().entry(witness).or_insert(index);
-        *place = index.min(*place);
-    }
+/// Whether all witnesses have to close, so that there is nothing to decide about whose closes hold.
+fn closes_by_itself(epoch: &Epoch) -> bool {
+    epoch.charter.quorum >= epoch.charter.witnesses.len()
 }
 
 #[cfg(test)]

@@ -142,6 +142,8 @@ impl Desk {
     fn due(&self, book: &Book, now: Timestamp) -> Vec<Draft> {
         let me = self.keys.public();
         let mut drafts = book.council.duties(&me, now);
+        let handovers = book.ledger.handovers(&me);
+        drafts.extend(handovers.iter().filter_map(|of| book.council.hand_over(&me, of, now)));
         drafts.extend(self.results(book));
         if let Some(local) = &self.local_beacon {
             let awaited = book.awaited_rounds(now);

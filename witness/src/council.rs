@@ -38,6 +38,8 @@ pub struct Council {
     pub(crate) customs: Customs,
     pub(crate) chains: BTreeMap<[u8; 32], Chain>,
     pub(crate) rounds: BTreeMap<([u8; 32], u64), Round>,
+    /// Rules of currencies that count, with their community and charter.
+    pub(crate) rules: BTreeMap<EventId, (EventId, EventId)>,
 }
 
 /// An entry and what became of it.
@@ -58,7 +60,7 @@ pub(crate) enum Wake {
     Community(EventId),
     /// This act was approved or mandated.
     Act(EventId),
-    /// The fact on this subject came.
+    /// The fact on this subject, or on these rules, came.
     Subject(EventId),
     /// Something was decided.
     Decided(EventId, Instance),
@@ -117,6 +119,10 @@ impl Part for Council {
                 self.cases.open(subject, self.charters.get(&subject.charter).map(AsRef::as_ref));
                 Wake::Subject(subject.id)
             }
+            Fact::Rules { rules, community, charter } => {
+                self.rules.insert(*rules, (*community, *charter));
+                Wake::Subject(*rules)
+            }
             Fact::Entry { subject, entry, units } => {
                 return self.cases.at(*subject).add_entry(*entry, *units);
             }
@@ -164,6 +170,7 @@ impl Council {
             customs: Customs::default(),
             chains: BTreeMap::from([(quicknet.hash, quicknet)]),
             rounds: BTreeMap::new(),
+            rules: BTreeMap::new(),
         }
     }
 
@@ -362,7 +369,7 @@ impl Council {
         }
     }
 
-    /// The charters whose witnesses decide this: of a proposal or raffle the one it names, of a
+    /// The charters whose witnesses decide this: of a proposal, raffle or rules the one it names, of a
     /// charter the one before, of a roster any version of its community, because a roster names
     /// none and which was in force when it was written only a clock could tell.
     pub(crate) fn deciding(&self, subject: EventId, instance: Instance) -> Vec<Arc<Charter>> {
@@ -370,6 +377,9 @@ impl Council {
         match (instance, self.entry(&subject).map(|entry| &entry.body)) {
             (Instance::Close | Instance::Outcome, _) => {
                 self.cases.subject(&subject).map_or_else(Vec::new, |of| one(of.charter))
+            }
+            (Instance::Handover, _) => {
+                self.rules.get(&subject).map_or_else(Vec::new, |(_, charter)| one(*charter))
             }
             (Instance::Charter, Some(Body::Charter(text))) => {
                 text.previous.map_or_else(Vec::new, |previous| one(previous.charter))

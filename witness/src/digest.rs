@@ -10,15 +10,23 @@ use crate::merkle;
 
 /// The digest of a box: the entries that count, `cn/box/v1`.
 #[must_use]
-pub fn box_digest<'a>(
-    subject: EventId,
-    ids: impl IntoIterator<Item = &'a EventId, IntoIter: ExactSizeIterator>,
-) -> [u8; 32] {
-    // Ordered here, so that a caller cannot seal the same box under another digest.
+pub fn box_digest<'a>(subject: EventId, ids: impl IntoIterator<Item = &'a EventId>) -> [u8; 32] {
+    digest(b"cn/box/v1", subject, &listed(ids))
+}
+
+/// The digest of the closes that hold, `cn/closes/v1`.
+#[must_use]
+pub fn closes_digest<'a>(rules: EventId, ids: impl IntoIterator<Item = &'a EventId>) -> [u8; 32] {
+    digest(b"cn/closes/v1", rules, &listed(ids))
+}
+
+/// `u64be(count) || root`, ordered here, so that a caller cannot seal the same ids under another
+/// digest.
+fn listed<'a>(ids: impl IntoIterator<Item = &'a EventId>) -> Vec<u8> {
     let mut ids: Vec<[u8; 32]> = ids.into_iter().map(|id| id.0).collect();
     ids.sort_unstable();
     let count = u64::try_from(ids.len()).unwrap_or(u64::MAX).to_be_bytes();
-    digest(b"cn/box/v1", subject, &[count.as_slice(), &merkle::root(&ids)].concat())
+    [count.as_slice(), &merkle::root(&ids)].concat()
 }
 
 /// The digest of a void decision for a reason, `cn/void/v1`.
@@ -78,12 +86,13 @@ mod tests {
         let subject = EventId([7; 32]);
         let digests = BTreeSet::from([
             box_digest(subject, &[]),
+            closes_digest(subject, &[]),
             void_digest(subject, ""),
             void_digest(subject, "no-seal"),
             adopt_digest(subject),
             adopt_digest(EventId([8; 32])),
             result_digest(subject, [0; 32]),
         ]);
-        assert_eq!(digests.len(), 6);
+        assert_eq!(digests.len(), 7);
     }
 }

@@ -157,6 +157,7 @@ pub fn step(step: &Step) -> Draft {
         Instance::Roster => "roster",
         Instance::Close => "close",
         Instance::Outcome => "outcome",
+        Instance::Handover => "handover",
     };
     let draft = about(kind::DECISION, step.community, step.subject)
         .tag(["of", instance])
@@ -180,6 +181,9 @@ fn choice(draft: Draft, choice: &Choice) -> Draft {
         Named::Void(reason) => draft.tag(["value", "void"]).tag(["reason", reason]),
         Named::Adopt(parts) => marked(draft.tag(["value", "adopt"]), parts.iter().copied(), "part"),
         Named::Result => draft.tag(["value", "result"]),
+        Named::Closes(closes) => {
+            marked(draft.tag(["value", "closes"]), closes.iter().copied(), "close")
+        }
     }
 }
 

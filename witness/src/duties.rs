@@ -179,7 +179,7 @@ impl Seat<'_> {
             Named::Result => !is_open,
             Named::Void(reason) if self.case.failures.contains(reason) => is_open,
             Named::Void(_) => wish.as_ref() == Some(choice),
-            Named::Adopt(_) => false,
+            Named::Adopt(_) | Named::Closes(_) => false,
         };
         let bench = Bench {
             council: self.council,

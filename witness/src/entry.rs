@@ -176,6 +176,8 @@ pub enum Named {
     Adopt(Vec<EventId>),
     /// The result that follows from the decided box.
     Result,
+    /// These closes of witnesses hold.
+    Closes(BTreeSet<EventId>),
 }
 
 /// A round of a beacon, not yet verified (kind 4719).

@@ -31,6 +31,16 @@ pub enum Fact {
         /// The community whose proposal it was; it mandates nothing in any other.
         community: EventId,
     },
+    /// Rules of a currency (kind 4750) count: the witnesses of this charter hand them over when
+    /// others follow.
+    Rules {
+        /// The rules.
+        rules: EventId,
+        /// Their community.
+        community: EventId,
+        /// The charter they name.
+        charter: EventId,
+    },
     /// A roster was decided and may be used.
     Roster(Arc<Roster>),
     /// A version of an account's policy counts. Facts are never taken back: a later version of the
@@ -247,6 +257,8 @@ pub enum Instance {
     Close,
     /// The result is fixed, or void.
     Outcome,
+    /// It is fixed whose logs say what was attested under rules that others have followed.
+    Handover,
 }
 
 /// A decided value.
@@ -260,6 +272,8 @@ pub enum Value {
     Adopt,
     /// SHA-256 of the canonical JSON of the result.
     Result([u8; 32]),
+    /// The closes (4753 `op close`) that hold.
+    Closes(Arc<BTreeSet<EventId>>),
 }
 
 /// A decision of the witnesses.

@@ -14,7 +14,7 @@ use crate::acts::Standing;
 use crate::charter;
 use crate::council::{Council, Wake};
 use crate::custom::follows;
-use crate::digest::{adopt_digest, box_digest, result_digest, void_digest};
+use crate::digest::{adopt_digest, box_digest, closes_digest, result_digest, void_digest};
 use crate::entry::{
     Action, BeaconRound, Body, BoxAttestation, CharterText, Choice, Entry, Named, RosterPart,
     Setting, Step,
@@ -179,6 +179,15 @@ impl Council {
                 ensure(before.is_witness(&author), Reason::NotAWitness)?;
                 Ok(vec![Arc::clone(before)])
             }
+            Instance::Handover => {
+                let Some((community, charter)) = self.rules.get(&step.subject) else {
+                    return waits(Premise::Event(step.subject), [Wake::Subject(step.subject)]);
+                };
+                ensure(*community == step.community, Reason::OtherCommunity)?;
+                let charter = self.counted_charter(*charter)?;
+                ensure(charter.is_witness(&author), Reason::NotAWitness)?;
+                Ok(vec![Arc::clone(charter)])
+            }
             Instance::Roster => {
                 let Body::Roster(part) = &self.arrived(step.subject)?.body else {
                     return Err(Stop::Void(Reason::NothingToDecide));
@@ -242,6 +251,10 @@ impl Council {
                 Ok(Value::Box(Arc::new(ids)))
             }
             Named::Result => self.result(step, choice),
+            Named::Closes(closes) => {
+                fits(closes_digest(step.subject, closes))?;
+                Ok(Value::Closes(Arc::new(closes.clone())))
+            }
         }
     }
 

@@ -25,6 +25,7 @@ pub mod draw;
 mod duties;
 pub mod entry;
 pub mod fact;
+mod handover;
 mod judge;
 pub mod laws;
 pub mod merkle;
@@ -46,5 +47,6 @@ pub use fact::{
     Account, Charter, Decision, Fact, Instance, Leg, Payment, Payout, Roster, RosterRow, Round,
     Subject, Timings, Value, WitnessSeat,
 };
+pub use handover::Handover;
 pub use reason::Reason;
 pub use views::Progress;

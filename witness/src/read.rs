@@ -203,7 +203,8 @@ fn step(shape: Shape<'_>) -> Result<Step, Malformed> {
         "roster" => Instance::Roster,
         "close" => Instance::Close,
         "outcome" => Instance::Outcome,
-        _ => return Err(Malformed::BadTag("of", "charter, roster, close or outcome")),
+        "handover" => Instance::Handover,
+        _ => return Err(Malformed::BadTag("of", "charter, roster, close, outcome or handover")),
     };
     let action = match shape.text("step")? {
         "propose" => Action::Propose(choice(shape, instance)?),
@@ -224,6 +225,9 @@ fn choice(shape: Shape<'_>, instance: Instance) -> Result<Choice, Malformed> {
         }
         ("box", Instance::Close) => Named::Box(shape.every_marked("att")?.into_iter().collect()),
         ("result", Instance::Outcome) => Named::Result,
+        ("closes", Instance::Handover) => {
+            Named::Closes(shape.every_marked("close")?.into_iter().collect())
+        }
         _ => return Err(Malformed::BadTag("value", "a value that this instance can have")),
     };
     Ok(Choice { named, digest: hash(shape, "digest")? })
@@ -412,6 +416,11 @@ mod tests {
             ("of close; step seal; value result; digest A", "value that this instance"),
             ("of outcome; step seal; value box; digest A", "value that this instance"),
             ("of charter; step seal; value box; digest A", "value that this instance"),
+            ("of handover; step propose; value closes; digest A; e B - close", "ok"),
+            (
+                "of close; step seal; value closes; digest A; e B - close",
+                "value that this instance",
+            ),
             ("of expire:1; step seal; value void; digest A", "charter, roster, close"),
             ("of close; step vote; value box; digest A", "propose, ready or seal"),
             ("of close; step seal; value box; digest nil", "hex"),

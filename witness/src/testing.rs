@@ -141,6 +141,7 @@ fn short(body: &Body) -> String {
                 Named::Void(reason) => format!("void {reason}"),
                 Named::Adopt(_) => "adopt".to_owned(),
                 Named::Result => "result".to_owned(),
+                Named::Closes(closes) => format!("{} closes", closes.len()),
             };
             format!("{:?}{verb} {value}", step.instance)
         }
@@ -258,6 +259,7 @@ fn digest(subject: EventId, value: &Value) -> [u8; 32] {
         Value::Box(ids) => crate::digest::box_digest(subject, ids.as_ref()),
         Value::Void(reason) => crate::digest::void_digest(subject, reason),
         Value::Adopt => crate::digest::adopt_digest(subject),
+        Value::Closes(ids) => crate::digest::closes_digest(subject, ids.as_ref()),
         Value::Result(result) => crate::digest::result_digest(subject, *result),
     }
 }

@@ -1,7 +1,7 @@
 //! Growing and changing hands, without losing a payment or making one.
 
 use ayni_protocol::{Part as _, PublicKey, Rejection, VerifiedEvent};
-use ayni_witness::Fact;
+use ayni_witness::{Decision, Fact, Instance, Value};
 
 use crate::testing::{NODE, World, charter, currency, key, keys, refusal, rules};
 use crate::*;
@@ -34,7 +34,22 @@ fn succeed(world: &mut World, witnesses: &[&str], quorum: usize) {
     world.put(event);
 }
 
+/// These witnesses close, and decide that their closes hold.
 fn close(world: &mut World, witnesses: &[&str]) {
+    say_close(world, witnesses);
+    for owed in world.ledger.handovers(&key(witnesses[0])) {
+        decide(world, owed.rules, owed.closes);
+    }
+}
+
+fn decide(world: &mut World, subject: EventId, closes: BTreeSet<EventId>) {
+    let digest = ayni_witness::digest::closes_digest(subject, &closes);
+    let value = Value::Closes(Arc::new(closes));
+    let decision = Decision { subject, instance: Instance::Handover, value, digest };
+    world.learn(Fact::Decided(Arc::new(decision)));
+}
+
+fn say_close(world: &mut World, witnesses: &[&str]) {
     for witness in witnesses {
         let draft = world.ledger.next_close(&key(witness)).unwrap();
         world.put(draft.sign(&keys(witness), world.now, [0; 32]));
@@ -158,16 +173,48 @@ fn what_can_no_more_be_certified_frees_its_place() {
     attests(&mut world, "two", &two);
     refuses(&world, "one", &two, &Refusal::PlaceTaken);
     succeed(&mut world, &FOUR[..3], 2);
-    close(&mut world, &FOUR[..2]);
-    let again = signs(&mut world, "ana", "ben", 1);
-    refuses(&world, "three", &again, &Refusal::PlaceFrozen);
-    close(&mut world, &["three"]);
-    // Everyone has closed, so what one of three signed is certified by nobody.
+    let mut without_three = world.clone();
+    close(&mut without_three, &FOUR[..2]);
+    let again = signs(&mut without_three, "ana", "ben", 1);
+    refuses(&without_three, "three", &again, &Refusal::PlaceFrozen);
+    // Where everyone's close holds, what one of three signed is certified by nobody.
+    close(&mut world, &FOUR[..3]);
     for witness in ["one", "two"] {
         attests(&mut world, witness, &again);
     }
     assert!(counts(&world, &again));
     assert_eq!(world.balance("ana"), -1);
+}
+
+/// Of four witnesses one attested a payment, and three of them closed. Were each to go by the
+/// closes that it knows, some would carry the payment over and others have it signed anew.
+#[test]
+fn everybody_goes_by_the_closes_that_were_decided() {
+    let mut world = council(&FOUR, 3);
+    let order = signs(&mut world, "ana", "ben", 300);
+    attests(&mut world, "one", &order);
+    succeed(&mut world, &FOUR, 3);
+    say_close(&mut world, &FOUR);
+    let owed = world.ledger.handovers(&key("two")).remove(0);
+    assert_eq!((owed.closes.len(), owed.since), (4, world.now));
+    refuses(&world, "two", &order, &Refusal::RulesNotOpened);
+    for (closes, carries) in
+        [(owed.closes.iter().take(3).copied().collect(), None), (owed.closes.clone(), Some(false))]
+    {
+        let mut world = world.clone();
+        let by_one =
+            |id: &EventId| world.events.iter().any(|it| it.id == *id && it.pubkey == key("one"));
+        let carries = carries.unwrap_or_else(|| BTreeSet::iter(&closes).any(by_one));
+        decide(&mut world, owed.rules, closes);
+        for witness in FOUR {
+            if carries {
+                assert!(matches!(asks(&world, witness, &order), Verdict::Attest(_)), "{witness}");
+            } else {
+                refuses(&world, witness, &order, &Refusal::RulesChanged);
+            }
+        }
+        assert!(world.ledger.handovers(&key("two")).is_empty());
+    }
 }
 
 #[test]
@@ -212,7 +259,8 @@ fn acknowledgements_and_charges_go_on_under_new_rules() {
         world.duties(witness);
     }
     succeed(&mut world, &["one", "two", "five"], 2);
-    for witness in ["three", "one", "two", "five"] {
+    close(&mut world, &["three", "one", "two"]);
+    for witness in ["one", "two", "five"] {
         world.duties(witness);
     }
     assert_eq!(world.view("ana").status, Status::Suspended);

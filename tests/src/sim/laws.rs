@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ayni_lets::{About, Attestation, Body, Ledger, Refusal};
+use ayni_lets::{About, Attestation, Body, Ledger};
 use ayni_node::book::{Book, Verdict};
 use ayni_protocol::{EventId, Part as _, PublicKey, VerifiedEvent, kind};
 
@@ -120,8 +120,7 @@ impl Record {
 }
 
 impl World {
-    /// HonestStillServed: what careful members signed is certified, and so is what they sign now,
-    /// unless their place is frozen between charters.
+    /// HonestStillServed: what careful members signed is certified, and so is what they sign now.
     pub(super) fn serve_everyone(&mut self) -> Result<(), String> {
         for member in 0..RACER {
             if self.wallets[member].under_way().is_some() {
@@ -134,11 +133,6 @@ impl World {
             self.pay(member, 0);
             if has_means && self.wallets[member].under_way().is_none() {
                 let why = &self.wallets[member].refused;
-                // Who signed one payment anew under two charters in a row may have two that could
-                // both still be certified. Their place is frozen (docs/council.md says so).
-                if why.contains(&Refusal::PlaceFrozen.to_string()) {
-                    continue;
-                }
                 return Err(format!("HonestStillServed: member {member} is refused: {why}"));
             }
             for _ in 0..8 {

@@ -384,7 +384,9 @@ impl World {
             let before = self.record.count();
             self.round();
             quiet = if self.record.count() == before { quiet + 1 } else { 0 };
-            if quiet == 3 && self.reforming.is_none() {
+            // Witnesses that wait for a proposal are quiet as well.
+            let waits = self.wallets.iter().any(|wallet| wallet.under_way().is_some());
+            if quiet >= 3 && self.reforming.is_none() && !waits {
                 break;
             }
         }
