@@ -25,10 +25,9 @@ impl Ledger {
     /// Files a statement in its author's log, before anything is known of either.
     pub(crate) fn note_log(&mut self, witness: PublicKey, statement: &Statement, id: EventId) {
         let log = self.logs.entry(witness).or_default();
-        let index = statement.log.index;
-        let Some(other) = log.insert(index, id) else { return };
-        log.insert(index, id.min(other));
-        let fork = Fork { case: Case::Log, currency: None, whose: witness, number: index };
+        let Some(other) = log.insert(statement.log, id) else { return };
+        let number = statement.log.index;
+        let fork = Fork { case: Case::Log, currency: None, whose: witness, number };
         self.forks.entry(fork).or_default().extend([id, other]);
     }
 
@@ -43,12 +42,12 @@ impl Ledger {
                 let currency = statement.currency.clone();
                 (currency, repeat.payer, repeat.seq, entry.author, repeat.order)
             };
-            let lacking = self.lacking.entry(entry.author).or_default();
             if !settled {
-                *lacking = lacking.saturating_add(usize::from(self.unseen.insert(place())));
+                self.unseen.insert(place());
             } else if !self.unseen.is_empty() {
-                *lacking = lacking.saturating_sub(usize::from(self.unseen.remove(&place())));
+                self.unseen.remove(&place());
             }
+            self.logs.entry(entry.author).or_default().lacks(statement.log.index, !settled);
         }
         if settled {
             self.entries.remove(&entry.id);
@@ -308,8 +307,12 @@ impl Ledger {
                 return;
             }
         };
-        let signature =
-            Signature { witness: entry.author, epoch: statement.epoch, attestation: entry.id };
+        let signature = Signature {
+            witness: entry.author,
+            epoch: statement.epoch,
+            attestation: entry.id,
+            index: statement.log.index,
+        };
         let all = self.signatures.entry(target).or_default();
         if let Err(place) = all.binary_search(&signature) {
             all.insert(place, signature);

@@ -11,6 +11,7 @@ use crate::book::{Book, Epoch};
 use crate::entry::Body;
 use crate::judge::Verdict;
 use crate::ledger::{Ledger, Signature};
+use crate::log::WitnessLog;
 use crate::order::Terms;
 use crate::{Charge, Order, Refusal, Rules};
 
@@ -134,10 +135,7 @@ impl Ledger {
     /// The next place in the log of witness `me`, as far as its statements came here.
     #[must_use]
     pub fn next_log(&self, me: &PublicKey) -> Log {
-        match self.logs.get(me).and_then(|log| log.last_key_value()) {
-            None => Log { index: 0, previous: None },
-            Some((index, id)) => Log { index: index.saturating_add(1), previous: Some(*id) },
-        }
+        self.logs.get(me).map_or(Log { index: 0, previous: None }, WitnessLog::next)
     }
 
     /// What somebody needs to write the next order of `payer`: who pays, whom, how much. Nothing

@@ -19,6 +19,7 @@ use crate::entry::{Body, Entry};
 use crate::evaluate::Held;
 use crate::fork::{Case, Fork};
 use crate::hold::{Hold, Slot};
+use crate::log::WitnessLog;
 use crate::reason::Reason;
 
 /// The books of every currency, folded from signed events.
@@ -37,14 +38,10 @@ pub struct Ledger {
     pub(crate) signatures: BTreeMap<EventId, Vec<Signature>>,
     /// Statements about orders that have not come: account, number, witness, order.
     pub(crate) unseen: BTreeSet<(Address, PublicKey, u64, PublicKey, EventId)>,
-    /// Every log that any key claims to keep; of two statements at one place the lowest id.
-    pub(crate) logs: BTreeMap<PublicKey, BTreeMap<u64, EventId>>,
-    /// The first place of each log that did not come.
-    pub(crate) whole: BTreeMap<PublicKey, u64>,
+    /// Every log that any key claims to keep.
+    pub(crate) logs: BTreeMap<PublicKey, WitnessLog>,
     /// The closes that witnesses decided to hold, by rules: one set, unless they cheated.
     pub(crate) handovers: BTreeMap<EventId, BTreeSet<Arc<BTreeSet<EventId>>>>,
-    /// How many statements of a witness are among the unseen.
-    pub(crate) lacking: BTreeMap<PublicKey, usize>,
     /// Who proved what, whether or not it counts.
     pub(crate) accused: BTreeSet<(PublicKey, Case, PublicKey, u64)>,
     pub(crate) forks: BTreeMap<Fork, BTreeSet<EventId>>,
@@ -83,6 +80,8 @@ pub(crate) struct Signature {
     pub witness: PublicKey,
     pub epoch: EventId,
     pub attestation: EventId,
+    /// Its place in the witness's log.
+    pub index: u64,
 }
 
 /// What an entry can wait for. Each fires when it becomes so, and stays so.
@@ -127,7 +126,6 @@ impl Part for Ledger {
         }
         if let Body::Attestation(Attestation::State(statement)) = &entry.body {
             self.note_log(entry.author, statement, id);
-            self.note_whole(&entry.author);
         }
         if let Body::Fraud(fraud) = &entry.body {
             let (whose, number) = fraud.place;

@@ -28,6 +28,7 @@ pub mod judge;
 pub mod laws;
 pub mod ledger;
 pub mod levy;
+mod log;
 pub mod money;
 pub mod order;
 pub mod periodic;

@@ -10,7 +10,7 @@
 //!
 //! Readers need none of this: to them a certificate is a quorum of one epoch, whenever it comes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ayni_protocol::{Draft, EventId, PublicKey};
@@ -48,20 +48,22 @@ impl Ledger {
     /// closes hold, and what their witnesses attested is here.
     pub(crate) fn is_opened(&self, book: &Book) -> bool {
         let mut earlier = book.earlier();
-        earlier.all(|epoch| self.closers(book, epoch).is_some())
+        earlier.all(|epoch| self.holding(book, epoch).is_some())
     }
 
-    /// The witnesses of an epoch whose closes hold, once that is fixed and their logs are here.
-    fn closers(&self, book: &Book, epoch: &Epoch) -> Option<BTreeSet<PublicKey>> {
-        let whole = self.whole_closes(book, epoch);
+    /// The closes of an epoch that hold, once that is fixed and their logs are here.
+    fn holding<'a>(
+        &'a self,
+        book: &'a Book,
+        epoch: &'a Epoch,
+    ) -> Option<Vec<(EventId, &'a Close)>> {
+        let whole: BTreeMap<_, _> = self.whole_closes(book, epoch).collect();
         if closes_by_itself(epoch) {
-            let all: BTreeSet<_> = whole.map(|(_, close)| close.witness).collect();
-            return (all.len() == epoch.charter.witnesses.len()).then_some(all);
+            let first = first_of_each(whole.into_iter());
+            return (first.len() == epoch.charter.witnesses.len()).then_some(first);
         }
         let decided = self.handovers.get(&epoch.id).filter(|decided| decided.len() == 1)?;
-        let whole: BTreeMap<_, _> = whole.collect();
-        let named = decided.first()?.iter();
-        named.map(|id| whole.get(id).map(|close| close.witness)).collect()
+        decided.first()?.iter().map(|id| Some((*id, *whole.get(id)?))).collect()
     }
 
     /// The closes of an epoch up to which the log of their witness is here, with all it names.
@@ -71,9 +73,8 @@ impl Ledger {
         epoch: &'a Epoch,
     ) -> impl Iterator<Item = (EventId, &'a Close)> {
         let closes = book.closes.get(&epoch.id).into_iter().flatten();
-        let whole = |(_, close): &(&EventId, &Close)| {
-            self.whole.get(&close.witness).is_some_and(|next| *next > close.index)
-                && self.lacking.get(&close.witness).is_none_or(|lacking| *lacking == 0)
+        let whole = |(id, close): &(&EventId, &Close)| {
+            self.logs.get(&close.witness).is_some_and(|log| log.is_whole(close.index, **id))
         };
         closes.filter(whole).map(|(id, close)| (*id, close))
     }
@@ -93,17 +94,11 @@ impl Ledger {
         owed
     }
 
-    /// Of a witness that closed twice its earlier close is taken.
     fn handover(&self, book: &Book, epoch: &Epoch) -> Option<Handover> {
-        let mut first = BTreeMap::<PublicKey, (u64, EventId)>::new();
-        let mut since = None;
-        for (id, close) in self.whole_closes(book, epoch) {
-            let place = first.entry(close.witness).or_insert((close.index, id));
-            *place = (close.index, id).min(*place);
-            since = Some(since.map_or(close.created_at, |since| close.created_at.min(since)));
-        }
-        let closes = first.into_values().map(|(_, id)| id).collect();
-        Some(Handover { rules: epoch.id, closes, since: since? })
+        let known = first_of_each(self.whole_closes(book, epoch));
+        let since = known.iter().map(|(_, close)| close.created_at).min()?;
+        let closes = known.into_iter().map(|(id, _)| id).collect();
+        Some(Handover { rules: epoch.id, closes, since })
     }
 
     /// What of earlier rules is under way at this place.
@@ -118,22 +113,20 @@ impl Ledger {
         }
     }
 
-    /// Whether an order may be certified in an earlier epoch: by those of its closers that signed it,
-    /// by all that did not close, and by as many liars as the charter bears. They are enough where
-    /// `signed + (n - closed) + (2q - n - 1) >= q`.
+    /// Whether an order may be certified in an earlier epoch: by those of its closers that signed it
+    /// before they closed, by all that did not close, and by as many liars as the charter bears. They
+    /// are enough where `signed + (n - closed) + (2q - n - 1) >= q`.
     fn may_yet_count(&self, book: &Book, epoch: &Epoch, order: &EventId) -> bool {
-        let Some(closers) = self.closers(book, epoch) else { return false };
-        let signed = closers.iter().filter(|it| self.signed_in(order, it, &epoch.id).is_some());
-        signed.count().saturating_add(epoch.charter.quorum) > closers.len()
-    }
-
-    /// Follows a witness's log for as far as it has no gap.
-    pub(crate) fn note_whole(&mut self, witness: &PublicKey) {
-        let Some(log) = self.logs.get(witness) else { return };
-        let next = self.whole.entry(*witness).or_default();
-        while log.contains_key(next) {
-            *next = next.saturating_add(1);
-        }
+        let Some(holding) = self.holding(book, epoch) else { return false };
+        let signatures = || self.signatures.get(order).into_iter().flatten();
+        let signed = holding.iter().filter(|(id, close)| {
+            let mut own =
+                signatures().filter(|it| it.witness == close.witness && it.epoch == epoch.id);
+            let log = self.logs.get(&close.witness);
+            let end = (close.index, *id);
+            own.any(|it| log.is_some_and(|log| log.is_before((it.index, it.attestation), end)))
+        });
+        signed.count().saturating_add(epoch.charter.quorum) > holding.len()
     }
 }
 
@@ -148,6 +141,20 @@ impl Book {
         let mut closes = self.closes.get(epoch).into_iter().flatten();
         closes.any(|(_, close)| close.witness == *witness)
     }
+}
+
+/// One close of each witness: of one that closed twice the earlier one.
+fn first_of_each<'a>(
+    closes: impl Iterator<Item = (EventId, &'a Close)>,
+) -> Vec<(EventId, &'a Close)> {
+    let mut first = BTreeMap::new();
+    for (id, close) in closes {
+        let held = first.entry(close.witness).or_insert((id, close));
+        if (close.index, id) < (held.1.index, held.0) {
+            *held = (id, close);
+        }
+    }
+    first.into_values().collect()
 }
 
 /// Whether all witnesses have to close, so that there is nothing to decide about whose closes hold.

@@ -1,5 +1,8 @@
 //! Growing and changing hands, without losing a payment or making one.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use ayni_protocol::{Part as _, PublicKey, Rejection, VerifiedEvent};
 use ayni_witness::{Decision, Fact, Instance, Value};
 

@@ -164,7 +164,8 @@ impl World {
             };
             format!("{at}: {verdict}")
         });
-        says.collect::<Vec<_>>().join("; ")
+        let says = says.collect::<Vec<_>>().join("; ");
+        format!("{says}; it was told last: {}", self.wallets[member].refused)
     }
 
     /// LiarsAreNamed: whoever signed twice where it matters is proven to have, and nobody else is.
