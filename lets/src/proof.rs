@@ -16,6 +16,9 @@ use crate::ledger::Ledger;
 /// Forks that are looked at together.
 const AT_ONCE: usize = 1_000;
 
+/// What an event is signed under, what it is about, and itself.
+type Said = (EventId, EventId, EventId);
+
 /// Two events that should not both exist.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Conflict {
@@ -42,7 +45,7 @@ impl Ledger {
                 let events = match fork.case {
                     Case::Order => pair(ids.filter_map(|id| self.attested_under(&id))),
                     Case::Attest => pair(ids.flat_map(|id| self.signed_under(id, &fork.whose))),
-                    _ => pair(ids.map(|id| (EventId([0; 32]), id))),
+                    _ => pair(ids.map(|id| (EventId([0; 32]), id, id))),
                 }?;
                 Some(Conflict { currency: currency.clone(), case: fork.case, events })
             })
@@ -74,32 +77,28 @@ impl Ledger {
         found.filter(|_| !proven)
     }
 
-    /// An order that some witness attested, and its rules.
-    fn attested_under(&self, id: &EventId) -> Option<(EventId, EventId)> {
+    /// An order that some witness attested, after its rules and itself.
+    fn attested_under(&self, id: &EventId) -> Option<Said> {
         let Body::Order(order) = &self.entries.get(id)?.body else { return None };
-        self.signatures.contains_key(id).then_some((order.epoch, *id))
+        self.signatures.contains_key(id).then_some((order.epoch, *id, *id))
     }
 
-    /// A witness's attestations of an order, and the rules they name.
-    fn signed_under(
-        &self,
-        order: EventId,
-        witness: &PublicKey,
-    ) -> impl Iterator<Item = (EventId, EventId)> {
+    /// A witness's attestations of an order, after the rules they name and the order.
+    fn signed_under(&self, order: EventId, witness: &PublicKey) -> impl Iterator<Item = Said> {
         let all = self.signatures.get(&order).into_iter().flatten();
         let witness = *witness;
         all.filter(move |signed| signed.witness == witness)
-            .map(|signed| (signed.epoch, signed.attestation))
+            .map(move |signed| (signed.epoch, order, signed.attestation))
     }
 }
 
-/// The first two different events under one and the same rules.
-fn pair(events: impl Iterator<Item = (EventId, EventId)>) -> Option<[EventId; 2]> {
+/// The first two events under one and the same rules that are about different things.
+fn pair(events: impl Iterator<Item = Said>) -> Option<[EventId; 2]> {
     let mut first = BTreeMap::new();
-    for (epoch, id) in events {
-        let other = *first.entry(epoch).or_insert(id);
-        if other != id {
-            return Some([other, id]);
+    for (epoch, about, id) in events {
+        let (other, before) = *first.entry(epoch).or_insert((about, id));
+        if other != about {
+            return Some([before, id]);
         }
     }
     None
