@@ -54,5 +54,7 @@ fn a_skipped_lock_is_caught() {
 
 #[test]
 fn a_skipped_fence_is_caught() {
-    assert!(caught(Bug::SkippedFence).1.contains("SignedOnce"));
+    // Whoever proves its fork may be quicker than the next step.
+    let (_, law) = caught(Bug::SkippedFence);
+    assert!(law.contains("SignedOnce") || law.contains("accuses an honest one"), "{law}");
 }
