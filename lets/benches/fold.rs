@@ -21,6 +21,10 @@ use ayni_protocol::{Address, Event, EventId, Part as _, PublicKey, Scale, Verifi
 use ayni_witness::{Charter, Fact, Timings, WitnessSeat};
 use sha2::{Digest as _, Sha256};
 
+/// The program's own allocator.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 const COMMUNITY: EventId = EventId([0xc0; 32]);
 /// Orders are folded by so many at a time, so that events need not all be in memory.
 const PART: u64 = 10_000;

@@ -7,7 +7,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use ayni_protocol::{Address, EventId, PublicKey, Scale, Timestamp};
+use ayni_protocol::{Address, EventId, KeyMap, PublicKey, Scale, Timestamp};
 use ayni_witness::Charter;
 
 use crate::account::Raise;
@@ -47,7 +47,7 @@ pub struct Book {
     pub closes: BTreeMap<EventId, BTreeMap<EventId, Close>>,
     /// Counted versions of the currency event: the newest, then the lowest id, is shown.
     pub definitions: BTreeMap<Newest, Currency>,
-    pub accounts: BTreeMap<PublicKey, Account>,
+    pub accounts: KeyMap<Account>,
     pub charges: Charges,
     pub requests: BTreeMap<EventId, Asked>,
     /// Counted orders by the request they answer, whether or not it came.
@@ -200,6 +200,13 @@ impl Book {
         self.accounts.get(key).filter(|account| account.is_open())
     }
 
+    /// Every account that ever had a counted policy, by key.
+    pub fn open_accounts(&self) -> Vec<(&PublicKey, &Account)> {
+        let mut open: Vec<_> = self.accounts.iter().filter(|it| it.1.is_open()).collect();
+        open.sort_unstable_by_key(|(key, _)| *key);
+        open
+    }
+
     pub fn add_rules(&mut self, epoch: Epoch) {
         self.defaults.hear(&epoch.rules);
         self.epochs.insert((epoch.rules.epoch, Reverse(epoch.id)), Arc::new(epoch));
@@ -207,7 +214,7 @@ impl Book {
 
     /// The checkpoint's lines: every account that ever had a counted policy, sorted.
     pub fn lines(&self) -> impl Iterator<Item = Line> {
-        self.accounts.iter().filter(|(_, account)| account.is_open()).map(|(key, account)| Line {
+        self.open_accounts().into_iter().map(|(key, account)| Line {
             account: *key,
             next_seq: account.next_seq,
             last_order: account.last_order(),

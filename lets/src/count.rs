@@ -34,7 +34,7 @@ impl Ledger {
     /// Keeps the index of statements about orders that have not come, and lets go of what is settled:
     /// a counted statement lives on as a [`Signature`].
     pub(crate) fn note_attestation(&mut self, entry: &Entry) {
-        let settled = self.rulings.get(&entry.id).is_some_and(|ruled| ruled.settled);
+        let settled = self.is_settled(&entry.id);
         if let Body::Attestation(Attestation::State(statement)) = &entry.body
             && let About::Order(repeat) = &statement.about
         {
@@ -62,7 +62,9 @@ impl Ledger {
                 let payer = entry.speaker();
                 let book = self.books.entry(order.currency.clone()).or_default();
                 let account = book.accounts.entry(payer).or_default();
-                account.sound.insert((order.seq, id));
+                if !account.sound.insert((order.seq, id)) {
+                    return;
+                }
                 if order.seq >= account.next_seq {
                     self.unattested.insert(id);
                 }
@@ -315,6 +317,7 @@ impl Ledger {
         };
         let all = self.signatures.entry(target).or_default();
         if let Err(place) = all.binary_search(&signature) {
+            all.reserve_exact(1);
             all.insert(place, signature);
         }
         if let About::Order(repeat) = &statement.about {

@@ -34,7 +34,7 @@ impl Currency {
     /// The currency's id: the address of this event under its author.
     #[must_use]
     pub fn address(&self, author: &PublicKey) -> Address {
-        Address { kind: kind::CURRENCY, author: *author, identifier: self.slug.clone() }
+        Address { kind: kind::CURRENCY, author: *author, identifier: self.slug.as_str().into() }
     }
 
     pub(crate) fn read(shape: Shape<'_>, content: &str) -> Result<Self, Malformed> {

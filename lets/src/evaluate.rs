@@ -351,7 +351,7 @@ impl Ledger {
                 Err(void(Reason::WrongTarget))
             }
             Some(entry) => Ok(entry),
-            None if self.rulings.contains_key(&id) => Err(void(Reason::WrongTarget)),
+            None if self.is_known(&id) => Err(void(Reason::WrongTarget)),
             None => Err(waits(Premise::Event(id), [Key::Present(id)])),
         }
     }

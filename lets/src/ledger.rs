@@ -9,7 +9,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use ayni_protocol::{Address, EventId, Kind, Malformed, Part, PublicKey, Ruling, VerifiedEvent};
+use ayni_protocol::{
+    Address, EventId, IdMap, Kind, Malformed, Part, PublicKey, Ruling, VerifiedEvent,
+};
 use ayni_witness::acts::{Acts, Touched};
 use ayni_witness::{Charter, Fact, Payout, Value};
 
@@ -29,13 +31,14 @@ pub struct Ledger {
     pub(crate) charters: BTreeMap<EventId, Arc<Charter>>,
     pub(crate) books: BTreeMap<Address, Book>,
     /// Everything that was applied, save attestations that are settled.
-    pub(crate) entries: BTreeMap<EventId, Arc<Entry>>,
-    pub(crate) rulings: BTreeMap<EventId, Ruled>,
-    /// How many of the rulings are not settled.
-    unsettled: usize,
+    pub(crate) entries: IdMap<Arc<Entry>>,
+    /// The last word on entries that have it: void for this reason, or counted.
+    settled: IdMap<Option<Reason>>,
+    /// What is said meanwhile of all others.
+    open: IdMap<Ruling<Reason>>,
     waiting: BTreeMap<Key, BTreeSet<EventId>>,
     /// Counted statements of witnesses, by what they are about.
-    pub(crate) signatures: BTreeMap<EventId, Vec<Signature>>,
+    pub(crate) signatures: IdMap<Vec<Signature>>,
     /// Statements about orders that have not come: account, number, witness, order.
     pub(crate) unseen: BTreeSet<(Address, PublicKey, u64, PublicKey, EventId)>,
     /// Every log that any key claims to keep.
@@ -65,13 +68,6 @@ pub struct Ledger {
     pub(crate) quoted: BTreeSet<EventId>,
     /// Accounts by the keys that any policy let sign for them.
     pub(crate) signers: BTreeMap<PublicKey, BTreeSet<(Address, PublicKey)>>,
-}
-
-/// A ruling, and whether it is the last word.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Ruled {
-    pub ruling: Ruling<Reason>,
-    pub settled: bool,
 }
 
 /// A witness's counted statement about something.
@@ -121,7 +117,7 @@ impl Part for Ledger {
 
     fn apply(&mut self, entry: Entry, facts: &mut Vec<Fact>) {
         let id = entry.id;
-        if self.rulings.contains_key(&id) {
+        if self.is_known(&id) {
             return;
         }
         if let Body::Attestation(Attestation::State(statement)) = &entry.body {
@@ -131,9 +127,7 @@ impl Part for Ledger {
             let (whose, number) = fraud.place;
             self.accused.insert((entry.author, fraud.case, whose, number));
         }
-        let ruling = Ruling::Waiting(ayni_protocol::Premise::Event(id));
-        self.rulings.insert(id, Ruled { ruling, settled: false });
-        self.unsettled = self.unsettled.saturating_add(1);
+        self.open.insert(id, Ruling::Waiting(ayni_protocol::Premise::Event(id)));
         self.entries.insert(id, Arc::new(entry));
         let mut work = vec![id];
         self.fire(&Key::Present(id), &mut work);
@@ -166,7 +160,11 @@ impl Part for Ledger {
     }
 
     fn ruling(&self, entry: &EventId) -> Option<Ruling<Reason>> {
-        self.rulings.get(entry).map(|ruled| ruled.ruling)
+        match self.settled.get(entry) {
+            Some(None) => Some(Ruling::Counted),
+            Some(Some(reason)) => Some(Ruling::Void(*reason)),
+            None => self.open.get(entry).copied(),
+        }
     }
 
     fn digest_lines(&self) -> Vec<String> {
@@ -183,11 +181,21 @@ impl Ledger {
     /// Entries whose last word is not spoken; a node bounds how many it keeps.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        self.unsettled
+        self.open.len()
+    }
+
+    /// Whether an entry was applied, whatever became of it.
+    pub(crate) fn is_known(&self, id: &EventId) -> bool {
+        self.settled.contains_key(id) || self.open.contains_key(id)
+    }
+
+    /// Whether the last word on an entry is spoken.
+    pub(crate) fn is_settled(&self, id: &EventId) -> bool {
+        self.settled.contains_key(id)
     }
 
     pub(crate) fn is_counted(&self, id: &EventId) -> bool {
-        self.rulings.get(id).is_some_and(|ruled| ruled.ruling == Ruling::Counted)
+        self.settled.get(id).is_some_and(Option::is_none)
     }
 
     pub(crate) fn hear_act(&mut self, fact: &Fact, work: &mut Vec<EventId>) {
@@ -204,13 +212,13 @@ impl Ledger {
 
     fn settle(&mut self, mut work: Vec<EventId>, facts: &mut Vec<Fact>) {
         while let Some(id) = work.pop() {
-            if self.rulings.get(&id).is_none_or(|ruled| ruled.settled) {
+            if !self.open.contains_key(&id) {
                 continue;
             }
             let Some(entry) = self.entries.get(&id).cloned() else { continue };
             match self.evaluate(&entry) {
                 Ok(()) => {
-                    self.rule(id, Ruling::Counted, true);
+                    self.settle_as(id, None);
                     self.note_sound(&entry);
                     self.count(&entry, &mut work, facts);
                     self.fire(&Key::Counted(id), &mut work);
@@ -223,14 +231,16 @@ impl Ledger {
         }
     }
 
-    fn rule(&mut self, id: EventId, ruling: Ruling<Reason>, settled: bool) {
-        self.rulings.insert(id, Ruled { ruling, settled });
-        self.unsettled = self.unsettled.saturating_sub(usize::from(settled));
+    fn settle_as(&mut self, id: EventId, void: Option<Reason>) {
+        self.open.remove(&id);
+        self.settled.insert(id, void);
     }
 
     fn hold(&mut self, entry: &Entry, held: Held) {
-        let settled = held.keys.is_empty();
-        self.rule(entry.id, held.ruling, settled);
+        match held.ruling {
+            Ruling::Void(reason) if held.keys.is_empty() => self.settle_as(entry.id, Some(reason)),
+            ruling => _ = self.open.insert(entry.id, ruling),
+        }
         for key in held.keys {
             self.waiting.entry(key).or_default().insert(entry.id);
         }

@@ -75,24 +75,9 @@ impl Order {
     /// # Errors
     /// [`LevyError`] where the amount is out of bounds or the levies leave nothing for the payee.
     pub fn new(terms: &Terms, rules: &Rules) -> Result<Self, LevyError> {
-        Ok(Self {
-            currency: rules.currency.clone(),
-            epoch: terms.epoch,
-            seq: terms.seq,
-            previous: terms.previous,
-            scale: rules.scale,
-            legs: levy::legs(rules, terms.payee, terms.gross, terms.levied)?,
-            from: None,
-            until: None,
-            request: None,
-            refund: None,
-            purpose: None,
-            pay: None,
-            hold: None,
-            quote: None,
-            commit: None,
-            memo: String::new(),
-        })
+        let legs = levy::legs(rules, terms.payee, terms.gross, terms.levied)?;
+        let void = Self::void(rules.currency.clone(), terms.epoch, terms.seq, terms.previous);
+        Ok(Self { scale: rules.scale, legs, ..void })
     }
 
     /// An order that pays nobody and uses up a number, so that what waits for it is void.
@@ -146,8 +131,11 @@ impl Order {
         if legs.iter().any(|leg| leg.account == from.unwrap_or(author)) {
             return Err(Malformed::BadTag("leg", "to another account than the payer's"));
         }
-        let payee = legs.first().map(|leg| leg.account.to_string());
-        if payee.is_some() && !shape.all("p").any(|tag| tag.value() == payee.as_deref()) {
+        let is_named = |leg: &Leg| {
+            let mut named = shape.all("p").filter_map(|tag| tag.value()?.parse().ok());
+            named.any(|key: PublicKey| key == leg.account)
+        };
+        if !legs.first().is_none_or(is_named) {
             return Err(Malformed::BadTag("p", "the payee, who is also the first leg"));
         }
         let pay = shape.optional_text("pay")?.map(hex::decode).transpose();
@@ -218,7 +206,7 @@ impl Order {
 /// The `leg` tags of an order or of an attestation that repeats it; none where there is a `void` tag.
 pub fn legs(shape: Shape<'_>) -> Result<(Scale, Vec<Leg>), Malformed> {
     let mut amounts = Amounts::default();
-    let mut legs = Vec::new();
+    let mut legs = Vec::with_capacity(shape.all("leg").count());
     if shape.optional("void")?.is_some() {
         return match shape.all("leg").next() {
             None => Ok((Scale::default(), legs)),

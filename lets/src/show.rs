@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ayni_protocol::{Address, EventId, PublicKey, Ruling};
+use ayni_protocol::{Address, EventId, Part as _, PublicKey, Ruling};
 
 use crate::account::Status;
 use crate::book::{Account, Asked, Book, Version};
@@ -46,7 +46,7 @@ impl Ledger {
         Some(CurrencyView {
             currency: currency.to_string(),
             community: epoch.community,
-            name: shown.map_or_else(|| currency.identifier.clone(), |shown| shown.name.clone()),
+            name: shown.map_or_else(|| currency.identifier.to_string(), |shown| shown.name.clone()),
             code: shown.map(|shown| shown.code.clone()).unwrap_or_default(),
             symbol: shown.map(|shown| shown.symbol.clone()).unwrap_or_default(),
             scale: epoch.rules.scale.decimals(),
@@ -97,9 +97,9 @@ impl Ledger {
     /// Every account of a currency, by key.
     pub fn accounts(&self, currency: &Address) -> impl Iterator<Item = AccountView> {
         let found = self.books.get_key_value(currency).into_iter();
-        found.flat_map(|(address, book)| {
-            let open = book.accounts.iter().filter(|(_, account)| account.is_open());
-            open.filter_map(|(key, account)| self.account_view(address, book, key, account))
+        found.flat_map(move |(address, book)| {
+            let open = book.open_accounts().into_iter();
+            open.filter_map(move |(key, account)| self.account_view(address, book, key, account))
         })
     }
 
@@ -182,8 +182,8 @@ impl Ledger {
         let signed = self.signatures.get(id).into_iter().flatten();
         let attestations: BTreeSet<_> = signed.map(|signed| signed.attestation).collect();
         let body = self.entries.get(id).map(|entry| &entry.body);
-        let ruled = self.rulings.get(id).filter(|_| matches!(body, Some(Body::Order(_))));
-        let (state, reason) = match ruled.map(|ruled| ruled.ruling) {
+        let ruling = self.ruling(id).filter(|_| matches!(body, Some(Body::Order(_))));
+        let (state, reason) = match ruling {
             None => (OrderState::Unknown, None),
             Some(Ruling::Counted) => (OrderState::Certified, None),
             Some(Ruling::Void(reason)) => (OrderState::Refused, Some(reason.to_string())),
@@ -305,8 +305,7 @@ impl Ledger {
     #[must_use]
     pub fn balances(&self, currency: &Address) -> BTreeMap<PublicKey, i128> {
         let book = self.books.get(currency).into_iter();
-        let open = book.flat_map(|book| &book.accounts).filter(|(_, account)| account.is_open());
-        open.map(|(key, account)| (*key, account.balance())).collect()
+        book.flat_map(Book::open_accounts).map(|(key, account)| (*key, account.balance())).collect()
     }
 }
 

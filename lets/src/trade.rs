@@ -5,6 +5,7 @@
 
 use ayni_protocol::{Address, EventId, PublicKey, Timestamp};
 
+use crate::book::Book;
 use crate::entry::{Body, Entry};
 use crate::ledger::Ledger;
 
@@ -28,7 +29,7 @@ pub struct Payment {
 impl Ledger {
     /// Every payment of a currency that counts, by payer and number.
     pub fn payments(&self, currency: &Address) -> impl Iterator<Item = Payment> {
-        let accounts = self.books.get(currency).into_iter().flat_map(|book| &book.accounts);
+        let accounts = self.books.get(currency).into_iter().flat_map(Book::open_accounts);
         let orders = accounts.flat_map(|(payer, account)| {
             account.certified.iter().map(move |(_, id)| (*payer, *id))
         });

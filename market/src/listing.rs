@@ -254,7 +254,7 @@ impl Listing {
     /// The name by which others cite it: `30402:signer:d`.
     #[must_use]
     pub fn address(&self) -> Address {
-        Address { kind: kind::LISTING, author: self.signer, identifier: self.name.clone() }
+        Address { kind: kind::LISTING, author: self.signer, identifier: self.name.as_str().into() }
     }
 
     /// Whether its time is over.

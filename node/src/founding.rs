@@ -212,8 +212,11 @@ impl Plan {
         let charter =
             sign(ayni_witness::draft::charter(&self.charter(seats.witness, chain, timings)));
         let slug = self.code.to_lowercase();
-        let address =
-            Address { kind: kind::CURRENCY, author: seats.community, identifier: slug.clone() };
+        let address = Address {
+            kind: kind::CURRENCY,
+            author: seats.community,
+            identifier: slug.as_str().into(),
+        };
         let rules = first_rules(address.clone(), charter.id, limit);
         let rules = sign(Body::from(rules).draft(&charter.id));
         let currency = Currency {

@@ -277,7 +277,8 @@ impl Tags {
 
     /// Every tag of this name, in order.
     pub fn named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = Tag<'a>> {
-        self.iter().filter(move |tag| tag.name() == name)
+        // Nearly all differ in length, which is seen without looking at the text.
+        self.iter().filter(move |tag| tag.name_length() == name.len() && tag.name() == name)
     }
 
     /// What a relay indexes (NIP-01): the letter and first value of every single-letter tag.
@@ -328,6 +329,15 @@ impl<'a> Tag<'a> {
         let place = self.first.checked_add(at).filter(|place| *place < self.end)?;
         let start = place.checked_sub(1).map_or(0, |before| end_of(&self.tags.value_ends, before));
         self.tags.text.get(start..end_of(&self.tags.value_ends, place))
+    }
+
+    fn name_length(self) -> usize {
+        if self.first == self.end {
+            return 0;
+        }
+        let start = self.first.checked_sub(1);
+        let start = start.map_or(0, |before| end_of(&self.tags.value_ends, before));
+        end_of(&self.tags.value_ends, self.first).saturating_sub(start)
     }
 
     /// The name, empty for an empty tag.

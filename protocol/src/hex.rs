@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 /// Text that should have been 64 lowercase hex digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -122,8 +123,8 @@ pub struct Address {
     pub kind: crate::Kind,
     /// Its author.
     pub author: PublicKey,
-    /// Its `d` tag; empty for replaceable events.
-    pub identifier: String,
+    /// Its `d` tag; empty for replaceable events. Shared, because addresses are handed round.
+    pub identifier: Arc<str>,
 }
 
 /// Text that should have been `kind:pubkey:d`.
@@ -143,7 +144,7 @@ impl FromStr for Address {
         Ok(Self {
             kind: crate::Kind(kind.parse().map_err(|_| NotAnAddress)?),
             author: author.parse().map_err(|_| NotAnAddress)?,
-            identifier: identifier.to_owned(),
+            identifier: identifier.into(),
         })
     }
 }

@@ -63,7 +63,7 @@ impl Cause {
     /// What a payment names to give to it.
     #[must_use]
     pub fn address(&self) -> Address {
-        let (author, identifier) = (self.author, self.identifier.clone());
+        let (author, identifier) = (self.author, self.identifier.as_str().into());
         Address { kind: kind::CAUSE, author, identifier }
     }
 }

@@ -92,7 +92,11 @@ pub fn ticket(community: EventId, raffle: EventId, quantity: u32, order: Option<
 /// raffle and of no other. Optional, and wise: see [`crate::Reason::OrderForAnother`].
 #[must_use]
 pub fn purpose(organiser: PublicKey, raffle: EventId) -> ayni_protocol::Address {
-    ayni_protocol::Address { kind: kind::RAFFLE, author: organiser, identifier: raffle.to_string() }
+    ayni_protocol::Address {
+        kind: kind::RAFFLE,
+        author: organiser,
+        identifier: raffle.to_string().into(),
+    }
 }
 
 /// The draw (kind 4733), from the canonical JSON that [`crate::Drum::result_json`] gives.

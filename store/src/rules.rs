@@ -53,8 +53,7 @@ pub fn address(event: &Event) -> Option<Address> {
         Class::Addressable => kind::identifier(event),
         Class::Regular | Class::Ephemeral => return None,
     };
-    let identifier = identifier.to_owned();
-    Some(Address { kind: event.kind, author: event.pubkey, identifier })
+    Some(Address { kind: event.kind, author: event.pubkey, identifier: identifier.into() })
 }
 
 /// Whether `new` takes the place of `old`: later, or of one time with a lower id (NIP-01).
@@ -155,7 +154,7 @@ mod tests {
             1,
         );
         let address = |kind, identifier: &str| {
-            Target::Address(Address { kind, author: own, identifier: identifier.to_owned() })
+            Target::Address(Address { kind, author: own, identifier: identifier.into() })
         };
         let expected = [Target::Id(id), address(kind::LISTING, "bike"), address(kind::PROFILE, "")];
         assert_eq!(targets(&deletion).collect::<Vec<_>>(), expected);

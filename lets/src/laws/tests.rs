@@ -560,7 +560,7 @@ fn order_bodies() -> impl Strategy<Value = Body> {
     let purpose = option::of(words().prop_map(|identifier| Address {
         kind: kind::CAUSE,
         author: key("ben"),
-        identifier,
+        identifier: identifier.into(),
     }));
     (one, two, purpose, option::of(any::<[u8; 32]>()), words()).prop_map(
         |(

@@ -199,7 +199,7 @@ fn price(place: &Place, text: &str, per: &str) -> Result<Price> {
     })?;
     let unit = shown.get("code").and_then(Value::as_str).unwrap_or_default().to_owned();
     // A client that knows nothing of us wants some code beside the number.
-    let unit = if unit.is_empty() { place.currency.identifier.clone() } else { unit };
+    let unit = if unit.is_empty() { place.currency.identifier.to_string() } else { unit };
     Ok(Price { amount, unit, per: per.to_owned() })
 }
 

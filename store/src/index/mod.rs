@@ -293,7 +293,7 @@ impl Index {
             let author = self.authors.get(wide(slot.author))?;
             let alike = slot.kind == address.kind && *author == address.author;
             // Most addresses have no identifier; only then is the event itself read.
-            Some(alike && self.identifier(slot)? == address.identifier)
+            Some(alike && *self.identifier(slot)? == *address.identifier)
         };
         let found = |(other, id): &(u64, SlotId)| *other == hash && stands_there(*id) == Some(true);
         self.heads.find(hash, found).map(|(_, id)| *id)

@@ -289,7 +289,7 @@ impl<'a> In<'a> {
         }
         for _ in 0..self.length()? {
             let (kind, author) = (Kind(self.u16()?), PublicKey(self.array()?));
-            let address = Address { kind, author, identifier: self.text()?.to_owned() };
+            let address = Address { kind, author, identifier: self.text()?.into() };
             tombstones.addresses.insert(address, self.u64()?);
         }
         for _ in 0..self.length()? {
