@@ -86,11 +86,11 @@ impl Amount {
         }
         let scale =
             u8::try_from(part.len()).ok().and_then(Scale::new).ok_or(AmountError::NotCanonical)?;
-        let minor = format!("{whole}{part}").parse::<i128>().map_err(|_| AmountError::TooLarge)?;
-        match i64::try_from(minor) {
-            Ok(minor) if minor <= MINOR_MAX => Ok(Self { minor, scale }),
-            _ => Err(AmountError::TooLarge),
-        }
+        // At most 15 and 6 digits, so that nothing saturates before it is too large.
+        let minor = whole.bytes().chain(part.bytes()).fold(0_i64, |minor, digit| {
+            minor.saturating_mul(10).saturating_add(i64::from(digit.wrapping_sub(b'0')))
+        });
+        if minor <= MINOR_MAX { Ok(Self { minor, scale }) } else { Err(AmountError::TooLarge) }
     }
 }
 

@@ -70,8 +70,17 @@ pub fn encode(bytes: &[u8]) -> String {
 macro_rules! thirty_two_bytes {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
         pub struct $name(pub [u8; 32]);
+
+        impl std::hash::Hash for $name {
+            fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+                // Word by word: all are of one length, which need not be told.
+                for word in self.0.as_chunks::<8>().0 {
+                    state.write_u64(u64::from_le_bytes(*word));
+                }
+            }
+        }
 
         impl FromStr for $name {
             type Err = NotHex;
