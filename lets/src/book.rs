@@ -46,7 +46,7 @@ pub struct Book {
     /// By rules: the statements of witnesses that they attest nothing more under them.
     pub closes: BTreeMap<EventId, BTreeMap<EventId, Close>>,
     /// Counted versions of the currency event: the newest, then the lowest id, is shown.
-    pub definitions: BTreeMap<Newest, Currency>,
+    pub definitions: BTreeMap<Newest, Arc<Currency>>,
     pub accounts: KeyMap<Account>,
     pub charges: Charges,
     pub requests: BTreeMap<EventId, Asked>,

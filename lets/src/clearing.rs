@@ -32,7 +32,7 @@ impl Ledger {
     /// The order for a hold whose slot is this account's next number and free.
     fn complete(&self, id: EventId, me: &PublicKey, now: Timestamp) -> Option<Draft> {
         let Body::Order(held) = &self.holds.get(&id)?.order.body else { return None };
-        let slot = held.hold.as_ref().filter(|slot| slot.account == *me)?;
+        let slot = held.hold.as_deref().filter(|slot| slot.account == *me)?;
         let (book, epoch, account) = self.clearing_account(&slot.currency, me)?;
         if account.next_seq != slot.seq || is_used(account, slot.seq) {
             return None;
@@ -58,7 +58,7 @@ impl Ledger {
         epoch: &Epoch,
     ) -> Option<Order> {
         let quote = self.books.get(&held.currency)?.quotes.get(&held.quote?)?;
-        let slot = held.hold.as_ref()?;
+        let slot = held.hold.as_deref()?;
         let fits = quote.to.currency == slot.currency
             && quote.to.amount.scale == epoch.rules.scale
             && quote.slot == *slot;

@@ -114,7 +114,8 @@ impl Ledger {
         match &entry.body {
             Body::Currency(currency) => {
                 let book = self.books.entry(currency.address(&entry.author)).or_default();
-                book.definitions.insert((entry.created_at, Reverse(entry.id)), currency.clone());
+                book.definitions
+                    .insert((entry.created_at, Reverse(entry.id)), Arc::clone(currency));
             }
             Body::Rules(rules) => facts.extend(self.count_rules(entry, rules, work)),
             Body::Policy(policy) => facts.extend(self.count_policy(entry, policy, work)),
@@ -224,7 +225,12 @@ impl Ledger {
         self.note_fork(Case::Policy, currency, account, policy.version, entry.id, other);
         self.fire(&Key::Opened(currency.clone(), account), work);
         for signer in fresh {
-            self.signers.entry(signer).or_default().insert((currency.clone(), account));
+            let accounts = self.signers.entry(signer).or_default();
+            let of = (currency.clone(), account);
+            if let Err(place) = accounts.binary_search(&of) {
+                accounts.reserve_exact(1);
+                accounts.insert(place, of);
+            }
             self.fire(&Key::Signer(currency.clone(), account, signer), work);
         }
         Some(Fact::Account(Arc::new(Account {
@@ -287,7 +293,7 @@ impl Ledger {
             payer,
             legs: order.legs.clone(),
             refund_of: order.refund,
-            purpose: order.purpose.clone(),
+            purpose: order.purpose.as_deref().cloned(),
             pay: order.pay,
         }))
     }

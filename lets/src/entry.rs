@@ -11,7 +11,8 @@ use crate::{
     Quote, Rating, Request, Resolution, Rules,
 };
 
-/// An event of this part.
+/// An event of this part. There are millions of them, most of them payments, so what is rare lies
+/// behind a pointer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     /// The event.
@@ -60,7 +61,7 @@ macro_rules! bodies {
 
 bodies! {
     /// The currency itself.
-    Currency(Currency) = CURRENCY;
+    Currency(Arc<Currency>) = CURRENCY;
     /// Its rules.
     Rules(Arc<Rules>) = RULES;
     /// An account's policy.
@@ -76,19 +77,19 @@ bodies! {
     /// Its answer.
     Quote(Arc<Quote>) = REQUEST;
     /// Its decline or cancellation.
-    Decline(Decline) = DECLINE;
+    Decline(Arc<Decline>) = DECLINE;
     /// What the community books.
     Charge(Arc<Charge>) = CHARGE;
     /// A fingerprint of the book.
-    Checkpoint(Checkpoint) = CHECKPOINT;
+    Checkpoint(Arc<Checkpoint>) = CHECKPOINT;
     /// What became of a hold.
     Resolution(Arc<Resolution>) = RESOLUTION;
     /// How one trades with another currency.
     Agreement(Arc<Agreement>) = AGREEMENT;
     /// Two events that should not both exist.
-    Fraud(Fraud) = FRAUD;
+    Fraud(Arc<Fraud>) = FRAUD;
     /// What a party thinks of a trade.
-    Rating(Rating) = RATING;
+    Rating(Arc<Rating>) = RATING;
 }
 
 impl Entry {

@@ -219,7 +219,7 @@ impl Ledger {
         if order.currency != resolution.currency || target.community != entry.community {
             return Err(void(Reason::Foreign));
         }
-        if *slot != resolution.slot {
+        if **slot != resolution.slot {
             return Err(void(Reason::WrongSlot));
         }
         let epoch = self.epoch(resolution.epoch, &slot.currency, resolution.community)?;

@@ -67,7 +67,7 @@ pub struct Ledger {
     /// Questions that a counted quote answers, whether or not they came.
     pub(crate) quoted: BTreeSet<EventId>,
     /// Accounts by the keys that any policy let sign for them.
-    pub(crate) signers: BTreeMap<PublicKey, BTreeSet<(Address, PublicKey)>>,
+    pub(crate) signers: BTreeMap<PublicKey, Vec<(Address, PublicKey)>>,
 }
 
 /// A witness's counted statement about something.

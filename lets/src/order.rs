@@ -39,11 +39,11 @@ pub struct Order {
     /// The order it gives back, wholly or in part.
     pub refund: Option<EventId>,
     /// The listing or cause it is for.
-    pub purpose: Option<Address>,
+    pub purpose: Option<Box<Address>>,
     /// Which prescribed payout it is, out of an escrow account.
     pub pay: Option<[u8; 32]>,
     /// The place in another currency that decides whether it pays; until then it reserves.
-    pub hold: Option<Slot>,
+    pub hold: Option<Box<Slot>>,
     /// The quote that a hold or its commit follows.
     pub quote: Option<EventId>,
     /// The hold in another currency that it posts.
@@ -150,9 +150,9 @@ impl Order {
             until: shape.optional_unsigned("until")?,
             request: shape.optional_marked("request")?,
             refund: shape.optional_marked("refund")?,
-            purpose: shape.marked_address("for")?,
+            purpose: shape.marked_address("for")?.map(Box::new),
             pay: pay.map_err(|_| Malformed::BadTag("pay", "64 lowercase hex digits"))?,
-            hold: Slot::read(shape, "hold")?,
+            hold: Slot::read(shape, "hold")?.map(Box::new),
             quote: shape.optional_marked("quote")?,
             commit: shape.optional_marked("commit")?,
             memo: content.to_owned(),
@@ -282,7 +282,7 @@ mod tests {
     #[test]
     fn a_hold_is_nothing_else() {
         let slot = Slot { currency: crate::testing::currency(), account: key("kai"), seq: 3 };
-        let hold = Order { hold: Some(slot), ..order("ben", 1) };
+        let hold = Order { hold: Some(slot.into()), ..order("ben", 1) };
         assert!(read(hold.clone()).is_ok());
         for other in [
             Order { commit: Some(EventId([1; 32])), ..hold.clone() },

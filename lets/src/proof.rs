@@ -16,8 +16,8 @@ use crate::ledger::Ledger;
 /// Forks that are looked at together.
 const AT_ONCE: usize = 1_000;
 
-/// What an event is signed under, what it is about, and itself.
-type Said = (EventId, EventId, EventId);
+/// The rules and the account an event is signed under, what it is about, and itself.
+type Said = ((EventId, PublicKey), EventId, EventId);
 
 /// Two events that should not both exist.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,7 +45,7 @@ impl Ledger {
                 let events = match fork.case {
                     Case::Order => pair(ids.filter_map(|id| self.attested_under(&id))),
                     Case::Attest => pair(ids.flat_map(|id| self.signed_under(id, &fork.whose))),
-                    _ => pair(ids.map(|id| (EventId([0; 32]), id, id))),
+                    _ => pair(ids.map(|id| ((EventId([0; 32]), fork.whose), id, id))),
                 }?;
                 Some(Conflict { currency: currency.clone(), case: fork.case, events })
             })
@@ -77,26 +77,28 @@ impl Ledger {
         found.filter(|_| !proven)
     }
 
-    /// An order that some witness attested, after its rules and itself.
+    /// An order that some witness attested.
     fn attested_under(&self, id: &EventId) -> Option<Said> {
-        let Body::Order(order) = &self.entries.get(id)?.body else { return None };
-        self.signatures.contains_key(id).then_some((order.epoch, *id, *id))
+        let entry = self.entries.get(id)?;
+        let Body::Order(order) = &entry.body else { return None };
+        self.signatures.contains_key(id).then(|| ((order.epoch, entry.speaker()), *id, *id))
     }
 
-    /// A witness's attestations of an order, after the rules they name and the order.
+    /// A witness's attestations of an order.
     fn signed_under(&self, order: EventId, witness: &PublicKey) -> impl Iterator<Item = Said> {
+        let (payer, witness) = (self.entries.get(&order).map(|entry| entry.speaker()), *witness);
         let all = self.signatures.get(&order).into_iter().flatten();
-        let witness = *witness;
-        all.filter(move |signed| signed.witness == witness)
-            .map(move |signed| (signed.epoch, order, signed.attestation))
+        let own = all.filter(move |signed| signed.witness == witness);
+        own.filter_map(move |signed| Some(((signed.epoch, payer?), order, signed.attestation)))
     }
 }
 
-/// The first two events under one and the same rules that are about different things.
+/// The first two events of one account under one and the same rules, about different things. The
+/// number alone does not make a place: every account counts its own orders.
 fn pair(events: impl Iterator<Item = Said>) -> Option<[EventId; 2]> {
     let mut first = BTreeMap::new();
-    for (epoch, about, id) in events {
-        let (other, before) = *first.entry(epoch).or_insert((about, id));
+    for (under, about, id) in events {
+        let (other, before) = *first.entry(under).or_insert((about, id));
         if other != about {
             return Some([before, id]);
         }

@@ -177,8 +177,8 @@ fn quote_differs() {
     let mut market = Market::new();
     let quote = market.quoted(450);
     let right = market.hold_on(quote);
-    let slot = Slot { seq: 1, ..right.hold.clone().unwrap() };
-    refuses(&mut market, Order { hold: Some(slot), ..right }, &Refusal::QuoteDiffers);
+    let slot = Slot { seq: 1, ..*right.hold.clone().unwrap() };
+    refuses(&mut market, Order { hold: Some(slot.into()), ..right }, &Refusal::QuoteDiffers);
     let legs = market.order("ana", "kai", 299).legs;
     let cheaper = Order { legs, ..market.hold_on(quote) };
     refuses(&mut market, cheaper, &Refusal::QuoteDiffers);

@@ -67,7 +67,7 @@ impl Hearing<'_> {
     fn delivers(&self, held: &Order, quote: &Quote) -> bool {
         let here = Slot::of(self.entry, self.order);
         let [leg] = self.order.legs.as_slice() else { return false };
-        held.hold.as_ref() == Some(&here)
+        held.hold.as_deref() == Some(&here)
             && self.order.quote == held.quote
             && quote.to.currency == self.order.currency
             && quote.to.account == leg.account

@@ -582,7 +582,7 @@ fn order_bodies() -> impl Strategy<Value = Body> {
                 until,
                 request,
                 refund,
-                purpose,
+                purpose: purpose.map(Box::new),
                 pay,
                 hold: None,
                 quote: None,
@@ -605,8 +605,9 @@ fn targets() -> impl Strategy<Value = Target> {
 /// Holds, commits and void orders; asks, quotes and agreements.
 fn trade_bodies() -> impl Strategy<Value = Body> {
     let plain = || crate::testing::order("ben", 100);
-    let held = (slots(), option::of(events()))
-        .prop_map(move |(slot, quote)| Order { hold: Some(slot), quote, ..plain() }.into());
+    let held = (slots(), option::of(events())).prop_map(move |(slot, quote)| {
+        Order { hold: Some(Box::new(slot)), quote, ..plain() }.into()
+    });
     let committed = (events(), option::of(events()))
         .prop_map(move |(hold, quote)| Order { commit: Some(hold), quote, ..plain() }.into());
     let void = (events(), any::<u64>())

@@ -327,3 +327,20 @@ fn a_witness_that_attests_twice_is_proven() {
     }
     assert_eq!(world.ledger.unproven(&key("two"), 0), []);
 }
+
+/// Attestations of two members' first payments are no fork, and do not hide one.
+#[test]
+fn every_account_has_its_own_places() {
+    let mut world = council(&FOUR, 3);
+    let ours = [("ben", 300), ("eve", 400)].map(|to| signs(&mut world, "ana", to.0, to.1));
+    let theirs = [("ana", 1), ("eve", 2)].map(|to| signs(&mut world, "ben", to.0, to.1));
+    for order in [&theirs[0], &ours[0], &ours[1]] {
+        world.put(order.clone());
+        let said = world.attest("four", order);
+        world.put(said);
+    }
+    let found = world.ledger.unproven(&key("one"), 0);
+    let said = found.iter().find(|conflict| conflict.case == Case::Attest).unwrap();
+    let [a, b] = said.events.map(|id| world.events.iter().find(|it| it.id == id).unwrap().clone());
+    assert!(Fraud::new(currency(), Case::Attest, &a, &b).is_ok(), "a proof of it can be written");
+}

@@ -125,7 +125,7 @@ impl Market {
     pub fn hold_on(&self, quote: EventId) -> Order {
         let said = self.quote(quote);
         let order = self.order("ana", "kai", said.amount.minor);
-        Order { hold: Some(said.slot), quote: Some(quote), ..order }
+        Order { hold: Some(said.slot.into()), quote: Some(quote), ..order }
     }
 
     pub fn quote(&self, id: EventId) -> Quote {

@@ -250,7 +250,7 @@ pub fn order(
     order.seq = wish.seq.unwrap_or(order.seq);
     order.from = (payer != keys.public()).then_some(payer);
     order.request = wish.request;
-    order.purpose = wish.purpose.clone();
+    order.purpose = wish.purpose.clone().map(Box::new);
     order.memo = match memo {
         Memo::Public => wish.memo.clone(),
         Memo::Private if wish.memo.is_empty() => String::new(),

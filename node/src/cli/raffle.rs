@@ -205,7 +205,8 @@ fn buy(common: &Common, place: &Place, raffle: &str, quantity: u32) -> Result<()
             let cost = spec.cost(quantity).context("that many tickets cost too much to count")?;
             let (mut order, _) =
                 super::ledger::priced(place, buyer.public(), escrow, cost, spec.price.scale)?;
-            order.purpose = Some(ayni_raffle::draft::purpose(announced.organiser, announced.id));
+            order.purpose =
+                Some(ayni_raffle::draft::purpose(announced.organiser, announced.id).into());
             let (paid, _) = place.publish(Body::from(order).draft(&place.community.id), &buyer)?;
             Some(paid.id)
         }

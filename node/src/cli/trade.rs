@@ -216,7 +216,7 @@ impl Across<'_> {
         let (order, _) = priced(place, self.payer, account, price.minor, price.scale)?;
         let from = (self.payer != keys.public()).then_some(self.payer);
         let (hold, quote) = (Some(quote.slot.clone()), Some(event.id));
-        let order = Order { from, hold, quote, ..order };
+        let order = Order { from, hold: hold.map(Box::new), quote, ..order };
         let (event, _) = place.publish(Body::from(order).draft(&place.community.id), keys)?;
         Ok((event.id, price))
     }

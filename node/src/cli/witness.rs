@@ -213,7 +213,7 @@ fn renamed(
         return Ok(None);
     };
     let Body::Currency(shown) = Ledger::read(&event)?.body else { return Ok(None) };
-    let next = Currency { rules: Some(rules), ..shown };
+    let next = Currency { rules: Some(rules), ..Currency::clone(&shown) };
     Ok(Some((Body::from(next).draft(&community), event.created_at)))
 }
 
