@@ -4,7 +4,6 @@
 //! is malformed. Anybody may publish one. An order-fork suspends the account until a later policy
 //! of it names a proof of the same fork as its `reason`: two devices can sign twice by accident.
 
-use ayni_protocol::json::Cursor;
 use ayni_protocol::shape::parsed;
 use ayni_protocol::{
     Address, Draft, Event, EventId, Malformed, PublicKey, Shape, VerifiedEvent, kind,
@@ -71,15 +70,7 @@ const NO_CONFLICT: Malformed =
     Malformed::BadContent("a list of two signed events that conflict as the case says");
 
 fn pair(content: &str) -> Option<[VerifiedEvent; 2]> {
-    let mut events = Vec::new();
-    let mut cursor = Cursor::new(content);
-    let read = cursor.list(|cursor| {
-        events.push(Event::read(cursor)?);
-        Ok::<_, ayni_protocol::event::EventError>(())
-    });
-    read.ok()?;
-    cursor.end().ok()?;
-    let [one, two] = <[Event; 2]>::try_from(events).ok()?;
+    let [one, two] = <[Event; 2]>::try_from(tags::events(content)?).ok()?;
     Some([one.verify().ok()?, two.verify().ok()?])
 }
 

@@ -7,11 +7,8 @@
 
 use std::collections::BTreeSet;
 
-use ayni_protocol::json::Cursor;
 use ayni_protocol::shape::parsed;
-use ayni_protocol::{
-    Address, Draft, Event, EventId, Malformed, PublicKey, Shape, VerifiedEvent, kind,
-};
+use ayni_protocol::{Address, Draft, EventId, Malformed, PublicKey, Shape, VerifiedEvent, kind};
 
 use crate::account::words;
 use crate::entry::{Body, Entry};
@@ -132,14 +129,7 @@ fn attested(order: &Entry, event: &VerifiedEvent) -> Result<(EventId, PublicKey)
 }
 
 fn events(content: &str) -> Option<Vec<VerifiedEvent>> {
-    let mut events = Vec::new();
-    let mut cursor = Cursor::new(content);
-    let read = cursor.list(|cursor| {
-        events.push(Event::read(cursor)?);
-        Ok::<_, ayni_protocol::event::EventError>(())
-    });
-    read.ok()?;
-    cursor.end().ok()?;
+    let events = tags::events(content)?;
     let sound = events.len() <= EVENTS_MAX
         && events.iter().all(|event| matches!(event.kind, kind::ORDER | kind::ATTESTATION));
     if !sound {

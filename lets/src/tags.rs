@@ -1,6 +1,8 @@
 //! What every kind of this part writes and reads alike: the amounts of one event, and its tags.
 
-use ayni_protocol::{Address, Draft, EventId, Malformed, PublicKey, Scale, shape};
+use ayni_protocol::event::EventError;
+use ayni_protocol::json::Cursor;
+use ayni_protocol::{Address, Draft, Event, EventId, Malformed, PublicKey, Scale, shape};
 
 /// The amounts of one event, all written with the same decimals.
 ///
@@ -83,4 +85,17 @@ pub fn text(draft: Draft, name: &str, value: &str) -> Draft {
 /// Minor units as the currency writes them.
 pub fn minor(scale: Scale, minor: i64) -> String {
     scale.format(minor.into())
+}
+
+/// The events of a proof: a JSON list of them, not yet verified.
+pub fn events(content: &str) -> Option<Vec<Event>> {
+    let mut events = Vec::new();
+    let mut cursor = Cursor::new(content);
+    let read = cursor.list(|cursor| {
+        events.push(Event::read(cursor)?);
+        Ok::<_, EventError>(())
+    });
+    read.ok()?;
+    cursor.end().ok()?;
+    Some(events)
 }

@@ -66,8 +66,9 @@ impl<B: Backend> Relay<B> {
 
     /// Hands an event to every live subscription that wants it and tells how many those are.
     ///
-    /// To be called after the event is stored, for every event stored while the relay serves; and for ephemeral events, with no position. Never waits for a
-    /// reader. AUTH events are not handed out (NIP-42).
+    /// To be called after the event is stored, for every event stored while the relay serves; and
+    /// for ephemeral events, with no position. Never waits for a reader. AUTH events are not handed
+    /// out (NIP-42).
     pub fn publish(&self, event: &VerifiedEvent, position: Option<u64>) -> usize {
         self.hand_out(event, position, false)
     }

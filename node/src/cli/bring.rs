@@ -11,11 +11,10 @@ use anyhow::{Context as _, Result, bail};
 use ayni_lets::charge::LINES_MAX;
 use ayni_lets::{Body, Cause, Charge, Ledger, Policy};
 use ayni_protocol::{
-    Amount, Draft, Event, EventId, Filter, Keys, Part as _, PublicKey, Scale, VerifiedEvent, kind,
+    Amount, Draft, EventId, Filter, Keys, Part as _, PublicKey, Scale, VerifiedEvent, kind,
 };
 use clap::Args;
 
-use super::client::encoded;
 use super::place::{Member, Place};
 use super::{Common, show};
 use crate::brought::{self, Brought, System, Writing};
@@ -197,12 +196,9 @@ impl Booked {
             tags: vec![(b'a', [place.currency.to_string()].into())],
             ..Filter::default()
         };
-        let path = format!("/api/v1/export?filter={}", encoded(&filter.to_json()));
-        let text = place.client.text(&path, "application/jsonl")?;
         let mut booked =
             Self { next_cseq: 0, last: None, notes: BTreeSet::new(), opened: BTreeMap::new() };
-        for line in text.lines() {
-            let event = Event::parse(line)?.verify()?;
+        for event in place.events(&filter)? {
             let Body::Charge(charge) = Ledger::read(&event)?.body else { continue };
             if charge.cseq >= booked.next_cseq {
                 booked.next_cseq = charge.cseq.saturating_add(1);

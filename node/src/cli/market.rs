@@ -226,13 +226,8 @@ fn own(place: &Place, key: &PublicKey) -> Result<Vec<Listing>> {
         kinds: Some([kind::LISTING, INACTIVE].into()),
         ..Filter::default()
     };
-    let path = format!("/api/v1/export?filter={}", encoded(&filter.to_json()));
-    let text = place.client.text(&path, "application/jsonl")?;
-    let mut found = Vec::new();
-    for line in text.lines() {
-        found.extend(Listing::read(&*Event::parse(line)?.verify()?));
-    }
-    Ok(found)
+    let events = place.events(&filter)?;
+    Ok(events.iter().filter_map(|event| Listing::read(event)).collect())
 }
 
 /// A listing of the key's own, by its name.

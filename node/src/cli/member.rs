@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result, bail};
 use ayni_lets::{AccountType, Body, Ledger, Policy, Status};
-use ayni_protocol::{Amount, Part as _, kind};
+use ayni_protocol::{Amount, Filter, Part as _, kind};
 use clap::Subcommand;
 
 use super::place::Place;
@@ -102,8 +102,9 @@ impl Member {
             }
             Self::Resume { who } => {
                 let account = place.who(&who)?;
-                let proofs = format!("{{\"kinds\":[{}],\"#p\":[\"{account}\"]}}", kind::FRAUD);
-                let proofs = place.events(&proofs)?;
+                let tags = vec![(b'p', [account.to_string()].into())];
+                let kinds = Some([kind::FRAUD].into());
+                let proofs = place.events(&Filter { kinds, tags, ..Filter::default() })?;
                 // Naming them forgives what they prove.
                 change(common, &place, &who, |policy| {
                     policy.status = Status::Active;

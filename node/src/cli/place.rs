@@ -5,7 +5,9 @@
 
 use anyhow::{Context as _, Result, bail};
 use ayni_lets::{Body, Ledger};
-use ayni_protocol::{Address, Draft, Event, EventId, Keys, Part as _, PublicKey, VerifiedEvent};
+use ayni_protocol::{
+    Address, Draft, Event, EventId, Filter, Keys, Part as _, PublicKey, VerifiedEvent,
+};
 use ayni_witness::{Charter, Council};
 use serde::Deserialize;
 
@@ -196,12 +198,9 @@ impl Place {
     /// # Errors
     /// Where the node does not have it, or it is forged.
     pub fn event(&self, id: &EventId) -> Result<VerifiedEvent> {
-        let query = encoded(&format!("{{\"ids\":[\"{id}\"]}}"));
-        let text =
-            self.client.text(&format!("/api/v1/export?filter={query}"), "application/jsonl")?;
-        let line =
-            text.lines().next().with_context(|| format!("the node does not hold event {id}"))?;
-        let event = Event::parse(line)?.verify()?;
+        let found = self.events(&Filter { ids: Some([*id].into()), ..Filter::default() })?;
+        let event = found.into_iter().next();
+        let event = event.with_context(|| format!("the node does not hold event {id}"))?;
         if event.id != *id {
             bail!("the node gave another event than was asked for");
         }
@@ -212,14 +211,10 @@ impl Place {
     ///
     /// # Errors
     /// Where the node does not answer, or gives what is no event.
-    pub fn events(&self, filter: &str) -> Result<Vec<VerifiedEvent>> {
-        let path = format!("/api/v1/export?filter={}", encoded(filter));
+    pub fn events(&self, filter: &Filter) -> Result<Vec<VerifiedEvent>> {
+        let path = format!("/api/v1/export?filter={}", encoded(&filter.to_json()));
         let text = self.client.text(&path, "application/jsonl")?;
-        let mut events = Vec::new();
-        for line in text.lines() {
-            events.push(Event::parse(line)?.verify()?);
-        }
-        Ok(events)
+        text.lines().map(|line| Ok(Event::parse(line)?.verify()?)).collect()
     }
 
     /// Signs a draft now and publishes it.

@@ -2,11 +2,10 @@
 
 use anyhow::{Context as _, Result, bail};
 use ayni_lets::{Body, Ledger, Rating};
-use ayni_protocol::{Amount, Event, EventId, Filter, Part as _, PublicKey, Timestamp, kind};
+use ayni_protocol::{Amount, EventId, Filter, Part as _, PublicKey, Timestamp, kind};
 use clap::Args;
 use serde_json::Value;
 
-use super::client::encoded;
 use super::governance::proposal;
 use super::ledger::named;
 use super::place::Place;
@@ -51,10 +50,8 @@ fn last(place: &Place, by: &PublicKey, order: &EventId) -> Result<Timestamp> {
         tags: vec![(b'd', [order.to_string()].into())],
         ..Filter::default()
     };
-    let path = format!("/api/v1/export?filter={}", encoded(&filter.to_json()));
-    let text = place.client.text(&path, "application/jsonl")?;
-    let times = text.lines().map(|line| Ok(Event::parse(line)?.created_at));
-    Ok(times.collect::<Result<Vec<_>>>()?.into_iter().max().unwrap_or_default())
+    let rated = place.events(&filter)?;
+    Ok(rated.iter().map(|event| event.created_at).max().unwrap_or_default())
 }
 
 impl Rate {

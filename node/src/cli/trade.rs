@@ -9,13 +9,12 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use ayni_lets::{Agreement, Ask, Body, Ledger, Order, Quote, Resolution, Slot, Target};
 use ayni_protocol::{
-    Address, Amount, Event, EventId, Keys, Part as _, PublicKey, VerifiedEvent, hex,
+    Address, Amount, EventId, Filter, Keys, Kind, Part as _, PublicKey, VerifiedEvent, hex, kind,
 };
 use clap::Subcommand;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::client::encoded;
 use super::ledger::priced;
 use super::place::{Community, Member, Place};
 use super::{Common, show};
@@ -181,9 +180,9 @@ impl Across<'_> {
         let nonce = hex::encode(&clock::entropy::<8>());
         let draft = Body::from(ask).draft(&place.community.id).tag(["nonce", &nonce]);
         let (ask, _) = place.publish(draft, keys)?;
-        let filter = format!("{{\"kinds\":[4754],\"#e\":[\"{}\"]}}", ask.id);
+        let filter = naming(kind::REQUEST, &ask.id);
         let quote = patiently(|| {
-            let found = events(place, &filter)?.into_iter().find_map(|event| {
+            let found = place.events(&filter)?.into_iter().find_map(|event| {
                 let Body::Quote(quote) = Ledger::read(&event).ok()?.body else { return None };
                 let ours = quote.to == to
                     && quote.payer == self.payer
@@ -242,14 +241,14 @@ impl Across<'_> {
 
     /// Shows those who do not follow the other currency how the hold ended.
     fn prove(&self, place: &Place, keys: &Keys, hold: &EventId) -> Result<()> {
-        let orders = events(place, &format!("{{\"kinds\":[4752],\"#e\":[\"{hold}\"]}}"))?;
+        let orders = place.events(&naming(kind::ORDER, hold))?;
         let commits = |event: &&VerifiedEvent| {
             Ledger::read(event).is_ok_and(
                 |entry| matches!(&entry.body, Body::Order(order) if order.commit == Some(*hold)),
             )
         };
         let Some(order) = orders.iter().find(commits) else { return Ok(()) };
-        let signed = events(place, &format!("{{\"kinds\":[4753],\"#e\":[\"{}\"]}}", order.id))?;
+        let signed = place.events(&naming(kind::ATTESTATION, &order.id))?;
         // A lone attestation that does not belong keeps nobody from being paid.
         if let Ok(resolution) = Resolution::new(place.currency.clone(), *hold, order, &signed) {
             place.publish(Body::from(resolution).draft(&place.community.id), keys)?;
@@ -278,11 +277,10 @@ fn payee(place: &Place, currency: &Address, name: &str) -> Result<PublicKey> {
         .with_context(|| format!("nobody there is called {name}; name the npub"))
 }
 
-/// Stored events, each verified here.
-fn events(place: &Place, filter: &str) -> Result<Vec<VerifiedEvent>> {
-    let path = format!("/api/v1/export?filter={}", encoded(filter));
-    let text = place.client.text(&path, "application/jsonl")?;
-    text.lines().map(|line| Ok(Event::parse(line)?.verify()?)).collect()
+/// Events of a kind that name another one.
+fn naming(kind: Kind, event: &EventId) -> Filter {
+    let tags = vec![(b'e', [event.to_string()].into())];
+    Filter { kinds: Some([kind].into()), tags, ..Filter::default() }
 }
 
 /// Asks until there is an answer, or for too long.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use ayni_lets::{Body, Currency, Ledger, Rules};
-use ayni_protocol::{Address, Draft, EventId, Keys, Part as _, PublicKey, Timestamp, kind};
+use ayni_protocol::{Address, Draft, EventId, Filter, Keys, Part as _, PublicKey, Timestamp, kind};
 use ayni_witness::entry::{CharterText, Previous};
 use ayni_witness::{Charter, Council, WitnessSeat};
 use clap::Subcommand;
@@ -202,12 +202,12 @@ fn renamed(
     rules: EventId,
     community: EventId,
 ) -> Result<Option<(Draft, Timestamp)>> {
-    let filter = format!(
-        "{{\"kinds\":[{}],\"authors\":[\"{}\"],\"#d\":[\"{}\"]}}",
-        kind::CURRENCY,
-        currency.author,
-        currency.identifier
-    );
+    let filter = Filter {
+        kinds: Some([kind::CURRENCY].into()),
+        authors: Some([currency.author].into()),
+        tags: vec![(b'd', [currency.identifier.to_string()].into())],
+        ..Filter::default()
+    };
     let found = place.events(&filter)?;
     let Some(event) = found.into_iter().max_by_key(|event| event.created_at) else {
         return Ok(None);

@@ -2,7 +2,7 @@
 
 use super::arrows::rooms;
 use super::nothing_found;
-use super::source::{Source, is_word, sources, split};
+use super::source::{Source, is_word, snake_case, sources, split};
 
 /// The laws that a crate names and none of its tests cites.
 fn uncited(sources: &[Source]) -> Vec<String> {
@@ -27,17 +27,6 @@ fn is_laws(source: &Source) -> bool {
 fn names(text: &str) -> Vec<&str> {
     let fields = text.split("name: \"").skip(1);
     fields.filter_map(|field| field.split('"').next()).collect()
-}
-
-fn snake_case(name: &str) -> String {
-    let mut snake = String::new();
-    for c in name.chars() {
-        if c.is_uppercase() && !snake.is_empty() {
-            snake.push('_');
-        }
-        snake.extend(c.to_lowercase());
-    }
-    snake
 }
 
 fn has_word(text: &str, word: &str) -> bool {

@@ -2,7 +2,7 @@
 
 use super::arrows::rooms;
 use super::nothing_found;
-use super::source::{Source, is_word, sources, split};
+use super::source::{Source, is_word, snake_case, sources, split};
 
 /// The files whose variants are such names.
 const FILES: [&str; 2] = ["/reason.rs", "/refusal.rs"];
@@ -39,17 +39,6 @@ fn variants(code: &str) -> Vec<&str> {
         }
     }
     found
-}
-
-fn snake_case(name: &str) -> String {
-    let mut snake = String::new();
-    for c in name.chars() {
-        if c.is_uppercase() && !snake.is_empty() {
-            snake.push('_');
-        }
-        snake.extend(c.to_lowercase());
-    }
-    snake
 }
 
 #[test]

@@ -264,3 +264,15 @@ fn the_tree_is_read() {
     assert!(found.iter().any(|source| source.path == "protocol/src/verify.rs"));
     assert!(found.iter().all(|source| source.room == "protocol"));
 }
+
+/// `UpperCamelCase` as `snake_case`, the name of the test that tries it.
+pub fn snake_case(name: &str) -> String {
+    let mut snake = String::new();
+    for c in name.chars() {
+        if c.is_uppercase() && !snake.is_empty() {
+            snake.push('_');
+        }
+        snake.extend(c.to_lowercase());
+    }
+    snake
+}
