@@ -202,9 +202,9 @@ impl Book {
 
     /// Every account that ever had a counted policy, by key.
     pub fn open_accounts(&self) -> Vec<(&PublicKey, &Account)> {
-        let mut open: Vec<_> = self.accounts.iter().filter(|it| it.1.is_open()).collect();
-        open.sort_unstable_by_key(|(key, _)| *key);
-        open
+        let mut all = self.accounts.sorted();
+        all.retain(|(_, account)| account.is_open());
+        all
     }
 
     pub fn add_rules(&mut self, epoch: Epoch) {

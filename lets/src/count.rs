@@ -61,7 +61,7 @@ impl Ledger {
             Body::Order(order) => {
                 let payer = entry.speaker();
                 let book = self.books.entry(order.currency.clone()).or_default();
-                let account = book.accounts.entry(payer).or_default();
+                let account = book.accounts.or_default(payer);
                 if !account.sound.insert((order.seq, id)) {
                     return;
                 }
@@ -216,7 +216,7 @@ impl Ledger {
         if version.raises(&book.defaults) != Raise::Yes {
             self.lowering.insert((currency.clone(), entry.id));
         }
-        let known = book.accounts.entry(account).or_default();
+        let known = book.accounts.or_default(account);
         let fresh: Vec<_> = policy.signers.difference(&known.signers).copied().collect();
         known.signers.extend(&fresh);
         known.policies.insert((policy.version, Reverse(entry.id)), Arc::new(version));
@@ -251,7 +251,7 @@ impl Ledger {
     fn count_order(&mut self, entry: &Entry, order: &Order) -> Vec<Fact> {
         self.unattested.remove(&entry.id);
         let book = self.books.entry(order.currency.clone()).or_default();
-        let account = book.accounts.entry(entry.speaker()).or_default();
+        let account = book.accounts.or_default(entry.speaker());
         account.certify(order.seq, entry.id);
         for other in account.sound_at(order.seq) {
             self.unattested.remove(&other);
@@ -268,11 +268,11 @@ impl Ledger {
     pub(crate) fn post(&mut self, entry: &Entry, order: &Order) -> Fact {
         let (payer, total, when) = (entry.speaker(), order.total(), (entry.created_at, entry.id));
         let book = self.books.entry(order.currency.clone()).or_default();
-        let account = book.accounts.entry(payer).or_default();
+        let account = book.accounts.or_default(payer);
         account.debits = account.debits.saturating_add(total);
         account.history.insert(when);
         for leg in &order.legs {
-            let account = book.accounts.entry(leg.account).or_default();
+            let account = book.accounts.or_default(leg.account);
             account.credits = account.credits.saturating_add(leg.minor.into());
             account.history.insert(when);
         }
@@ -321,7 +321,7 @@ impl Ledger {
             attestation: entry.id,
             index: statement.log.index,
         };
-        let all = self.signatures.entry(target).or_default();
+        let all = self.signatures.or_default(target);
         if let Err(place) = all.binary_search(&signature) {
             all.reserve_exact(1);
             all.insert(place, signature);
@@ -342,7 +342,7 @@ impl Ledger {
         let Repeat { payer, seq, order, .. } = *repeat;
         let (currency, epoch) = (&statement.currency, &statement.epoch);
         let book = self.books.entry(currency.clone()).or_default();
-        let account = book.accounts.entry(payer).or_default();
+        let account = book.accounts.or_default(payer);
         account.attest(seq, order);
         let others: Vec<_> = account.attested_at(seq).filter(|other| *other != order).collect();
         let other = others.into_iter().find(|id| self.signed_in(id, &witness, epoch).is_some());
@@ -357,7 +357,7 @@ impl Ledger {
     fn count_charge(&mut self, entry: &Entry, charge: &Charge) {
         let book = self.books.entry(charge.currency.clone()).or_default();
         for (account, minor) in charge.effects() {
-            let account = book.accounts.entry(account).or_default();
+            let account = book.accounts.or_default(account);
             account.charges = account.charges.saturating_add(minor);
             account.history.insert((entry.created_at, entry.id));
         }

@@ -82,7 +82,7 @@ impl Ledger {
     /// Reserves what a counted hold holds, and looks whether its slot was used.
     pub(crate) fn count_hold(&mut self, entry: &Entry, order: &Order, slot: &Slot) -> Vec<Fact> {
         let book = self.books.entry(order.currency.clone()).or_default();
-        let account = book.accounts.entry(entry.speaker()).or_default();
+        let account = book.accounts.or_default(entry.speaker());
         account.held = account.held.saturating_add(order.total());
         let hold = Hold { order: Arc::new(entry.clone()), outcome: Outcome::Pending };
         self.holds.insert(entry.id, hold);
@@ -127,7 +127,7 @@ impl Ledger {
         if before == Outcome::Pending {
             self.open_holds.remove(&id);
             let book = self.books.entry(order.currency.clone()).or_default();
-            let account = book.accounts.entry(entry.speaker()).or_default();
+            let account = book.accounts.or_default(entry.speaker());
             account.held = account.held.saturating_sub(order.total());
         }
         (reached == Outcome::Posted).then(|| self.post(&entry, order))

@@ -67,7 +67,7 @@ impl Ledger {
             max_credit: Money::new(0, scale),
             credit_out: Money::new(0, scale),
         };
-        for account in book.accounts.values().filter(|account| account.is_open()) {
+        for (_, account) in book.open_accounts() {
             let balance = account.balance();
             totals.accounts = totals.accounts.saturating_add(1);
             totals.sum.minor = totals.sum.minor.saturating_add(balance);

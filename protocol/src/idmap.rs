@@ -1,19 +1,117 @@
-//! Maps by id or key that are only ever asked, never walked.
+//! Maps by id or key, for finding one of a million.
 //!
-//! Finding one id of a million costs a line or two of memory, where a tree costs twenty. The hash is
-//! fixed, because nothing here may be random. Whoever wants many events to share a place in such a
-//! map has to compute a million hashes for each of them, and gains a slower lookup.
+//! Such a lookup costs a line or two of memory, where a tree costs twenty. The order in which a hash
+//! map would be walked must show nowhere, so it cannot be: what is listed is sorted.
 //!
-//! What is walked goes by order of arrival, and that may show nowhere: sort it, or use a tree.
+//! The hash is fixed, because nothing here may be random. Whoever wants many events to share a place
+//! has to compute a million hashes for each of them, and gains a slower lookup.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 
 use foldhash::fast::FixedState;
 
 use crate::{EventId, PublicKey};
 
 /// A map by event id.
-pub type IdMap<V> = HashMap<EventId, V, FixedState>;
+pub type IdMap<V> = Lookup<EventId, V>;
 
 /// A map by key.
-pub type KeyMap<V> = HashMap<PublicKey, V, FixedState>;
+pub type KeyMap<V> = Lookup<PublicKey, V>;
+
+/// A map that is asked, and never walked in the order of its hashes.
+#[derive(Debug, Clone)]
+pub struct Lookup<K, V>(HashMap<K, V, FixedState>);
+
+impl<K, V> Default for Lookup<K, V> {
+    fn default() -> Self {
+        Self(HashMap::default())
+    }
+}
+
+impl<K: Eq + Hash + Ord, V> Lookup<K, V> {
+    /// What lies under a key.
+    #[must_use]
+    pub fn get(&self, key: &K) -> Option<&V> {
+        self.0.get(key)
+    }
+
+    /// The same, to change it.
+    pub fn get_mut(&mut self, key: &K) -> Option<&mut V> {
+        self.0.get_mut(key)
+    }
+
+    /// Whether anything lies under a key.
+    #[must_use]
+    pub fn contains_key(&self, key: &K) -> bool {
+        self.0.contains_key(key)
+    }
+
+    /// Lays something under a key; gives what lay there.
+    pub fn insert(&mut self, key: K, value: V) -> Option<V> {
+        self.0.insert(key, value)
+    }
+
+    /// Takes away what lies under a key.
+    pub fn remove(&mut self, key: &K) -> Option<V> {
+        self.0.remove(key)
+    }
+
+    /// What lies under a key; where there is nothing, a default is laid there.
+    pub fn or_default(&mut self, key: K) -> &mut V
+    where
+        V: Default,
+    {
+        self.0.entry(key).or_default()
+    }
+
+    /// How many keys there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Everything, by key.
+    #[must_use]
+    pub fn sorted(&self) -> Vec<(&K, &V)> {
+        let mut all: Vec<_> = self.0.iter().collect();
+        all.sort_unstable_by_key(|(key, _)| *key);
+        all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// It is the tree that it stands for.
+        #[test]
+        fn a_lookup_is_a_tree(steps in prop::collection::vec((0_u8..8, 0_u8..4, any::<u8>()), 0..60)) {
+            let (mut lookup, mut tree) = (IdMap::default(), BTreeMap::new());
+            for (key, step, value) in steps {
+                let key = EventId([key; 32]);
+                match step {
+                    0 => prop_assert_eq!(lookup.insert(key, value), tree.insert(key, value)),
+                    1 => prop_assert_eq!(lookup.remove(&key), tree.remove(&key)),
+                    2 => *lookup.or_default(key) = { *tree.entry(key).or_default() = value; value },
+                    _ => prop_assert_eq!(lookup.get_mut(&key), tree.get_mut(&key)),
+                }
+                prop_assert_eq!(lookup.get(&key), tree.get(&key));
+                prop_assert_eq!(lookup.contains_key(&key), tree.contains_key(&key));
+                prop_assert_eq!((lookup.len(), lookup.is_empty()), (tree.len(), tree.is_empty()));
+                prop_assert!(lookup.sorted().into_iter().eq(&tree));
+            }
+        }
+    }
+}

@@ -68,7 +68,9 @@ fn take(market: &mut Market, seen: &mut Seen, step: Step) {
         Step::Ask(moons) => _ = market.ask(moons),
         Step::Agent => {
             let signed = market.step();
-            let is_quote = |id: &EventId| matches!(market.ledger.entries[id].body, Body::Quote(_));
+            let is_quote = |id: &EventId| {
+                matches!(market.ledger.entries.get(id).unwrap().body, Body::Quote(_))
+            };
             seen.quotes.extend(signed.filter(is_quote));
         }
         Step::Hold { back, lost } => {
@@ -121,7 +123,7 @@ fn take(market: &mut Market, seen: &mut Seen, step: Step) {
 /// kai signs a void order at the next number, unless something of its own stands there.
 fn void(market: &mut Market) {
     let view = market.ledger.account(&moon(), &key("kai")).unwrap();
-    let taken = market.ledger.entries.values().any(|entry| {
+    let taken = market.ledger.entries.sorted().into_iter().any(|(_, entry)| {
         matches!(&entry.body, Body::Order(order)
             if entry.author == key("kai") && order.currency == moon() && order.seq == view.next_seq)
     });
@@ -136,7 +138,7 @@ fn void(market: &mut Market) {
 /// The certified order of kai's that commits a hold.
 fn commit_of(market: &Market, hold: EventId) -> Option<EventId> {
     let commits = |(_, entry): &(&EventId, &std::sync::Arc<Entry>)| matches!(&entry.body, Body::Order(order) if order.commit == Some(hold));
-    let mut orders = market.ledger.entries.iter().filter(commits).map(|(id, _)| *id);
+    let mut orders = market.ledger.entries.sorted().into_iter().filter(commits).map(|(id, _)| *id);
     orders.find(|id| market.ledger.order_state(id).state == view::OrderState::Certified)
 }
 
@@ -148,13 +150,15 @@ fn check(market: &Market, seen: &mut Seen) -> Result<(), TestCaseError> {
         prop_assert!(before == Outcome::Pending || before == outcome, "{before:?} to {outcome:?}");
         let commit = commit_of(market, *hold);
         prop_assert_eq!(outcome == Outcome::Posted, commit.is_some());
-        let Body::Order(order) = &market.ledger.entries[hold].body else { panic!() };
+        let Body::Order(order) = &market.ledger.entries.get(hold).unwrap().body else { panic!() };
         match outcome {
             Outcome::Pending => reserved += order.total(),
             Outcome::Void => {}
             Outcome::Posted => {
                 paid += order.total();
-                let Body::Order(commit) = &market.ledger.entries[&commit.unwrap()].body else {
+                let Body::Order(commit) =
+                    &market.ledger.entries.get(&commit.unwrap()).unwrap().body
+                else {
                     panic!()
                 };
                 arrived += commit.total();

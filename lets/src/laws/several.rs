@@ -201,7 +201,7 @@ impl Net {
         let balances = self.all.ledger.balances(&currency());
         prop_assert_eq!(balances.values().sum::<i128>(), 0);
         for (who, name) in PEOPLE.iter().enumerate() {
-            let account = &book.accounts[&key(name)];
+            let account = book.accounts.get(&key(name)).unwrap();
             let numbers: BTreeSet<_> = account.certified.iter().map(|(seq, _)| *seq).collect();
             prop_assert_eq!(numbers.len(), account.certified.len(), "two orders at one number");
             prop_assert!(account.balance() >= -LIMIT, "{name} stands at {}", account.balance());

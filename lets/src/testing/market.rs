@@ -129,7 +129,9 @@ impl Market {
     }
 
     pub fn quote(&self, id: EventId) -> Quote {
-        let Body::Quote(quote) = &self.ledger.entries[&id].body else { panic!("no quote") };
+        let Body::Quote(quote) = &self.ledger.entries.get(&id).unwrap().body else {
+            panic!("no quote")
+        };
         Quote::clone(quote)
     }
 

@@ -27,8 +27,13 @@ const FORBIDDEN_PATHS: &[&str] = &[
     "std::env",
 ];
 
+/// The one file that may name a hash map: what it makes of it cannot be walked in its order.
+const LOOKUP: &str = "protocol/src/idmap.rs";
+
 fn impurities(source: &Source) -> Vec<String> {
-    let words = words(&source.code).filter(|(_, word)| FORBIDDEN_WORDS.contains(word));
+    let allowed = |word: &str| source.path == LOOKUP && word == "HashMap";
+    let words = words(&source.code);
+    let words = words.filter(|(_, word)| FORBIDDEN_WORDS.contains(word) && !allowed(word));
     let words = words.map(|(line, word)| format!("{}:{line} names {word}", source.path));
     let paths = paths(&source.code).into_iter().filter(|path| is_forbidden(path));
     words.chain(paths.map(|path| format!("{} names {path}", source.path))).collect()
