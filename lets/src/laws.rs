@@ -62,6 +62,14 @@ pub const ACKNOWLEDGED_BINDS: Law = Law {
     why: "or a suspension would be a request",
 };
 
+/// Rules change in the middle of trade.
+pub const EPOCHS_LOSE_NOTHING: Law = Law {
+    name: "EpochsLoseNothing",
+    sentence: "New rules at any moment take no certificate away, let no second one stand at a number, \
+               and keep nobody waiting who signed one payment at a time",
+    why: "or a change of witnesses would cost or make money",
+};
+
 /// A double signature is evidence.
 pub const FORKS_ARE_PROVABLE: Law = Law {
     name: "ForksAreProvable",
@@ -118,6 +126,7 @@ pub const ALL: &[Law] = &[
     COUNTED_STAYS_COUNTED,
     HONEST_ORDERS_ARE_CERTIFIED,
     ACKNOWLEDGED_BINDS,
+    EPOCHS_LOSE_NOTHING,
     FORKS_ARE_PROVABLE,
     AMOUNTS_ARE_EXACT,
     ONE_OUTCOME_PER_HOLD,

@@ -2,8 +2,11 @@
 //! sign twice, and one of the four witnesses signs anything.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use ayni_protocol::{Amount, EventId, Part as _, PublicKey, VerifiedEvent, kind};
+use ayni_protocol::{Amount, EventId, Part as _, Prefix, PublicKey, VerifiedEvent, kind};
+use ayni_witness::digest::closes_digest;
+use ayni_witness::{Decision, Fact, Instance, Value};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -32,6 +35,12 @@ enum Step {
     Lie { back: usize },
     /// The community lowers a limit.
     Lower { who: usize, minor: i64 },
+    /// The community publishes new rules.
+    Change,
+    /// It is decided that the closes hold which a witness knows, perhaps all but one.
+    Decide { seat: usize, without: usize },
+    /// The liar closes, whatever it signs after that.
+    LiarCloses,
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -46,6 +55,23 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => (people(), 0_i64..900).prop_map(|(who, minor)| Step::Lower { who, minor }),
     ];
     vec(step, 4..26)
+}
+
+/// The same, and the rules change now and then.
+fn steps_and_changes() -> impl Strategy<Value = Vec<Step>> {
+    let change = prop_oneof![
+        2 => Just(Step::Change),
+        3 => (0_usize..3, 0_usize..8).prop_map(|(seat, without)| Step::Decide { seat, without }),
+        1 => Just(Step::LiarCloses),
+    ];
+    (steps(), vec((any::<prop::sample::Index>(), change), 1..12)).prop_map(
+        |(mut steps, changes)| {
+            for (at, change) in changes {
+                steps.insert(at.index(steps.len()), change);
+            }
+            steps
+        },
+    )
 }
 
 struct Net {
@@ -112,6 +138,55 @@ impl Net {
                 self.all.put(lie);
             }
             Step::Lower { who, minor } => self.lower(who, minor),
+            Step::Change => self.change(),
+            Step::Decide { seat, without } => self.decide(seat, without),
+            Step::LiarCloses => {
+                if let Some(draft) = self.all.ledger.next_close(&key("liar")) {
+                    self.all.put(draft.sign(&keys("liar"), self.all.now, [0; 32]));
+                }
+            }
+        }
+    }
+
+    fn change(&mut self) {
+        let (previous, current) = self.all.ledger.rules(&currency()).unwrap();
+        let next = Rules { epoch: current.epoch + 1, previous: Some(previous), ..current.clone() };
+        let event = self.all.sign("sol", next);
+        self.all.put(event);
+    }
+
+    /// What the witnesses decide here in a moment, they come to by the steps of the council.
+    fn decide(&mut self, seat: usize, without: usize) {
+        for owed in self.seats[seat].ledger.handovers(&key(SEATS[seat])) {
+            let mut closes = owed.closes;
+            if closes.len() < QUORUM || self.all.ledger.handovers.contains_key(&owed.rules) {
+                continue;
+            }
+            if let Some(left_out) = closes.iter().nth(without).copied()
+                && closes.len() > QUORUM
+            {
+                closes.remove(&left_out);
+            }
+            let digest = closes_digest(owed.rules, &closes);
+            let (subject, value) = (owed.rules, Value::Closes(Arc::new(closes)));
+            let decision = Decision { subject, instance: Instance::Handover, value, digest };
+            let fact = Fact::Decided(Arc::new(decision));
+            let worlds = self.seats.iter_mut().chain([&mut self.all]);
+            worlds.for_each(|world| world.learn(fact.clone()));
+        }
+    }
+
+    /// Whoever waits signs the payment anew where a witness says that its rules are gone.
+    fn sign_anew(&mut self, who: usize, by: usize, over: usize) {
+        let Some(order) = self.sent.get(&who).filter(|order| !self.is_certified(&order.id)) else {
+            return;
+        };
+        let said = self.seats[over].ledger.judge(order, &key(SEATS[over]), self.all.now + 60);
+        if matches!(&said, Verdict::Refuse(why) if why.prefix == Prefix::Epoch)
+            && let Some(order) = self.order(who, by, 1)
+        {
+            self.sent.insert(who, order.clone());
+            self.hand_in(&order, over);
         }
     }
 
@@ -126,7 +201,10 @@ impl Net {
     fn pay(&mut self, who: usize, by: usize, minor: i64, over: usize) {
         let waiting = self.sent.get(&who).filter(|order| !self.is_certified(&order.id)).cloned();
         match waiting {
-            Some(order) => self.hear(over, &order),
+            Some(order) => {
+                self.hear(over, &order);
+                self.sign_anew(who, by, over);
+            }
             None if self.rushed.contains(&who) => {}
             None => {
                 let Some(order) = self.order(who, by, minor) else { return };
@@ -192,6 +270,12 @@ impl Net {
             for seat in 0..SEATS.len() - 1 {
                 self.take(Step::Listen { seat });
                 self.work(seat);
+                self.decide(seat, usize::MAX);
+            }
+            for who in 0..PEOPLE.len() {
+                if !self.rushed.contains(&who) {
+                    self.sign_anew(who, 1, 0);
+                }
             }
         }
     }
@@ -269,6 +353,35 @@ proptest! {
                 |(one, two)| Fraud::new(currency(), fork.case, one, two).is_ok(),
             );
             prop_assert!(proven, "{fork:?}");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(1_000))]
+
+    /// EpochsLoseNothing, with ZeroSum, OneOrderPerSeat and the limits at every step.
+    #[test]
+    fn epochs_lose_nothing(steps in steps_and_changes()) {
+        let (mut net, mut certified) = (Net::new(), BTreeSet::new());
+        for step in steps {
+            net.take(step);
+            net.check()?;
+            let book = &net.all.ledger.books[&currency()];
+            let accounts = PEOPLE.iter().filter_map(|name| book.accounts.get(&key(name)));
+            let now: BTreeSet<_> = accounts.flat_map(|account| account.certified.clone()).collect();
+            prop_assert!(now.is_superset(&certified), "a certificate is gone");
+            certified = now;
+        }
+        net.heal();
+        net.check()?;
+        for (who, order) in &net.sent {
+            let hindered = net.rushed.contains(who) || net.lowered.contains_key(who);
+            prop_assert!(hindered || net.is_certified(&order.id), "{} waits", PEOPLE[*who]);
+        }
+        let digest = net.all.ledger.digest_lines();
+        for seat in &net.seats[..3] {
+            prop_assert_eq!(seat.ledger.digest_lines(), digest.clone());
         }
     }
 }
