@@ -89,3 +89,42 @@ fn the_community_books_what_it_decided() {
     let _ = village.ayni(&["checkpoint"]);
     assert!(village.refusal(&["charge", "demurrage"]).contains("nothing is due"));
 }
+
+#[test]
+fn the_rules_change_and_payments_go_on() {
+    let village = Village::with_members(&["ana", "ben"]);
+    let npub = village.ayni(&["key", "new", "commons.key"]);
+    let _ = village.ayni(&["member", "add", &npub, "--name", "commons", "--type", "community"]);
+    let _ = village.ayni(&["pay", "ben", "5.00", "--key", "ana.key"]);
+    let before = village.json(&["currency", "show"]);
+    assert_eq!((&before["epoch"], &before["rules"]["limit"]), (&0.into(), &"20.00".into()));
+    for (arguments, says) in [
+        (&["--limit", "20.00"][..], "nothing would change"),
+        (&["--limit", "40"], "did you mean 40.00?"),
+        (&["--fee", "1.00"], "--treasury WHO"),
+        (&["--levy", "payee:2%:rui"], "nobody here is called rui"),
+        (&["--limit", "40.00", "--key", "ana.key"], "community's key"),
+    ] {
+        let said = village.refusal(&[&["currency", "change"], arguments].concat());
+        assert!(said.contains(says), "{arguments:?} said: {said}");
+    }
+    let typed = ["currency", "change", "--limit", "40.00", "--levy", "payee:10%:commons"];
+    let told = village.json(&[&typed[..], &["--dry-run"]].concat());
+    assert_eq!(told["state"], "not published");
+    assert_eq!(village.json(&["currency", "show"]), before);
+    let told = village.ayni(&typed);
+    for says in [
+        "limit: 20.00 -> 40.00",
+        "levy: none -> payee:10%:commons",
+        "Payments under way",
+        "are in force",
+    ] {
+        assert!(told.contains(says), "{told}");
+    }
+    let after = village.json(&["currency", "show"]);
+    assert_eq!((&after["epoch"], &after["rules"]["limit"]), (&1.into(), &"40.00".into()));
+    assert_eq!(after["rules"]["memo"], before["rules"]["memo"], "what is not named stays");
+    let _ = village.ayni(&["pay", "ben", "30.00", "--key", "ana.key"]);
+    let balances = ["ana", "ben", "commons"].map(|name| village.balance(name));
+    assert_eq!(balances, ["-35.00", "32.00", "3.00"]);
+}

@@ -54,6 +54,8 @@ pub struct Account {
     /// `member`, `organisation`, …
     #[serde(rename = "type")]
     pub account_type: String,
+    /// `active`, `suspended` or `closed`.
+    pub status: String,
     /// Its next order's number.
     pub next_seq: u64,
     /// What its next order names as `prev`: its last certified order, or the first rules.
