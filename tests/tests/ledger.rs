@@ -128,3 +128,39 @@ fn the_rules_change_and_payments_go_on() {
     let balances = ["ana", "ben", "commons"].map(|name| village.balance(name));
     assert_eq!(balances, ["-35.00", "32.00", "3.00"]);
 }
+
+#[test]
+fn an_account_is_closed_at_zero_and_can_be_opened_again() {
+    let village = Village::with_members(&["ana", "ben"]);
+    let _ = village.ayni(&["pay", "ben", "5.00", "--key", "ana.key"]);
+    let said = village.refusal(&["member", "close", "ana"]);
+    assert!(said.contains("ayni charge writeoff 5.00 --from WHO --to ana"), "{said}");
+    let _ = village.ayni(&["pay", "ana", "5.00", "--key", "ben.key"]);
+    let _ = village.ayni(&["member", "close", "ana"]);
+    assert_eq!(village.json(&["balance", "ana"])["status"], "closed");
+    for (arguments, says) in [
+        (&["pay", "ben", "1.00", "--key", "ana.key"][..], "ask a steward"),
+        (&["pay", "ana", "1.00", "--key", "ben.key"], "closed or may not receive"),
+        (&["member", "close", "ana"], "closed already"),
+        (&["member", "suspend", "ana"], "is closed"),
+    ] {
+        let said = village.refusal(arguments);
+        assert!(said.contains(says), "{arguments:?} said: {said}");
+    }
+    assert!(village.ayni(&["member", "resume", "ana"]).contains("open again"));
+    let _ = village.ayni(&["pay", "ana", "1.00", "--key", "ben.key"]);
+    assert_eq!(village.balance("ana"), "1.00");
+}
+
+#[test]
+fn an_account_that_the_rules_pay_to_is_not_closed() {
+    let village = Village::with_members(&["ana", "ben", "commons"]);
+    let _ = village.ayni(&["currency", "change", "--levy", "payee:10%:commons"]);
+    let said = village.refusal(&["member", "close", "commons"]);
+    assert!(said.contains("ayni currency change"), "{said}");
+    let _ = village.ayni(&["currency", "change", "--levy", "none"]);
+    let _ = village.ayni(&["member", "close", "commons"]);
+    let said = village.refusal(&["currency", "change", "--treasury", "commons"]);
+    assert!(said.contains("is closed"), "{said}");
+    let _ = village.ayni(&["pay", "ben", "1.00", "--key", "ana.key"]);
+}

@@ -110,7 +110,7 @@ enum Command {
     /// Show what others say of trades with somebody
     #[command(hide = true)]
     Ratings(rate::Ratings),
-    /// Open, limit, suspend and list accounts
+    /// Open, limit, suspend, close and list accounts
     #[command(subcommand)]
     Member(member::Member),
     /// Show and change the rules of the currency: limits, levies, fees

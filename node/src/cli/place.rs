@@ -56,6 +56,10 @@ pub struct Account {
     pub account_type: String,
     /// `active`, `suspended` or `closed`.
     pub status: String,
+    /// What it holds, as text.
+    pub balance: String,
+    /// What it has reserved, as text.
+    pub pending: String,
     /// Its next order's number.
     pub next_seq: u64,
     /// What its next order names as `prev`: its last certified order, or the first rules.
