@@ -358,6 +358,10 @@ impl Ledger {
     fn count_checkpoint(&mut self, entry: &Entry, checkpoint: &Checkpoint) {
         let book = self.books.entry(checkpoint.currency.clone()).or_default();
         book.checkpoints.entry(checkpoint.root).or_default().insert(entry.author);
+        let when = (entry.created_at, Reverse(entry.id));
+        if book.said.get(&entry.author).is_none_or(|(newest, _)| *newest < when) {
+            book.said.insert(entry.author, (when, checkpoint.clone()));
+        }
         self.keep_lines(entry.id, checkpoint);
     }
 

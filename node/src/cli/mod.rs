@@ -121,7 +121,7 @@ enum Command {
         after_help = "Example: ayni charge writeoff 12.00 --from commons --to rui\n         \
                       ayni charge reversal --order 5f2c… --note \"paid twice\"\n         \
                       ayni checkpoint && ayni charge demurrage\n\
-                      `ayni checkpoint` signs the books as this machine's witness.\n\
+                      `ayni checkpoint` signs the books as this machine's witness; the others follow.\n\
                       `ayni approve ID --key steward.key` approves an act, where the charter asks for it."
     )]
     Charge(charge::Booking),
