@@ -292,7 +292,11 @@ impl Ledger {
 
     fn count_resolution(&mut self, resolution: &Resolution) -> Option<Fact> {
         let by = (resolution.resolved == Resolved::Post).then_some(resolution.hold);
-        self.resolve(resolution.hold, by)
+        let fact = self.resolve(resolution.hold, by);
+        if self.hold_outcome(&resolution.hold) == Some(resolution.resolved.outcome()) {
+            self.untold.remove(&resolution.hold);
+        }
+        fact
     }
 
     fn count_statement(&mut self, entry: &Entry, statement: &Statement, work: &mut Vec<EventId>) {

@@ -7,7 +7,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
-use ayni_lets::{Agreement, Ask, Body, Ledger, Order, Quote, Resolution, Slot, Target};
+use ayni_lets::{Agreement, Ask, Body, Ledger, Order, Quote, Slot, Target};
 use ayni_protocol::{
     Address, Amount, Event, EventId, Keys, Part as _, PublicKey, VerifiedEvent, hex,
 };
@@ -145,7 +145,6 @@ impl Across<'_> {
             let quote = self.quote(place, keys, &to, agreed.clearing)?;
             let (hold, price) = self.hold(place, keys, &quote)?;
             if self.settled(place, &hold)? {
-                self.prove(place, keys, &hold)?;
                 return self.tell(common, &hold, price);
             }
         }
@@ -238,23 +237,6 @@ impl Across<'_> {
                  paid or freed by itself. Ask later: GET {path}"
             )
         })
-    }
-
-    /// Shows those who do not follow the other currency how the hold ended.
-    fn prove(&self, place: &Place, keys: &Keys, hold: &EventId) -> Result<()> {
-        let orders = events(place, &format!("{{\"kinds\":[4752],\"#e\":[\"{hold}\"]}}"))?;
-        let commits = |event: &&VerifiedEvent| {
-            Ledger::read(event).is_ok_and(
-                |entry| matches!(&entry.body, Body::Order(order) if order.commit == Some(*hold)),
-            )
-        };
-        let Some(order) = orders.iter().find(commits) else { return Ok(()) };
-        let signed = events(place, &format!("{{\"kinds\":[4753],\"#e\":[\"{}\"]}}", order.id))?;
-        // A lone attestation that does not belong keeps nobody from being paid.
-        if let Ok(resolution) = Resolution::new(place.currency.clone(), *hold, order, &signed) {
-            place.publish(Body::from(resolution).draft(&place.community.id), keys)?;
-        }
-        Ok(())
     }
 }
 
