@@ -369,7 +369,7 @@ fn witnesses_sign_a_checkpoint_of_another_that_says_what_their_book_says() {
     assert_eq!(world.ledger.certified_roots(&currency()), [said.root].into());
     FOUR.iter().for_each(|witness| world.duties(witness));
     let by: BTreeSet<_> = world.ledger.books[&currency()].checkpoints[&said.root].clone();
-    assert_eq!(by, FOUR.map(|witness| key(witness)).into());
+    assert_eq!(by, FOUR.map(key).into());
     let signed = world.events.iter().filter(|event| event.kind == kind::CHECKPOINT);
     assert_eq!(signed.count(), 5, "each once, and the stranger");
     // Once the book has moved on, an old checkpoint is confirmed no more.
