@@ -1,5 +1,6 @@
 //! Walk 2 of the README: members pay each other, by typed commands, through a real node.
 
+use ayni_protocol::{Draft, Keys, hex, kind};
 use ayni_tests::Village;
 
 #[test]
@@ -127,6 +128,47 @@ fn the_rules_change_and_payments_go_on() {
     let _ = village.ayni(&["pay", "ben", "30.00", "--key", "ana.key"]);
     let balances = ["ana", "ben", "commons"].map(|name| village.balance(name));
     assert_eq!(balances, ["-35.00", "32.00", "3.00"]);
+}
+
+/// Publishes a version of the rules that follows those in force, written by hand; its id.
+fn rules_by_hand(village: &Village, charter: &str, limit: &str) -> String {
+    let shown = village.json(&["currency", "show"]);
+    let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+    let community = text(&village.node.get("/api/v1/communities")[0]["id"]);
+    let secret = village.ayni(&["key", "export", "community", "--hex"]);
+    let event = Draft::new(kind::RULES)
+        .tag(["h", &community])
+        .tag(["a", &text(&shown["currency"])])
+        .tag(["epoch", &(shown["epoch"].as_u64().unwrap() + 1).to_string()])
+        .tag(["e", charter, "", "charter"])
+        .tag(["e", &text(&shown["id"]), "", "prev"])
+        .tag(["enforce", "hard"])
+        .tag(["limit", "default", limit])
+        .sign(
+            &Keys::from_secret(hex::decode(&secret).unwrap()).unwrap(),
+            std::time::UNIX_EPOCH.elapsed().unwrap().as_secs(),
+            [0; 32],
+        );
+    village.folder.write("rules.jsonl", event.json());
+    let _ = village.ayni(&["import", "rules.jsonl"]);
+    event.id.to_string()
+}
+
+#[test]
+fn a_change_is_refused_while_another_waits() {
+    let village = Village::with_members(&["ana"]);
+    let charter = village.node.get("/api/v1/communities")[0]["charter"].clone();
+    // Void: a currency's decimals never change. Nobody waits for it.
+    let _ = rules_by_hand(&village, charter.as_str().unwrap(), "30.000");
+    let change = |limit| ["currency", "change", "--limit", limit];
+    assert!(village.ayni(&change("25.00")).contains("are in force"));
+    // One whose charter has not come waits, as one does that stewards have not approved.
+    let waiting = rules_by_hand(&village, &"ab".repeat(32), "30.00");
+    let said = village.refusal(&change("35.00"));
+    assert!(said.contains(&format!("ayni approve {waiting}")), "{said}");
+    let told = village.json(&[&change("35.00")[..], &["--instead"]].concat());
+    assert_eq!(told["state"], "in force");
+    assert_eq!(village.json(&["currency", "show"])["rules"]["limit"], "35.00");
 }
 
 #[test]

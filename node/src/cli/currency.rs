@@ -11,6 +11,7 @@ use anyhow::{Context as _, Result, bail};
 use ayni_lets::{Body, Currency, Ledger, Rules};
 use ayni_protocol::{Draft, EventId, Keys, Part as _, PublicKey, Timestamp, kind};
 use clap::{Args, Subcommand};
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::place::{Place, RulesInForce};
@@ -51,6 +52,12 @@ pub struct Change {
     /// Seconds to wait until the witnesses have handed over
     #[arg(long, value_name = "SECS", default_value_t = 45)]
     wait: u64,
+}
+
+/// An event that changes nothing, as the node lists it.
+#[derive(Deserialize)]
+struct Void {
+    id: EventId,
 }
 
 /// How far new rules have come.
@@ -175,8 +182,12 @@ fn nothing_waits(place: &Place, in_force: EventId) -> Result<()> {
         place.currency.author,
         place.currency
     );
+    let void: Vec<Void> = place.client.get("/api/v1/void")?;
     for event in place.events(&filter)? {
         let Ok(entry) = Ledger::read(&event) else { continue };
+        if void.iter().any(|it| it.id == event.id) {
+            continue;
+        }
         if matches!(&entry.body, Body::Rules(rules) if rules.previous == Some(in_force)) {
             bail!(
                 "the change {0} of these rules waits already: approve it with `ayni approve {0}`, \
