@@ -15,7 +15,7 @@ use crate::checkpoint::Line;
 use crate::fork::Case;
 use crate::periodic::Kept;
 use crate::request::Answer;
-use crate::{Agreement, Currency, Policy, Quote, Rating, Request, Rules};
+use crate::{Agreement, Checkpoint, Currency, Policy, Quote, Rating, Request, Rules};
 
 /// Which version of an addressable event is shown: the newest, then the lowest id (NIP-01).
 pub type Newest = (Timestamp, Reverse<EventId>);
@@ -62,6 +62,8 @@ pub struct Book {
     pub ratings: BTreeMap<(EventId, PublicKey), BTreeMap<Newest, Rating>>,
     /// Who signed which root.
     pub checkpoints: BTreeMap<[u8; 32], BTreeSet<PublicKey>>,
+    /// The newest checkpoint that each witness signed.
+    pub said: BTreeMap<PublicKey, (Newest, Checkpoint)>,
     /// The lines under the newest checkpoint that said what this book said when it came. Which one
     /// that is depends on arrival, so nothing counts by it; a witness that lacks the lines signs
     /// nothing that rests on them.

@@ -1,11 +1,14 @@
-//! What a clearing account's agent signs: quotes for those who ask, and for every hold on its next
-//! number the order that completes it, or one that makes it void.
+//! What a clearing account's agent signs: quotes for those who ask, for every hold on its next
+//! number the order that completes it, or one that makes it void, and once that is certified, the
+//! resolution that tells readers who do not follow the other currency how the hold ended.
 //!
 //! The agent keeps nothing in mind: what it owes next follows from the ledger alone. So one that was
 //! interrupted between two steps, or lost its memory, goes on where the events say it stopped. The
 //! one rule it must keep is the witness's: what it signed is stored before it is shown.
 
-use ayni_protocol::{Amount, Draft, EventId, Prefix, PublicKey, Timestamp};
+use std::collections::BTreeMap;
+
+use ayni_protocol::{Address, Amount, Draft, EventId, Prefix, PublicKey, Timestamp};
 
 use crate::book::{Account, Book, Epoch};
 use crate::entry::{Body, Entry};
@@ -13,14 +16,68 @@ use crate::hold::Slot;
 use crate::judge::Verdict;
 use crate::ledger::Ledger;
 use crate::order::Terms;
-use crate::{Agreement, Ask, Order, Quote};
+use crate::resolution::Resolved;
+use crate::{Agreement, Ask, Order, Outcome, Quote};
 
 /// How long a quote is good, in seconds.
 const QUOTE_SECS: u64 = 600;
 /// How old a question may be that is answered still, in seconds.
 const ASK_SECS: u64 = 600;
 
+/// A hold that came to an end, and what proves it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ended {
+    /// The hold.
+    pub hold: EventId,
+    /// Its currency.
+    pub currency: Address,
+    /// The community that keeps it.
+    pub community: EventId,
+    /// The order that was certified at the hold's slot.
+    pub order: EventId,
+    /// Its certificate: enough attestations under one version of the rules.
+    pub attestations: Vec<EventId>,
+}
+
 impl Ledger {
+    /// The holds that the clearing account `me` decided and of which nobody has told, by a
+    /// resolution that counts or `me` by any. Who holds the events named makes one of them.
+    #[must_use]
+    pub fn untold(&self, me: &PublicKey) -> Vec<Ended> {
+        self.untold.iter().filter_map(|id| self.ended(*id, me)).collect()
+    }
+
+    fn ended(&self, hold: EventId, me: &PublicKey) -> Option<Ended> {
+        let held = self.holds.get(&hold)?;
+        let Body::Order(order) = &held.order.body else { return None };
+        let slot = order.hold.as_ref().filter(|slot| slot.account == *me)?;
+        let is_told = |it: &&Resolved| self.told.contains(&(*me, hold, **it));
+        let mut said = Resolved::ALL.iter().filter(is_told);
+        if said.any(|it| it.outcome() == held.outcome) {
+            return None;
+        }
+        let book = self.books.get(&slot.currency)?;
+        let decided = |id: &EventId| match self.entries.get(id).map(|entry| &entry.body) {
+            Some(Body::Order(by)) => (by.commit == Some(hold)) == (held.outcome == Outcome::Posted),
+            _ => false,
+        };
+        let by = book.accounts.get(me)?.certified_at(slot.seq).find(decided)?;
+        let attestations = book.epochs.values().find_map(|epoch| self.certificate(&by, epoch))?;
+        let (currency, community) = (order.currency.clone(), held.order.community);
+        Some(Ended { hold, currency, community, order: by, attestations })
+    }
+
+    /// One attestation of each witness of these rules that signed the order under them, if they
+    /// are enough.
+    fn certificate(&self, order: &EventId, epoch: &Epoch) -> Option<Vec<EventId>> {
+        let signed =
+            self.signatures.get(order)?.iter().filter(|signed| {
+                signed.epoch == epoch.id && epoch.charter.is_witness(&signed.witness)
+            });
+        let by: BTreeMap<_, _> = signed.map(|it| (it.witness, it.attestation)).collect();
+        (by.len() >= epoch.charter.quorum).then(|| by.into_values().collect())
+    }
+
     /// What the clearing account `me` signs next at time `now`, if anything. As with a witness's
     /// duties there is one at a time: sign it, apply it, ask again.
     #[must_use]
@@ -141,7 +198,7 @@ impl Ledger {
 
     /// The first number of a clearing account at which nothing stands. Several quotes may name it;
     /// the first hold that is completed has it, and the others are void.
-    fn next_slot(&self, currency: &ayni_protocol::Address, me: &PublicKey) -> Option<Slot> {
+    fn next_slot(&self, currency: &Address, me: &PublicKey) -> Option<Slot> {
         let (_, _, account) = self.clearing_account(currency, me)?;
         let mut seq = account.next_seq;
         while is_used(account, seq) {
@@ -152,7 +209,7 @@ impl Ledger {
 
     fn clearing_account(
         &self,
-        currency: &ayni_protocol::Address,
+        currency: &Address,
         me: &PublicKey,
     ) -> Option<(&Book, &Epoch, &Account)> {
         let book = self.books.get(currency)?;

@@ -300,7 +300,11 @@ impl Ledger {
 
     fn count_resolution(&mut self, resolution: &Resolution) -> Option<Fact> {
         let by = (resolution.resolved == Resolved::Post).then_some(resolution.hold);
-        self.resolve(resolution.hold, by)
+        let fact = self.resolve(resolution.hold, by);
+        if self.hold_outcome(&resolution.hold) == Some(resolution.resolved.outcome()) {
+            self.untold.remove(&resolution.hold);
+        }
+        fact
     }
 
     fn count_statement(&mut self, entry: &Entry, statement: &Statement, work: &mut Vec<EventId>) {
@@ -367,6 +371,10 @@ impl Ledger {
     fn count_checkpoint(&mut self, entry: &Entry, checkpoint: &Checkpoint) {
         let book = self.books.entry(checkpoint.currency.clone()).or_default();
         book.checkpoints.entry(checkpoint.root).or_default().insert(entry.author);
+        let when = (entry.created_at, Reverse(entry.id));
+        if book.said.get(&entry.author).is_none_or(|(newest, _)| *newest < when) {
+            book.said.insert(entry.author, (when, checkpoint.clone()));
+        }
         self.keep_lines(entry.id, checkpoint);
     }
 

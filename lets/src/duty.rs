@@ -1,6 +1,7 @@
 //! What a witness owes the community besides answering clients: its word on orders that came by
 //! another way or that it had no time to sign, acknowledgements of policies that take something
-//! away, and its signature under charges; and the drafts that a node signs.
+//! away, its signature under charges, and the checkpoints of others that it can confirm; and the
+//! drafts that a node signs.
 
 use ayni_protocol::{Address, Draft, EventId, PublicKey, Timestamp};
 use ayni_witness::Payout;
@@ -28,6 +29,7 @@ impl Ledger {
             .or_else(|| self.next_acknowledgement(me))
             .or_else(|| self.next_charge(me))
             .or_else(|| self.next_order(me, now))
+            .or_else(|| self.next_checkpoint(me))
     }
 
     /// A crash may fall between an order and its attestation, and an order may come from a peer
@@ -65,6 +67,23 @@ impl Ledger {
                 Verdict::Attest(draft) => Some(draft),
                 _ => None,
             })
+        })
+    }
+
+    /// A checkpoint that another witness signed last and that says what the book says now. Where the
+    /// book differs something may be on its way, so nothing is said; the next tick asks again.
+    fn next_checkpoint(&self, me: &PublicKey) -> Option<Draft> {
+        self.books.iter().find_map(|(currency, book)| {
+            let epoch = book.current().filter(|epoch| epoch.charter.is_witness(me))?;
+            let signed = |root| book.checkpoints.get(root).is_some_and(|by| by.contains(me));
+            // The lines are hashed only where they may be the same.
+            let others = book.said.iter().filter(|(by, _)| epoch.charter.is_witness(by));
+            let others = others.map(|(_, (_, said))| said);
+            let mut open =
+                others.filter(|said| said.orders == book.orders && !signed(&said.root)).peekable();
+            open.peek()?;
+            let own = self.checkpoint(currency)?;
+            open.any(|said| *said == own).then(|| Body::from(own).draft(&epoch.community))
         })
     }
 

@@ -122,6 +122,7 @@ impl Ledger {
             return None;
         }
         hold.outcome = reached;
+        self.untold.insert(id);
         let entry = Arc::clone(&hold.order);
         let Body::Order(order) = &entry.body else { return None };
         if before == Outcome::Pending {

@@ -23,6 +23,7 @@ use crate::fork::{Case, Fork};
 use crate::hold::{Hold, Slot};
 use crate::log::WitnessLog;
 use crate::reason::Reason;
+use crate::resolution::Resolved;
 
 /// The books of every currency, folded from signed events.
 #[derive(Debug, Clone, Default)]
@@ -60,6 +61,10 @@ pub struct Ledger {
     pub(crate) holds: BTreeMap<EventId, Hold>,
     /// The holds that reserve something.
     pub(crate) open_holds: BTreeSet<EventId>,
+    /// Holds that came to an end of which no counted resolution tells.
+    pub(crate) untold: BTreeSet<EventId>,
+    /// Who published which resolutions, whether or not they count.
+    pub(crate) told: BTreeSet<(PublicKey, EventId, Resolved)>,
     /// Holds by the place that decides them.
     pub(crate) slots: BTreeMap<Slot, BTreeSet<EventId>>,
     /// Questions for a price that no counted quote answers.
@@ -126,6 +131,9 @@ impl Part for Ledger {
         if let Body::Fraud(fraud) = &entry.body {
             let (whose, number) = fraud.place;
             self.accused.insert((entry.author, fraud.case, whose, number));
+        }
+        if let Body::Resolution(it) = &entry.body {
+            self.told.insert((entry.author, it.hold, it.resolved));
         }
         self.open.insert(id, Ruling::Waiting(ayni_protocol::Premise::Event(id)));
         self.entries.insert(id, Arc::new(entry));

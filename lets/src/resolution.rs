@@ -12,7 +12,7 @@ use ayni_protocol::{Address, Draft, EventId, Malformed, PublicKey, Shape, Verifi
 
 use crate::account::words;
 use crate::entry::{Body, Entry};
-use crate::hold::Slot;
+use crate::hold::{Outcome, Slot};
 use crate::{About, Attestation, tags};
 
 /// Events that a resolution may carry: an order, and an attestation of every witness there may be.
@@ -25,6 +25,17 @@ words! {
     Post => "post",
     /// The order at the slot is another.
     Void => "void",
+}
+
+impl Resolved {
+    /// What becomes of the hold.
+    #[must_use]
+    pub const fn outcome(self) -> Outcome {
+        match self {
+            Self::Post => Outcome::Posted,
+            Self::Void => Outcome::Void,
+        }
+    }
 }
 
 /// What a resolution says.

@@ -51,7 +51,7 @@ impl Ledger {
             symbol: shown.map(|shown| shown.symbol.clone()).unwrap_or_default(),
             scale: epoch.rules.scale.decimals(),
             about: shown.map(|shown| shown.about.clone()).unwrap_or_default(),
-            rules: rules_view(book)?,
+            rules: rules_view(book, self.is_opened(book))?,
             totals: self.totals(book)?,
         })
     }
@@ -309,7 +309,7 @@ impl Ledger {
     }
 }
 
-fn rules_view(book: &Book) -> Option<RulesView> {
+fn rules_view(book: &Book, opened: bool) -> Option<RulesView> {
     let epoch = book.current()?;
     let rules = &epoch.rules;
     let money = |minor: i64| Money::new(minor, rules.scale);
@@ -318,6 +318,7 @@ fn rules_view(book: &Book) -> Option<RulesView> {
         id: epoch.id,
         first: book.first_rules()?,
         epoch: rules.epoch,
+        opened,
         charter: rules.charter,
         witnesses: epoch.charter.witnesses.iter().map(|seat| seat.key).collect(),
         quorum: epoch.charter.quorum,

@@ -44,6 +44,8 @@ pub struct RulesView {
     pub first: EventId,
     /// Their number.
     pub epoch: u64,
+    /// Whether witnesses attest under them: those of the rules before have handed over.
+    pub opened: bool,
     /// The charter whose witnesses attest.
     pub charter: EventId,
     /// The witnesses.

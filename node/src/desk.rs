@@ -6,7 +6,7 @@
 //! both run this same code. Time and randomness are arguments.
 
 use ayni_lets::judge::Verdict as Judgement;
-use ayni_lets::{Body, Case, Conflict, Fraud};
+use ayni_lets::{Body, Case, Conflict, Fraud, Resolution};
 use ayni_protocol::{Draft, EventId, Keys, Rejection, Timestamp, VerifiedEvent};
 use ayni_witness::draft;
 
@@ -80,8 +80,8 @@ impl Desk {
     }
 
     /// Does all that falls due now, until nothing more follows from it: receipts, attestations,
-    /// seals, acknowledgements, results, payouts, and where this node clears trade, quotes and the
-    /// orders that complete holds. All of it is already in the book.
+    /// seals, acknowledgements, results, payouts, and where this node clears trade, quotes, the
+    /// orders that complete holds, and word of how they ended. All of it is already in the book.
     pub fn duties(&self, book: &mut Book, moment: &mut Moment<'_>) -> Vec<VerifiedEvent> {
         let mut done = Vec::new();
         if self.fence.is_up() {
@@ -102,11 +102,28 @@ impl Desk {
             {
                 done.push(self.sign(book, draft, moment));
             }
+            self.tell_of_holds(book, moment, &mut done);
             self.pay_prescribed(book, moment, &mut done);
             self.accuse(book, moment, &mut done);
             if done.len() == before || done.len() >= DUTIES_MAX {
                 return done;
             }
+        }
+    }
+
+    /// Publishes how the holds ended that this node cleared, where what proves it is stored.
+    fn tell_of_holds(
+        &self,
+        book: &mut Book,
+        moment: &mut Moment<'_>,
+        done: &mut Vec<VerifiedEvent>,
+    ) {
+        for ended in book.ledger.untold(&self.keys.public()) {
+            let signed = ended.attestations.iter().map(moment.stored).collect::<Option<Vec<_>>>();
+            let Some((order, signed)) = (moment.stored)(&ended.order).zip(signed) else { continue };
+            let resolution = Resolution::new(ended.currency, ended.hold, &order, &signed);
+            let Ok(resolution) = resolution else { continue };
+            done.push(self.sign(book, Body::from(resolution).draft(&ended.community), moment));
         }
     }
 

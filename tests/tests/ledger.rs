@@ -1,5 +1,6 @@
 //! Walk 2 of the README: members pay each other, by typed commands, through a real node.
 
+use ayni_protocol::{Draft, Keys, hex, kind};
 use ayni_tests::Village;
 
 #[test]
@@ -88,4 +89,120 @@ fn the_community_books_what_it_decided() {
     }
     let _ = village.ayni(&["checkpoint"]);
     assert!(village.refusal(&["charge", "demurrage"]).contains("nothing is due"));
+}
+
+#[test]
+fn the_rules_change_and_payments_go_on() {
+    let village = Village::with_members(&["ana", "ben"]);
+    let npub = village.ayni(&["key", "new", "commons.key"]);
+    let _ = village.ayni(&["member", "add", &npub, "--name", "commons", "--type", "community"]);
+    let _ = village.ayni(&["pay", "ben", "5.00", "--key", "ana.key"]);
+    let before = village.json(&["currency", "show"]);
+    assert_eq!((&before["epoch"], &before["rules"]["limit"]), (&0.into(), &"20.00".into()));
+    for (arguments, says) in [
+        (&["--limit", "20.00"][..], "nothing would change"),
+        (&["--limit", "40"], "did you mean 40.00?"),
+        (&["--fee", "1.00"], "--treasury WHO"),
+        (&["--levy", "payee:2%:rui"], "nobody here is called rui"),
+        (&["--limit", "40.00", "--key", "ana.key"], "community's key"),
+    ] {
+        let said = village.refusal(&[&["currency", "change"], arguments].concat());
+        assert!(said.contains(says), "{arguments:?} said: {said}");
+    }
+    let typed = ["currency", "change", "--limit", "40.00", "--levy", "payee:10%:commons"];
+    let told = village.json(&[&typed[..], &["--dry-run"]].concat());
+    assert_eq!(told["state"], "not published");
+    assert_eq!(village.json(&["currency", "show"]), before);
+    let told = village.ayni(&typed);
+    for says in [
+        "limit: 20.00 -> 40.00",
+        "levy: none -> payee:10%:commons",
+        "Payments under way",
+        "are in force",
+    ] {
+        assert!(told.contains(says), "{told}");
+    }
+    let after = village.json(&["currency", "show"]);
+    assert_eq!((&after["epoch"], &after["rules"]["limit"]), (&1.into(), &"40.00".into()));
+    assert_eq!(after["rules"]["memo"], before["rules"]["memo"], "what is not named stays");
+    let _ = village.ayni(&["pay", "ben", "30.00", "--key", "ana.key"]);
+    let balances = ["ana", "ben", "commons"].map(|name| village.balance(name));
+    assert_eq!(balances, ["-35.00", "32.00", "3.00"]);
+}
+
+/// Publishes a version of the rules that follows those in force, written by hand; its id.
+fn rules_by_hand(village: &Village, charter: &str, limit: &str) -> String {
+    let shown = village.json(&["currency", "show"]);
+    let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+    let community = text(&village.node.get("/api/v1/communities")[0]["id"]);
+    let secret = village.ayni(&["key", "export", "community", "--hex"]);
+    let event = Draft::new(kind::RULES)
+        .tag(["h", &community])
+        .tag(["a", &text(&shown["currency"])])
+        .tag(["epoch", &(shown["epoch"].as_u64().unwrap() + 1).to_string()])
+        .tag(["e", charter, "", "charter"])
+        .tag(["e", &text(&shown["id"]), "", "prev"])
+        .tag(["enforce", "hard"])
+        .tag(["limit", "default", limit])
+        .sign(
+            &Keys::from_secret(hex::decode(&secret).unwrap()).unwrap(),
+            std::time::UNIX_EPOCH.elapsed().unwrap().as_secs(),
+            [0; 32],
+        );
+    village.folder.write("rules.jsonl", event.json());
+    let _ = village.ayni(&["import", "rules.jsonl"]);
+    event.id.to_string()
+}
+
+#[test]
+fn a_change_is_refused_while_another_waits() {
+    let village = Village::with_members(&["ana"]);
+    let charter = village.node.get("/api/v1/communities")[0]["charter"].clone();
+    // Void: a currency's decimals never change. Nobody waits for it.
+    let _ = rules_by_hand(&village, charter.as_str().unwrap(), "30.000");
+    let change = |limit| ["currency", "change", "--limit", limit];
+    assert!(village.ayni(&change("25.00")).contains("are in force"));
+    // One whose charter has not come waits, as one does that stewards have not approved.
+    let waiting = rules_by_hand(&village, &"ab".repeat(32), "30.00");
+    let said = village.refusal(&change("35.00"));
+    assert!(said.contains(&format!("ayni approve {waiting}")), "{said}");
+    let told = village.json(&[&change("35.00")[..], &["--instead"]].concat());
+    assert_eq!(told["state"], "in force");
+    assert_eq!(village.json(&["currency", "show"])["rules"]["limit"], "35.00");
+}
+
+#[test]
+fn an_account_is_closed_at_zero_and_can_be_opened_again() {
+    let village = Village::with_members(&["ana", "ben"]);
+    let _ = village.ayni(&["pay", "ben", "5.00", "--key", "ana.key"]);
+    let said = village.refusal(&["member", "close", "ana"]);
+    assert!(said.contains("ayni charge writeoff 5.00 --from WHO --to ana"), "{said}");
+    let _ = village.ayni(&["pay", "ana", "5.00", "--key", "ben.key"]);
+    let _ = village.ayni(&["member", "close", "ana"]);
+    assert_eq!(village.json(&["balance", "ana"])["status"], "closed");
+    for (arguments, says) in [
+        (&["pay", "ben", "1.00", "--key", "ana.key"][..], "ask a steward"),
+        (&["pay", "ana", "1.00", "--key", "ben.key"], "closed or may not receive"),
+        (&["member", "close", "ana"], "closed already"),
+        (&["member", "suspend", "ana"], "is closed"),
+    ] {
+        let said = village.refusal(arguments);
+        assert!(said.contains(says), "{arguments:?} said: {said}");
+    }
+    assert!(village.ayni(&["member", "resume", "ana"]).contains("open again"));
+    let _ = village.ayni(&["pay", "ana", "1.00", "--key", "ben.key"]);
+    assert_eq!(village.balance("ana"), "1.00");
+}
+
+#[test]
+fn an_account_that_the_rules_pay_to_is_not_closed() {
+    let village = Village::with_members(&["ana", "ben", "commons"]);
+    let _ = village.ayni(&["currency", "change", "--levy", "payee:10%:commons"]);
+    let said = village.refusal(&["member", "close", "commons"]);
+    assert!(said.contains("ayni currency change"), "{said}");
+    let _ = village.ayni(&["currency", "change", "--levy", "none"]);
+    let _ = village.ayni(&["member", "close", "commons"]);
+    let said = village.refusal(&["currency", "change", "--treasury", "commons"]);
+    assert!(said.contains("is closed"), "{said}");
+    let _ = village.ayni(&["pay", "ben", "1.00", "--key", "ana.key"]);
 }

@@ -180,6 +180,17 @@ fn a_community_grows_from_one_node_to_four_and_lives_with_three() {
     for at in 0..4 {
         assert_eq!(council.account(at, "ben")["balance"], "6.00");
     }
+    // One begins, and the others sign what their own books say.
+    let _ = council.ayni(&["checkpoint"]);
+    wait_for("all four to sign the checkpoint", || {
+        let said = council.ayni(&["export", "--filter", "{\"kinds\":[4757]}"]);
+        (said.lines().count() == 4).then_some(())
+    });
+    let told = council.ayni(&["currency", "change", "--limit", "25.00"]);
+    assert!(told.contains("are in force"), "{told}");
+    council.certified(1, "ana", "ben", "1.00");
+    council.certified(2, "ben", "ana", "1.00");
+    council.in_step();
     // What takes something away binds once three have acknowledged it.
     let _ = council.ayni(&["member", "suspend", "eve"]);
     wait_for("eve to be suspended everywhere", || {

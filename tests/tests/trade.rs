@@ -36,6 +36,27 @@ fn restarted(village: Village) -> Village {
     Village { folder, node }
 }
 
+/// How the holds ended, by the resolutions that the clearing node publishes, once there are so many.
+fn told(village: &Village, count: usize) -> Vec<String> {
+    let clearing = village.node.get("/api/v1/node")["pubkey"].clone();
+    let mut holds = std::collections::BTreeSet::new();
+    let lines = wait_for("the resolutions", || {
+        let lines = village.ayni(&["export", "--filter", "{\"kinds\":[4758]}"]);
+        (lines.lines().count() >= count).then_some(lines)
+    });
+    let op = |line: &str| {
+        let event: serde_json::Value = serde_json::from_str(line).unwrap();
+        assert_eq!(event["pubkey"], clearing);
+        let value = |name: &str| {
+            let mut tags = event["tags"].as_array().unwrap().iter();
+            tags.find(|tag| tag[0] == name).unwrap()[1].as_str().unwrap().to_owned()
+        };
+        assert!(holds.insert(value("e")), "told twice: {line}");
+        value("op")
+    };
+    lines.lines().map(op).collect()
+}
+
 #[test]
 fn somebody_is_paid_in_another_currency() {
     let (hours, moons, moon) = neighbours();
@@ -53,6 +74,7 @@ fn somebody_is_paid_in_another_currency() {
     let unknown = ["pay", "quin", "1.50", "--in", &unknown, "--key", "ana.key"];
     assert!(hours.refusal(&unknown).contains("no agreement"));
 
+    assert_eq!(told(&hours, 1), ["post"]);
     let listed = hours.json(&["trade", "list"]);
     assert_eq!((&listed[0]["rate"][0], &listed[0]["limit"]), (&2.into(), &"10.00".into()));
     assert_eq!([hours.balance("ana"), hours.balance("trade")], ["-3.00", "3.00"]);
@@ -68,6 +90,9 @@ fn what_cannot_be_delivered_is_given_back() {
     let said = hours.refusal(&["pay", "quin", "1.50", "--in", &moon, "--key", "ana.key"]);
     assert!(said.contains("nothing was paid"), "{said}");
     assert_eq!([hours.balance("ana"), hours.balance("trade")], ["-6.00", "6.00"]);
+    let told = told(&hours, 6);
+    let count = |op: &str| told.iter().filter(|it| *it == op).count();
+    assert_eq!((count("post"), count("void")), (1, 5), "each attempt once: {told:?}");
     let account = hours.json(&["balance", "ana"]);
     assert_eq!((&account["pending"], &account["available"]), (&"0.00".into(), &"14.00".into()));
 }

@@ -1,6 +1,6 @@
 //! Trade across two currencies: how a hold is posted and voided, and every refusal on the way.
 
-use ayni_protocol::{Amount, Rejection, Ruling};
+use ayni_protocol::{Amount, Rejection, Ruling, VerifiedEvent};
 use ayni_witness::Fact;
 
 use super::*;
@@ -114,12 +114,71 @@ fn a_resolution_tells_readers_who_do_not_follow_the_other_currency() {
     assert_eq!(reader.ledger.currency_root(&currency()), market.ledger.currency_root(&currency()));
 }
 
+/// What an event of the agent resolves, and how.
+fn told(events: &[VerifiedEvent]) -> Vec<(EventId, Resolved)> {
+    let resolution = |event| match Entry::read(event).unwrap().body {
+        Body::Resolution(it) => (it.hold, it.resolved),
+        _ => panic!("no resolution"),
+    };
+    events.iter().map(resolution).collect()
+}
+
+#[test]
+fn the_agent_tells_once_how_each_hold_ended() {
+    let mut market = Market::new();
+    let (one, two) = (market.quoted(150), market.quoted(300));
+    let mut holds = Vec::new();
+    for quote in [one, two] {
+        let order = market.hold_on(quote);
+        let event = market.sign("ana", order);
+        holds.push(event.id);
+        certifies(&market.send_event(event));
+    }
+    assert_eq!(market.tell(), [], "nothing has ended");
+    let mut reader = market.reader();
+    market.step();
+    assert_eq!(market.tell(), [], "nothing is certified");
+    market.duties(LUZ);
+    while market.step().is_some() {
+        market.duties(LUZ);
+    }
+    assert_eq!(market.ledger.untold(&key("ana")), [], "whoever clears tells");
+    let events = market.tell();
+    let posted = |id: &EventId| market.ledger.hold_outcome(id) == Some(Outcome::Posted);
+    let expected = |id: EventId| (id, if posted(&id) { Resolved::Post } else { Resolved::Void });
+    let mut expected: Vec<_> = holds.iter().map(|id| expected(*id)).collect();
+    expected.sort();
+    assert_eq!(told(&events), expected);
+    assert!(expected.iter().any(|it| it.1 == Resolved::Void));
+    assert_eq!(market.tell(), [], "once");
+    for event in events {
+        assert_eq!(reader.put(event.clone()), event.id);
+    }
+    for hold in holds {
+        assert_eq!(reader.ledger.hold_outcome(&hold), market.ledger.hold_outcome(&hold));
+    }
+    assert_eq!(reader.view("ana").pending, money(0));
+    assert_eq!(reader.ledger.currency_root(&currency()), market.ledger.currency_root(&currency()));
+}
+
+#[test]
+fn what_somebody_else_told_is_not_told_again() {
+    let mut market = Market::new();
+    let hold = market.held(450);
+    market.step();
+    market.duties(LUZ);
+    let resolution = market.resolution(hold, 0).unwrap();
+    market.add("ben", resolution);
+    assert_eq!(market.tell(), []);
+}
+
 #[test]
 fn a_witness_that_certifies_both_has_paid() {
     let mut market = Market::new();
     let hold = market.held(450);
     let order = commit(&market);
     let void = Order::void(moon(), order.epoch, 0, order.previous);
+    let mut tales = Vec::new();
     for order in [void, order] {
         let event = market.sign_in_moons("kai", order);
         let entry = Entry::read(&event).unwrap();
@@ -140,7 +199,9 @@ fn a_witness_that_certifies_both_has_paid() {
         let signed = market.sign_in_moons(LUZ, Attestation::State(Box::new(statement)));
         market.put(event);
         market.put(signed);
+        tales.extend(told(&market.tell()));
     }
+    assert_eq!(tales, [(hold, Resolved::Void), (hold, Resolved::Post)], "the later word counts");
     assert_eq!(market.ledger.hold_outcome(&hold), Some(Outcome::Posted));
     assert_eq!(market.balance("ana"), -300);
     let cases: Vec<_> = market.ledger.forks().into_iter().map(|fork| fork.case).collect();

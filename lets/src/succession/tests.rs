@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use ayni_protocol::{Part as _, PublicKey, Rejection, VerifiedEvent};
+use ayni_protocol::{Part as _, PublicKey, Rejection, VerifiedEvent, kind};
 use ayni_witness::{Decision, Fact, Instance, Value};
 
 use crate::testing::{NODE, World, charter, currency, key, keys, refusal, rules};
@@ -343,4 +343,76 @@ fn every_account_has_its_own_places() {
     let said = found.iter().find(|conflict| conflict.case == Case::Attest).unwrap();
     let [a, b] = said.events.map(|id| world.events.iter().find(|it| it.id == id).unwrap().clone());
     assert!(Fraud::new(currency(), Case::Attest, &a, &b).is_ok(), "a proof of it can be written");
+}
+
+/// The next duty of a witness, if it is to sign this checkpoint.
+fn confirms(world: &World, witness: &str, said: &Checkpoint) -> bool {
+    let Some(draft) = world.ledger.next_duty(&key(witness), 0) else { return false };
+    let entry = Entry::read(&draft.sign(&keys(witness), 1, [0; 32])).unwrap();
+    matches!(&entry.body, Body::Checkpoint(own) if **own == *said)
+}
+
+#[test]
+fn witnesses_sign_a_checkpoint_of_another_that_says_what_their_book_says() {
+    let mut world = council(&FOUR, 3);
+    let order = signs(&mut world, "ana", "ben", 300);
+    FOUR[..3].iter().for_each(|witness| attests(&mut world, witness, &order));
+    assert!(counts(&world, &order));
+    let said = world.ledger.checkpoint(&currency()).unwrap();
+    assert!(!FOUR.iter().any(|witness| confirms(&world, witness, &said)), "somebody begins");
+    // What the book does not say, and what no witness says, is confirmed by nobody.
+    let lies = [
+        Checkpoint { root: [9; 32], ..said.clone() },
+        Checkpoint { accounts: 9, ..said.clone() },
+        Checkpoint { orders: 9, ..said.clone() },
+        Checkpoint { volume: "9.00".into(), ..said.clone() },
+    ];
+    for lie in lies {
+        let mut world = world.clone();
+        let lie = world.sign("two", lie);
+        world.put(lie);
+        assert_eq!(world.ledger.next_duty(&key("one"), 0), None);
+    }
+    let stranger = world.sign("ben", said.clone());
+    world.put(stranger);
+    assert_eq!(world.ledger.next_duty(&key("one"), 0), None);
+
+    let first = world.sign("one", said.clone());
+    world.put(first.clone());
+    assert!(confirms(&world, "two", &said) && !confirms(&world, "one", &said));
+    world.duties("two");
+    assert_eq!(world.ledger.certified_roots(&currency()), [].into(), "two of four");
+    world.duties("three");
+    assert_eq!(world.ledger.certified_roots(&currency()), [said.root].into());
+    FOUR.iter().for_each(|witness| world.duties(witness));
+    let by: BTreeSet<_> = world.ledger.books[&currency()].checkpoints[&said.root].clone();
+    assert_eq!(by, FOUR.map(key).into());
+    let signed = world.events.iter().filter(|event| event.kind == kind::CHECKPOINT);
+    assert_eq!(signed.count(), 5, "each once, and the stranger");
+    // Once the book has moved on, an old checkpoint is confirmed no more.
+    assert!(world.ledger.next_duty(&key("four"), 0).is_none());
+}
+
+#[test]
+fn a_witness_that_lacks_something_confirms_a_checkpoint_once_it_has_come() {
+    let mut world = council(&FOUR, 3);
+    let order = signs(&mut world, "ana", "ben", 300);
+    FOUR[..3].iter().for_each(|witness| attests(&mut world, witness, &order));
+    let last = world.events.len() - 1;
+    let said = world.ledger.checkpoint(&currency()).unwrap();
+    let first = world.sign("one", said.clone());
+    world.put(first);
+    let mut late = World::empty();
+    late.learn(charter(FIRST, &FOUR, 3, 0));
+    let missing = world.events[last].clone();
+    for event in world.events.iter().filter(|event| event.id != missing.id) {
+        late.put(event.clone());
+    }
+    assert!(!confirms(&late, "four", &said));
+    late.put(missing);
+    assert!(confirms(&late, "four", &said));
+    // One that has gone on does not look back.
+    let more = signs(&mut world, "ben", "ana", 100);
+    FOUR[..3].iter().for_each(|witness| attests(&mut world, witness, &more));
+    assert!(counts(&world, &more) && !confirms(&world, "four", &said));
 }

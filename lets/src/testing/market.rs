@@ -169,6 +169,22 @@ impl Market {
         Resolution::new(currency(), hold, order, &signed).ok()
     }
 
+    /// kai's node publishes how the holds that it cleared ended, as far as nobody has told.
+    pub fn tell(&mut self) -> Vec<VerifiedEvent> {
+        let ended = self.ledger.untold(&key("kai"));
+        let event = |id: &EventId| self.events.iter().find(|event| event.id == *id).cloned();
+        let resolution = |it: &clearing::Ended| {
+            let signed: Option<Vec<_>> = it.attestations.iter().map(event).collect();
+            let resolution =
+                Resolution::new(it.currency.clone(), it.hold, &event(&it.order)?, &signed?);
+            resolution.ok()
+        };
+        let told: Vec<_> = ended.iter().map(|it| resolution(it).unwrap()).collect();
+        let told: Vec<_> = told.into_iter().map(|it| self.sign("kai", it)).collect();
+        told.iter().for_each(|event| _ = self.put(event.clone()));
+        told
+    }
+
     /// What a node knows that follows the hours only, and of the moons who their witnesses are.
     pub fn reader(&self) -> World {
         let mut reader = World::empty();

@@ -11,11 +11,11 @@ use anyhow::{Context as _, Result, bail};
 use ayni_lets::charge::LINES_MAX;
 use ayni_lets::{Body, Cause, Charge, Ledger, Policy};
 use ayni_protocol::{
-    Amount, Draft, EventId, Filter, Keys, Part as _, PublicKey, Scale, VerifiedEvent, kind,
+    Amount, Draft, EventId, Keys, Part as _, PublicKey, Scale, VerifiedEvent, kind,
 };
 use clap::Args;
 
-use super::place::{Member, Place};
+use super::place::{Member, Place, tagged};
 use super::{Common, show};
 use crate::brought::{self, Brought, System, Writing};
 use crate::table::Complaints;
@@ -191,11 +191,7 @@ fn profile(name: &str, own: &Keys) -> VerifiedEvent {
 
 impl Booked {
     fn of(place: &Place) -> Result<Self> {
-        let filter = Filter {
-            kinds: Some([kind::CHARGE].into()),
-            tags: vec![(b'a', [place.currency.to_string()].into())],
-            ..Filter::default()
-        };
+        let filter = tagged(kind::CHARGE, b'a', &place.currency);
         let mut booked =
             Self { next_cseq: 0, last: None, notes: BTreeSet::new(), opened: BTreeMap::new() };
         for event in place.events(&filter)? {

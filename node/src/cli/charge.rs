@@ -126,8 +126,9 @@ fn due(cause: Cause, next: &Next) -> Result<Vec<(Lines, Lines)>> {
     }
     if next.basis.is_none() {
         bail!(
-            "there is no certified checkpoint to work it out from: run `ayni checkpoint` on the \
-             machine of each witness, and then this again"
+            "there is no certified checkpoint to work it out from: run `ayni checkpoint` on a \
+             witness's machine while nobody pays, and this again once the other witnesses, who \
+             follow by themselves, have signed it"
         );
     }
     if next.parts.is_empty() {
@@ -160,7 +161,10 @@ pub fn checkpoint(common: &Common) -> Result<()> {
     if common.json {
         return show::json(&json!({"id": event.id, "root": root}));
     }
-    show::line(format!("Signed the checkpoint {root}."))
+    show::line(format!(
+        "Signed the checkpoint {root}. Other witnesses sign it too, as soon as their books say the \
+         same."
+    ))
 }
 
 impl Approval {

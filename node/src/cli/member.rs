@@ -1,12 +1,12 @@
-//! `ayni member`: accounts, as stewards open, limit and suspend them.
+//! `ayni member`: accounts, as stewards open, limit, suspend and close them.
 
 use anyhow::{Context as _, Result, bail};
 use ayni_lets::{AccountType, Body, Ledger, Policy, Status};
-use ayni_protocol::{Amount, Filter, Part as _, kind};
+use ayni_protocol::{Amount, EventId, Part as _, PublicKey, kind};
 use clap::Subcommand;
 
-use super::place::Place;
-use super::{Common, bring, show};
+use super::place::{Place, tagged};
+use super::{Common, bring, rules, show};
 use crate::keys;
 
 #[derive(Subcommand)]
@@ -53,8 +53,16 @@ pub enum Member {
         #[arg(value_name = "NPUB")]
         witness: String,
     },
-    /// Make a suspended account active again
+    /// Make a suspended account active again, or open a closed one again
     Resume {
+        /// Whose account
+        who: String,
+    },
+    /// Close an account whose balance is zero: nothing goes in or out
+    #[command(
+        after_help = "Example: ayni charge writeoff 4.50 --from commons --to ana && ayni member close ana"
+    )]
+    Close {
         /// Whose account
         who: String,
     },
@@ -91,8 +99,14 @@ impl Member {
                 change(common, &place, &who, |policy| policy.limit = Some(limit))
             }
             Self::Suspend { who } => {
-                change(common, &place, &who, |policy| policy.status = Status::Suspended)
+                let (id, policy) = latest(&place, &place.who(&who)?)?;
+                if policy.status == Status::Closed {
+                    bail!("the account of {who} is closed: nothing goes in or out already");
+                }
+                let next = Policy { status: Status::Suspended, ..policy.next(id) };
+                act(common, &place, next, "changed")
             }
+            Self::Close { who } => close(common, &place, &who),
             Self::Home { who, witness } => {
                 let home = keys::public(&witness).context("name the witness by npub1… or hex")?;
                 if !place.charter()?.is_witness(&home) {
@@ -100,17 +114,7 @@ impl Member {
                 }
                 change(common, &place, &who, |policy| policy.home = Some(home))
             }
-            Self::Resume { who } => {
-                let account = place.who(&who)?;
-                let tags = vec![(b'p', [account.to_string()].into())];
-                let kinds = Some([kind::FRAUD].into());
-                let proofs = place.events(&Filter { kinds, tags, ..Filter::default() })?;
-                // Naming them forgives what they prove.
-                change(common, &place, &who, |policy| {
-                    policy.status = Status::Active;
-                    policy.causes = proofs.into_iter().map(|proof| proof.id).collect();
-                })
-            }
+            Self::Resume { who } => resume(common, &place, &who),
             Self::Import(import) => import.run(common),
             Self::List => list(common, &place),
         }
@@ -136,14 +140,74 @@ fn openable(name: &str) -> Result<AccountType> {
 
 /// Publishes the next version of an account's policy.
 fn change(common: &Common, place: &Place, who: &str, with: impl FnOnce(&mut Policy)) -> Result<()> {
-    let account = place.account(&place.who(who)?)?;
-    let event = place.event(&account.latest_policy)?;
-    let Body::Policy(policy) = Ledger::read(&event)?.body else {
-        bail!("the node named an event that is no account policy");
-    };
-    let mut next = policy.next(event.id);
+    let (id, policy) = latest(place, &place.who(who)?)?;
+    let mut next = policy.next(id);
     with(&mut next);
     act(common, place, next, "changed")
+}
+
+/// The newest version of an account's policy, whether or not the witnesses have acknowledged it.
+fn latest(place: &Place, account: &PublicKey) -> Result<(EventId, Policy)> {
+    let event = place.event(&place.account(account)?.latest_policy)?;
+    match Ledger::read(&event)?.body {
+        Body::Policy(policy) => Ok((event.id, Policy::clone(&policy))),
+        _ => bail!("the node named an event that is no account policy"),
+    }
+}
+
+/// Opens what is suspended or closed, and forgives what was proven. The protocol lets a steward do
+/// either: only what takes something away needs the community.
+fn resume(common: &Common, place: &Place, who: &str) -> Result<()> {
+    let account = place.who(who)?;
+    let proofs = place.events(&tagged(kind::FRAUD, b'p', &account))?;
+    let (id, policy) = latest(place, &account)?;
+    let done = if policy.status == Status::Closed { "open again" } else { "changed" };
+    let mut next = Policy { status: Status::Active, ..policy.next(id) };
+    // Naming them forgives what they prove.
+    next.causes = proofs.into_iter().map(|proof| proof.id).collect();
+    act(common, place, next, done)
+}
+
+/// Closes an account that holds and owes nothing, and that the rules do not pay to.
+fn close(common: &Common, place: &Place, who: &str) -> Result<()> {
+    let key = place.who(who)?;
+    let (id, policy) = latest(place, &key)?;
+    if policy.status == Status::Closed {
+        bail!("the account of {who} is closed already; `ayni member resume` opens it again");
+    }
+    let account = place.account(&key)?;
+    if let Some(first) = unsettled(who, &account.balance, &account.pending) {
+        bail!(first);
+    }
+    if rules::accounts(&place.rules()?.rules).contains(&key) {
+        bail!(
+            "the rules of the currency pay to the account of {who}, and nobody could pay any more: \
+             name another with `ayni currency change --treasury WHO` or `--levy` first"
+        );
+    }
+    let next = Policy { status: Status::Closed, ..policy.next(id) };
+    act(common, place, next, "closed as soon as enough witnesses have acknowledged it")
+}
+
+/// What is to be done before an account can be closed, if anything.
+fn unsettled(who: &str, balance: &str, pending: &str) -> Option<String> {
+    let is_zero = |text: &str| text.bytes().all(|b| matches!(b, b'0' | b'.'));
+    if !is_zero(pending) {
+        return Some(format!(
+            "the account of {who} has {pending} reserved for trade that is under way; close it \
+             when that is done"
+        ));
+    }
+    let (says, from, to) = match balance.strip_prefix('-') {
+        _ if is_zero(balance) => return None,
+        Some(_) => ("owes", "WHO", who),
+        None => ("holds", who, "WHO"),
+    };
+    let sum = balance.trim_start_matches('-');
+    Some(format!(
+        "the account of {who} {says} {sum}; only one at zero can be closed. Settle it by a \
+         payment, or let the community bear it: `ayni charge writeoff {sum} --from {from} --to {to}`"
+    ))
 }
 
 fn act(common: &Common, place: &Place, policy: Policy, done: &str) -> Result<()> {
@@ -180,4 +244,25 @@ fn list(common: &Common, place: &Place) -> Result<()> {
         })
         .collect();
     show::table(["name", "type", "status", "balance", "limit"], &rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::unsettled;
+
+    #[test]
+    fn only_an_account_at_zero_can_be_closed() {
+        assert_eq!(unsettled("ana", "0.00", "0.00"), None);
+        assert_eq!(unsettled("ana", "0", "0"), None);
+        for (balance, pending, says) in [
+            ("4.50", "0.00", "holds 4.50"),
+            ("4.50", "0.00", "writeoff 4.50 --from ana --to WHO"),
+            ("-0.05", "0.00", "owes 0.05"),
+            ("-0.05", "0.00", "writeoff 0.05 --from WHO --to ana"),
+            ("0.00", "3.00", "3.00 reserved"),
+        ] {
+            let told = unsettled("ana", balance, pending).unwrap();
+            assert!(told.contains(says), "{told}");
+        }
+    }
 }

@@ -17,6 +17,7 @@ mod bench;
 mod bring;
 mod charge;
 pub mod client;
+mod currency;
 mod governance;
 mod key;
 mod ledger;
@@ -29,6 +30,7 @@ mod raffle;
 mod rate;
 mod relay;
 mod request;
+mod rules;
 mod show;
 mod trade;
 mod witness;
@@ -39,7 +41,7 @@ use client::Client;
 #[derive(Parser)]
 #[command(name = "ayni", version, about, max_term_width = 100, disable_help_subcommand = true)]
 #[command(
-    after_help = "Start with `ayni run` or `demo`. Also: `rate`, `ratings`, `approve`, `compact`, `man`."
+    after_help = "Start with `ayni run` or `demo`. Also: `rate`, `ratings`, `approve`, `bench`, `compact`, `man`."
 )]
 pub struct Cli {
     #[command(flatten)]
@@ -108,15 +110,18 @@ enum Command {
     /// Show what others say of trades with somebody
     #[command(hide = true)]
     Ratings(rate::Ratings),
-    /// Open, limit, suspend and list accounts
+    /// Open, limit, suspend, close and list accounts
     #[command(subcommand)]
     Member(member::Member),
+    /// Show and change the rules of the currency: limits, levies, fees
+    #[command(subcommand)]
+    Currency(currency::Currencies),
     /// Book what the community decided: fees, demurrage, reversals, write-offs
     #[command(
         after_help = "Example: ayni charge writeoff 12.00 --from commons --to rui\n         \
                       ayni charge reversal --order 5f2c… --note \"paid twice\"\n         \
                       ayni checkpoint && ayni charge demurrage\n\
-                      `ayni checkpoint` signs the books as this machine's witness.\n\
+                      `ayni checkpoint` signs the books as this machine's witness; the others follow.\n\
                       `ayni approve ID --key steward.key` approves an act, where the charter asks for it."
     )]
     Charge(charge::Booking),
@@ -181,7 +186,7 @@ enum Command {
     #[command(hide = true)]
     Compact,
     /// Put a relay under load, for sizing a machine
-    #[command(after_help = "Example: ayni bench ingest --events 100000")]
+    #[command(hide = true, after_help = "Example: ayni bench ingest --events 100000")]
     Bench(bench::Bench),
     /// Check, print and explain the configuration
     #[command(subcommand)]
@@ -216,6 +221,7 @@ pub fn run(cli: Cli) -> Result<u8> {
         Command::Balance(who) => who.balance(common),
         Command::Statement(statement) => statement.run(common),
         Command::Member(member) => member.run(common),
+        Command::Currency(currencies) => currencies.run(common),
         Command::Charge(booking) => booking.run(common),
         Command::Checkpoint => charge::checkpoint(common),
         Command::Approve(approval) => approval.run(common),

@@ -6,7 +6,7 @@
 use anyhow::{Context as _, Result, bail};
 use ayni_lets::{Body, Ledger};
 use ayni_protocol::{
-    Address, Draft, Event, EventId, Filter, Keys, Part as _, PublicKey, VerifiedEvent,
+    Address, Draft, Event, EventId, Filter, Keys, Kind, Part as _, PublicKey, VerifiedEvent,
 };
 use ayni_witness::{Charter, Council};
 use serde::Deserialize;
@@ -56,6 +56,12 @@ pub struct Account {
     /// `member`, `organisation`, …
     #[serde(rename = "type")]
     pub account_type: String,
+    /// `active`, `suspended` or `closed`.
+    pub status: String,
+    /// What it holds, as text.
+    pub balance: String,
+    /// What it has reserved, as text.
+    pub pending: String,
     /// Its next order's number.
     pub next_seq: u64,
     /// What its next order names as `prev`: its last certified order, or the first rules.
@@ -91,6 +97,12 @@ pub struct RulesInForce {
     pub id: EventId,
     /// What it says.
     pub rules: ayni_lets::Rules,
+}
+
+/// Events of a kind with a tag.
+pub fn tagged(kind: Kind, letter: u8, value: &impl ToString) -> Filter {
+    let tags = vec![(letter, [value.to_string()].into())];
+    Filter { kinds: Some([kind].into()), tags, ..Filter::default() }
 }
 
 impl Place {

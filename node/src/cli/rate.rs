@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::governance::proposal;
 use super::ledger::named;
-use super::place::Place;
+use super::place::{Place, tagged};
 use super::{Common, show};
 use crate::clock;
 
@@ -44,12 +44,7 @@ fn mark(text: &str) -> Result<i64> {
 
 /// When the key last rated this order; 0 for never.
 fn last(place: &Place, by: &PublicKey, order: &EventId) -> Result<Timestamp> {
-    let filter = Filter {
-        authors: Some([*by].into()),
-        kinds: Some([kind::RATING].into()),
-        tags: vec![(b'd', [order.to_string()].into())],
-        ..Filter::default()
-    };
+    let filter = Filter { authors: Some([*by].into()), ..tagged(kind::RATING, b'd', order) };
     let rated = place.events(&filter)?;
     Ok(rated.iter().map(|event| event.created_at).max().unwrap_or_default())
 }

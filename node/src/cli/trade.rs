@@ -7,16 +7,16 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
-use ayni_lets::{Agreement, Ask, Body, Ledger, Order, Quote, Resolution, Slot, Target};
+use ayni_lets::{Agreement, Ask, Body, Ledger, Order, Quote, Slot, Target};
 use ayni_protocol::{
-    Address, Amount, EventId, Filter, Keys, Kind, Part as _, PublicKey, VerifiedEvent, hex, kind,
+    Address, Amount, EventId, Keys, Part as _, PublicKey, VerifiedEvent, hex, kind,
 };
 use clap::Subcommand;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::ledger::priced;
-use super::place::{Community, Member, Place};
+use super::place::{Community, Member, Place, tagged};
 use super::{Common, show};
 use crate::{clock, keys};
 
@@ -144,7 +144,6 @@ impl Across<'_> {
             let quote = self.quote(place, keys, &to, agreed.clearing)?;
             let (hold, price) = self.hold(place, keys, &quote)?;
             if self.settled(place, &hold)? {
-                self.prove(place, keys, &hold)?;
                 return self.tell(common, &hold, price);
             }
         }
@@ -180,7 +179,7 @@ impl Across<'_> {
         let nonce = hex::encode(&clock::entropy::<8>());
         let draft = Body::from(ask).draft(&place.community.id).tag(["nonce", &nonce]);
         let (ask, _) = place.publish(draft, keys)?;
-        let filter = naming(kind::REQUEST, &ask.id);
+        let filter = tagged(kind::REQUEST, b'e', &ask.id);
         let quote = patiently(|| {
             let found = place.events(&filter)?.into_iter().find_map(|event| {
                 let Body::Quote(quote) = Ledger::read(&event).ok()?.body else { return None };
@@ -238,23 +237,6 @@ impl Across<'_> {
             )
         })
     }
-
-    /// Shows those who do not follow the other currency how the hold ended.
-    fn prove(&self, place: &Place, keys: &Keys, hold: &EventId) -> Result<()> {
-        let orders = place.events(&naming(kind::ORDER, hold))?;
-        let commits = |event: &&VerifiedEvent| {
-            Ledger::read(event).is_ok_and(
-                |entry| matches!(&entry.body, Body::Order(order) if order.commit == Some(*hold)),
-            )
-        };
-        let Some(order) = orders.iter().find(commits) else { return Ok(()) };
-        let signed = place.events(&naming(kind::ATTESTATION, &order.id))?;
-        // A lone attestation that does not belong keeps nobody from being paid.
-        if let Ok(resolution) = Resolution::new(place.currency.clone(), *hold, order, &signed) {
-            place.publish(Body::from(resolution).draft(&place.community.id), keys)?;
-        }
-        Ok(())
-    }
 }
 
 /// Whom a name means in another currency.
@@ -275,12 +257,6 @@ fn payee(place: &Place, currency: &Address, name: &str) -> Result<PublicKey> {
     found
         .map(|member| member.account)
         .with_context(|| format!("nobody there is called {name}; name the npub"))
-}
-
-/// Events of a kind that name another one.
-fn naming(kind: Kind, event: &EventId) -> Filter {
-    let tags = vec![(b'e', [event.to_string()].into())];
-    Filter { kinds: Some([kind].into()), tags, ..Filter::default() }
 }
 
 /// Asks until there is an answer, or for too long.

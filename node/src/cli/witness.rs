@@ -4,16 +4,17 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
-use ayni_lets::{Body, Currency, Ledger, Rules};
-use ayni_protocol::{Address, Draft, EventId, Filter, Keys, Part as _, PublicKey, Timestamp, kind};
+use ayni_lets::Rules;
+use ayni_protocol::{Address, EventId, Keys, Part as _, PublicKey};
 use ayni_witness::entry::{CharterText, Previous};
 use ayni_witness::{Charter, Council, WitnessSeat};
 use clap::Subcommand;
 use serde_json::{Value, json};
 
+use super::currency::follow;
 use super::place::Place;
 use super::{Common, show};
-use crate::{clock, keys, peers};
+use crate::{keys, peers};
 
 /// How long a command waits for the witnesses to decide.
 const PATIENCE: Duration = Duration::from_secs(45);
@@ -178,43 +179,11 @@ fn adopt(place: &Place, charter: &Charter, keys: &Keys) -> Result<Vec<Address>> 
         if in_force.rules.charter == charter.id {
             continue;
         }
-        let next = Rules {
-            epoch: in_force.rules.epoch.saturating_add(1),
-            previous: Some(in_force.id),
-            charter: charter.id,
-            ..in_force.rules
-        };
-        let (rules, _) = of.publish(Body::from(next).draft(&charter.community), keys)?;
-        if let Some((draft, before)) = renamed(&of, &currency, rules.id, charter.community)? {
-            // Of two versions the newer one is shown.
-            let at = clock::now().max(before.saturating_add(1));
-            of.client.publish_one(&draft.sign(keys, at, clock::entropy()))?;
-        }
+        let next = Rules { charter: charter.id, ..in_force.rules.clone() };
+        follow(&of, &in_force, next, keys)?;
         adopted.push(currency);
     }
     Ok(adopted)
-}
-
-/// The currency event again, with the rules that are in force now, and the time of the one before.
-fn renamed(
-    place: &Place,
-    currency: &Address,
-    rules: EventId,
-    community: EventId,
-) -> Result<Option<(Draft, Timestamp)>> {
-    let filter = Filter {
-        kinds: Some([kind::CURRENCY].into()),
-        authors: Some([currency.author].into()),
-        tags: vec![(b'd', [currency.identifier.to_string()].into())],
-        ..Filter::default()
-    };
-    let found = place.events(&filter)?;
-    let Some(event) = found.into_iter().max_by_key(|event| event.created_at) else {
-        return Ok(None);
-    };
-    let Body::Currency(shown) = Ledger::read(&event)?.body else { return Ok(None) };
-    let next = Currency { rules: Some(rules), ..Currency::clone(&shown) };
-    Ok(Some((Body::from(next).draft(&community), event.created_at)))
 }
 
 fn told(common: &Common, charter: &Charter, adopted: &[Address]) -> Result<()> {

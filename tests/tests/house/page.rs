@@ -85,6 +85,7 @@ fn links_of_the_docs_lead_somewhere() {
         "docs/market.md",
         "docs/reciprocity.md",
         "docs/import.md",
+        "docs/steward.md",
         "web/README.md",
     ]) {
         let path = root().join(name);
