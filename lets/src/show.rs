@@ -15,7 +15,7 @@ use crate::rules::{Enforce, Side};
 use crate::view::{
     AccountView, CurrencyView, ForkView, OrderState, OrderView, RequestView, RulesView, Totals,
 };
-use crate::{Checkpoint, Money, Policy, Rating, Rules};
+use crate::{Checkpoint, Money, Policy, Rating, Refusal, Rules};
 
 impl Ledger {
     /// Every currency with counted rules.
@@ -187,6 +187,9 @@ impl Ledger {
             None => (OrderState::Unknown, None),
             Some(Ruling::Counted) => (OrderState::Certified, None),
             Some(Ruling::Void(reason)) => (OrderState::Refused, Some(reason.to_string())),
+            Some(Ruling::Waiting(_)) if self.has_lapsed(id) => {
+                (OrderState::Lapsed, Some(Refusal::RulesChanged.to_string()))
+            }
             Some(Ruling::Waiting(premise)) if attestations.is_empty() => {
                 (OrderState::Waiting, Some(premise.to_string()))
             }

@@ -18,6 +18,7 @@ use ayni_witness::Handover;
 
 use crate::attestation::About;
 use crate::book::{Account, Book, Close, Epoch};
+use crate::entry::Body;
 use crate::ledger::Ledger;
 
 /// What of earlier rules is under way at a place of an account.
@@ -110,6 +111,21 @@ impl Ledger {
             (None, _) => Carried::Nothing,
             (Some(order), None) => Carried::Only(order),
             (Some(_), Some(_)) => Carried::Several,
+        }
+    }
+
+    /// Whether an order that does not count was signed under rules that are gone, and is not carried
+    /// over: nobody attests it any more.
+    pub(crate) fn has_lapsed(&self, id: &EventId) -> bool {
+        let Some(entry) = self.entries.get(id) else { return false };
+        let Body::Order(order) = &entry.body else { return false };
+        let Some(book) = self.books.get(&order.currency) else { return false };
+        let is_old = book.earlier().any(|epoch| epoch.id == order.epoch);
+        is_old && self.is_opened(book) && {
+            let account = book.accounts.get(&entry.speaker());
+            let carried = account.map(|account| self.carried(book, account, order.seq));
+            !matches!(carried, Some(Carried::Only(first)) if first == *id)
+                && !matches!(carried, Some(Carried::Several))
         }
     }
 

@@ -147,6 +147,8 @@ pub enum OrderState {
     Waiting,
     /// It is void.
     Refused,
+    /// Its rules are gone, and no witness will sign it any more: it has to be signed again.
+    Lapsed,
     /// Some witnesses attested it, not enough.
     Attested,
     /// It counts.

@@ -86,8 +86,12 @@ fn refuses(world: &World, witness: &str, order: &VerifiedEvent, why: &Refusal) {
     assert_eq!(refusal(asks(world, witness, order)), Rejection::from(why.clone()), "{witness}");
 }
 
+fn state(world: &World, order: &VerifiedEvent) -> view::OrderState {
+    world.ledger.order_state(&order.id).state
+}
+
 fn counts(world: &World, order: &VerifiedEvent) -> bool {
-    world.ledger.order_state(&order.id).state == view::OrderState::Certified
+    state(world, order) == view::OrderState::Certified
 }
 
 #[test]
@@ -145,6 +149,7 @@ fn earlier_first() {
     for witness in ["three", "five"] {
         refuses(&world, witness, &again, &Refusal::EarlierFirst);
     }
+    assert_eq!(state(&world, &first), view::OrderState::Attested, "it is carried over");
     for witness in ["one", "three", "five"] {
         attests(&mut world, witness, &first);
         assert!(!counts(&world, &first), "signatures of two epochs do not add up");
@@ -241,11 +246,15 @@ fn an_unsigned_order_of_old_rules_is_signed_again() {
     let mut world = council(&FOUR, 3);
     let order = signs(&mut world, "ana", "ben", 300);
     world.put(order.clone());
+    assert_eq!(state(&world, &order), view::OrderState::Waiting);
     succeed(&mut world, &FOUR, 3);
+    assert_eq!(state(&world, &order), view::OrderState::Waiting, "it may yet be carried over");
     close(&mut world, &FOUR);
     refuses(&world, "one", &order, &Refusal::RulesChanged);
+    assert_eq!(state(&world, &order), view::OrderState::Lapsed);
     let again = signs(&mut world, "ana", "ben", 300);
     attests(&mut world, "one", &again);
+    assert_eq!(state(&world, &again), view::OrderState::Attested);
     assert!(world.ledger.forks().is_empty(), "to sign again under new rules is no fork");
 }
 

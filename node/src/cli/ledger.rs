@@ -129,22 +129,47 @@ impl Pay {
             seq: self.seq,
             ..Wish::of(Amount::parse(&written)?)
         };
-        let order = order(&place, &wish, payer, payee, &keys)?;
-        let draft = Body::from(order).draft(&place.community.id);
-        let published = place.publish(draft, &keys);
-        let (event, _) = published.map_err(|error| hinted(&written, &place, error))?;
-        let state = settled(&place, &event.id, Duration::from_secs(self.wait))?;
+        let (id, state) = self.sign(&place, &wish, (payer, payee), &keys)?;
         if common.json {
-            return show::json(&serde_json::json!({"id": event.id, "state": state}));
+            return show::json(&serde_json::json!({"id": id, "state": state}));
         }
         let who = self.who.filter(|_| self.request.is_none()).unwrap_or_else(|| keys::npub(&payee));
         if state == "certified" {
             return show::line(format!("Paid {written} to {who} ({state})."));
         }
+        if state == "lapsed" {
+            bail!(
+                "nothing was paid: the rules changed before enough witnesses had signed; pay again"
+            );
+        }
         show::line(format!(
             "The payment of {written} to {who} is under way ({state}): not enough witnesses have \
              signed it yet. It is signed once; do not pay again. See `ayni balance`."
         ))
+    }
+
+    /// Signs the payment and waits for its witnesses; signs it anew where the rules have changed
+    /// meanwhile and it was not carried over.
+    fn sign(
+        &self,
+        place: &Place,
+        wish: &Wish,
+        (payer, payee): (PublicKey, PublicKey),
+        keys: &Keys,
+    ) -> Result<(EventId, String)> {
+        let began = Instant::now();
+        let wait = Duration::from_secs(self.wait);
+        loop {
+            let order = order(place, wish, payer, payee, keys)?;
+            let draft = Body::from(order).draft(&place.community.id);
+            let published = place.publish(draft, keys);
+            let (event, _) =
+                published.map_err(|error| hinted(&wish.amount.to_string(), place, error))?;
+            let state = settled(place, &event.id, wait.saturating_sub(began.elapsed()))?;
+            if state != "lapsed" || began.elapsed() > wait {
+                return Ok((event.id, state));
+            }
+        }
     }
 
     /// Whom to pay how much: what was typed, or what was asked for.

@@ -332,7 +332,7 @@ pub async fn agreements(
 
 /// How far an order has come.
 #[utoipa::path(get, path = "/api/v1/orders/{id}", params(("id" = String, Path)),
-    responses((status = 200, description = "state: unknown, waiting, refused, attested or certified; reason; attestations; of a hold: pending, void or posted")))]
+    responses((status = 200, description = "state: unknown, waiting, attested, certified, refused, or lapsed where its rules are gone and it has to be signed again; reason; attestations; of a hold: pending, void or posted")))]
 pub async fn order(
     State(shared): State<Shared>,
     Path(id): Path<String>,
