@@ -130,6 +130,42 @@ fn the_rules_change_and_payments_go_on() {
     assert_eq!(balances, ["-35.00", "32.00", "3.00"]);
 }
 
+/// It was signed before the rules changed, and comes after: nobody attests it, and the account pays
+/// on at the same number.
+#[test]
+fn a_payment_that_comes_after_its_rules_are_gone_has_lapsed() {
+    let village = Village::with_members(&["ana", "ben"]);
+    let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+    let before = village.json(&["currency", "show"]);
+    let community = text(&village.node.get("/api/v1/communities")[0]["id"]);
+    let ben = text(&village.json(&["balance", "ben"])["account"]);
+    let signer = village.folder.home.path().join("ana.key");
+    let order = Draft::new(kind::ORDER)
+        .tag(["h", &community])
+        .tag(["a", &text(&before["currency"])])
+        .tag(["epoch", &text(&before["id"])])
+        .tag(["seq", "0"])
+        .tag(["e", &text(&before["id"]), "", "prev"])
+        .tag(["p", &ben])
+        .tag(["leg", &ben, "8.00"])
+        .sign(
+            &ayni_node::keys::secret(signer.to_str().unwrap()).unwrap(),
+            std::time::UNIX_EPOCH.elapsed().unwrap().as_secs(),
+            [0; 32],
+        );
+    let _ = village.ayni(&["currency", "change", "--limit", "40.00"]);
+    let Village { folder, node } = village;
+    node.stop();
+    folder.write("order.jsonl", order.json());
+    let _ = folder.ayni(&["import", "order.jsonl"]);
+    let village = Village { node: folder.start(&[]), folder };
+    let view = village.node.get(&format!("/api/v1/orders/{}", order.id));
+    assert_eq!(view["state"], "lapsed", "{view}");
+    assert!(text(&view["reason"]).contains("sign the payment again"), "{view}");
+    let _ = village.ayni(&["pay", "ben", "8.00", "--key", "ana.key"]);
+    assert_eq!(village.balance("ana"), "-8.00");
+}
+
 /// Publishes a version of the rules that follows those in force, written by hand; its id.
 fn rules_by_hand(village: &Village, charter: &str, limit: &str) -> String {
     let shown = village.json(&["currency", "show"]);
