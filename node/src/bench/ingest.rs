@@ -48,9 +48,9 @@ pub fn measure(bench: &Bench, machine: &Machine, report: &mut Report<'_>) -> Res
 }
 
 /// The frames of each connection, and how many.
-type Share = (Vec<u8>, usize);
+pub(super) type Share = (Vec<u8>, usize);
 
-fn shares(events: &[VerifiedEvent], connections: usize) -> Vec<Share> {
+pub(super) fn shares(events: &[VerifiedEvent], connections: usize) -> Vec<Share> {
     let mut shares = vec![Share::default(); connections];
     for event in events {
         // An author has one connection, so that versions of one thing come in their order.
@@ -64,7 +64,7 @@ fn shares(events: &[VerifiedEvent], connections: usize) -> Vec<Share> {
 }
 
 /// Sends everything and waits for every OK; gives events a second, and a refusal if there was any.
-fn offer(url: &str, shares: &[Share]) -> Result<(f64, Option<String>)> {
+pub(super) fn offer(url: &str, shares: &[Share]) -> Result<(f64, Option<String>)> {
     let talks: Vec<_> = shares.iter().map(|_| Talk::open(url)).collect::<Result<_>>()?;
     let begun = Instant::now();
     let refused = thread::scope(|scope| {

@@ -14,6 +14,7 @@ mod idle;
 mod ingest;
 mod live;
 mod machine;
+mod payments;
 mod plain;
 mod queries;
 mod report;
@@ -41,6 +42,8 @@ pub enum Part {
     Live,
     /// Memory of connections that wait
     Idle,
+    /// Payments through the books, each attested
+    Payments,
 }
 
 /// How it is measured.
@@ -79,6 +82,9 @@ impl Bench {
         }
         if self.measures(Part::Idle) {
             idle::measure(self, &mut report)?;
+        }
+        if self.measures(Part::Payments) {
+            payments::measure(self, &machine, &mut report)?;
         }
         Ok(report.rows)
     }

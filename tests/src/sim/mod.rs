@@ -391,6 +391,7 @@ impl World {
             }
         }
         self.serve_everyone()?;
+        self.fall_silent();
         let digests: BTreeSet<_> = self.nodes.iter().map(|node| node.book.digest()).collect();
         if digests.len() > 1 {
             return Err("HealedMeansEqual: the nodes' digests differ".into());
@@ -403,17 +404,31 @@ impl World {
         self.check()
     }
 
+    /// Everyone asks everyone once.
+    fn exchange(&mut self) {
+        for to in 0..NODES {
+            for from in 0..to {
+                self.reconcile(to, from);
+            }
+        }
+    }
+
+    /// What somebody said only just now reaches everybody, and what follows from it as well.
+    fn fall_silent(&mut self) {
+        let mut before = 0;
+        while before != self.record.count() {
+            before = self.record.count();
+            self.exchange();
+        }
+    }
+
     /// A quarter of a minute in which all goes well.
     fn round(&mut self) {
         self.step += 15;
         for at in 0..NODES {
             self.tick(at);
         }
-        for to in 0..NODES {
-            for from in 0..to {
-                self.reconcile(to, from);
-            }
-        }
+        self.exchange();
         self.adopt();
         for member in 0..RACER {
             self.insist(member, 0);
