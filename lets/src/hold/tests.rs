@@ -75,17 +75,22 @@ fn what_cannot_be_delivered_is_void_and_free_again() {
     certifies(&market.pay("ana", "ben", 1_000));
 }
 
+/// Two holds of ana's that wait for one number.
+fn two_holds(market: &mut Market) -> [EventId; 2] {
+    let quotes = [150, 300].map(|minor| market.quoted(minor));
+    quotes.map(|quote| {
+        let order = market.hold_on(quote);
+        let event = market.sign("ana", order);
+        let id = event.id;
+        certifies(&market.send_event(event));
+        id
+    })
+}
+
 #[test]
 fn of_two_holds_on_one_number_one_is_paid_and_one_is_void() {
     let mut market = Market::new();
-    let (one, two) = (market.quoted(150), market.quoted(300));
-    let mut holds = Vec::new();
-    for quote in [one, two] {
-        let order = market.hold_on(quote);
-        let event = market.sign("ana", order);
-        holds.push(event.id);
-        certifies(&market.send_event(event));
-    }
+    let holds = two_holds(&mut market);
     while market.step().is_some() {
         market.duties(LUZ);
     }
@@ -126,14 +131,7 @@ fn told(events: &[VerifiedEvent]) -> Vec<(EventId, Resolved)> {
 #[test]
 fn the_agent_tells_once_how_each_hold_ended() {
     let mut market = Market::new();
-    let (one, two) = (market.quoted(150), market.quoted(300));
-    let mut holds = Vec::new();
-    for quote in [one, two] {
-        let order = market.hold_on(quote);
-        let event = market.sign("ana", order);
-        holds.push(event.id);
-        certifies(&market.send_event(event));
-    }
+    let holds = two_holds(&mut market);
     assert_eq!(market.tell(), [], "nothing has ended");
     let mut reader = market.reader();
     market.step();

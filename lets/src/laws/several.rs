@@ -299,6 +299,20 @@ impl Net {
         self.honest_signed_nothing_twice()
     }
 
+    /// In the end: whoever paid honestly is paid for, and everybody keeps the same book.
+    fn all_are_served(&self) -> Result<(), TestCaseError> {
+        self.check()?;
+        for (who, order) in &self.sent {
+            let hindered = self.rushed.contains(who) || self.lowered.contains_key(who);
+            prop_assert!(hindered || self.is_certified(&order.id), "{} waits", PEOPLE[*who]);
+        }
+        let digest = self.all.ledger.digest_lines();
+        for seat in &self.seats[..3] {
+            prop_assert_eq!(seat.ledger.digest_lines(), digest.clone());
+        }
+        Ok(())
+    }
+
     fn honest_signed_nothing_twice(&self) -> Result<(), TestCaseError> {
         let rushed: BTreeSet<PublicKey> = self.rushed.iter().map(|who| key(PEOPLE[*who])).collect();
         for fork in self.all.ledger.forks() {
@@ -338,15 +352,7 @@ proptest! {
             net.check()?;
         }
         net.heal();
-        net.check()?;
-        for (who, order) in &net.sent {
-            let hindered = net.rushed.contains(who) || net.lowered.contains_key(who);
-            prop_assert!(hindered || net.is_certified(&order.id), "{} waits", PEOPLE[*who]);
-        }
-        let digest = net.all.ledger.digest_lines();
-        for seat in &net.seats[..3] {
-            prop_assert_eq!(seat.ledger.digest_lines(), digest.clone());
-        }
+        net.all_are_served()?;
         for fork in net.all.ledger.forks() {
             let shown = net.evidence(&fork);
             let proven = shown.iter().flat_map(|one| shown.iter().map(move |two| (one, two))).any(
@@ -374,15 +380,7 @@ proptest! {
             certified = now;
         }
         net.heal();
-        net.check()?;
-        for (who, order) in &net.sent {
-            let hindered = net.rushed.contains(who) || net.lowered.contains_key(who);
-            prop_assert!(hindered || net.is_certified(&order.id), "{} waits", PEOPLE[*who]);
-        }
-        let digest = net.all.ledger.digest_lines();
-        for seat in &net.seats[..3] {
-            prop_assert_eq!(seat.ledger.digest_lines(), digest.clone());
-        }
+        net.all_are_served()?;
     }
 }
 
