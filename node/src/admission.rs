@@ -101,8 +101,11 @@ impl Admission<'_> {
         if event.kind == kind::BEACON {
             return self.awaited(event);
         }
-        let sentence =
-            "this key has no account in a community of this node; ask a steward to open one";
+        let sentence = if self.book.ledger.accounts_of(&event.pubkey).next().is_some() {
+            "your account is closed; ask a steward to open it again"
+        } else {
+            "this key has no account in a community of this node; ask a steward to open one"
+        };
         Err(Rejection::new(Prefix::Restricted, sentence))
     }
 

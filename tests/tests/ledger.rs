@@ -217,7 +217,7 @@ fn an_account_is_closed_at_zero_and_can_be_opened_again() {
     let _ = village.ayni(&["member", "close", "ana"]);
     assert_eq!(village.json(&["balance", "ana"])["status"], "closed");
     for (arguments, says) in [
-        (&["pay", "ben", "1.00", "--key", "ana.key"][..], "ask a steward"),
+        (&["pay", "ben", "1.00", "--key", "ana.key"][..], "your account is closed"),
         (&["pay", "ana", "1.00", "--key", "ben.key"], "closed or may not receive"),
         (&["member", "close", "ana"], "closed already"),
         (&["member", "suspend", "ana"], "is closed"),
