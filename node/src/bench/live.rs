@@ -6,7 +6,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, bail};
 use ayni_protocol::VerifiedEvent;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -83,16 +83,8 @@ fn by_relay(bench: &Bench, notes: &[VerifiedEvent], subscribers: usize) -> Resul
 /// Nothing but writing, to as many sockets.
 fn by_hand(notes: &[VerifiedEvent], subscribers: usize) -> Result<Vec<Duration>> {
     let mut plain = Plain::listen()?;
-    let url = plain.url()?;
-    let accepting = std::thread::spawn(move || plain.welcome(subscribers).map(|()| plain));
-    let mut accepting = Some(accepting);
-    let mut open: Option<Plain> = None;
+    let url = plain.url.clone();
     deliver(&url, subscribers, notes, |event| {
-        if let Some(accepting) = accepting.take() {
-            let accepted = accepting.join().map_err(|_| anyhow!("the plain listener panicked"))?;
-            open = Some(accepted?);
-        }
-        let plain = open.as_mut().context("nobody listens")?;
         plain.publish(&format!("[\"EVENT\",\"live\",{}]", event.json()))
     })
 }

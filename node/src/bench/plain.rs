@@ -3,6 +3,7 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::sync::mpsc::{self, Receiver, Sender};
 
 use anyhow::{Result, bail};
 
@@ -10,43 +11,29 @@ use super::wire;
 
 /// A listener that says yes to every subscription, and then only writes.
 pub struct Plain {
-    listener: TcpListener,
+    /// Where it listens.
+    pub url: String,
+    /// Subscribers as they come, each before it is told that it may listen.
+    coming: Receiver<TcpStream>,
     streams: Vec<TcpStream>,
 }
 
 impl Plain {
-    /// Listens on a free port.
+    /// Listens on a free port, and takes subscribers in on a thread of its own.
     ///
     /// # Errors
     /// What the machine says.
     pub fn listen() -> Result<Self> {
-        Ok(Self { listener: TcpListener::bind("127.0.0.1:0")?, streams: Vec::new() })
-    }
-
-    /// Where it listens.
-    ///
-    /// # Errors
-    /// What the machine says.
-    pub fn url(&self) -> Result<String> {
-        Ok(format!("ws://{}", self.listener.local_addr()?))
-    }
-
-    /// Takes so many subscribers in.
-    ///
-    /// # Errors
-    /// Where one hangs up.
-    pub fn welcome(&mut self, subscribers: usize) -> Result<()> {
-        for _ in 0..subscribers {
-            let (mut stream, _) = self.listener.accept()?;
-            stream.set_nodelay(true)?;
-            until(&mut stream, b"\r\n\r\n")?;
-            stream.write_all(b"HTTP/1.1 101 Switching Protocols\r\n\r\n")?;
-            let mut frame = Vec::new();
-            wire::plain_text("[\"EOSE\",\"live\"]", &mut frame);
-            stream.write_all(&frame)?;
-            self.streams.push(stream);
-        }
-        Ok(())
+        let listener = TcpListener::bind("127.0.0.1:0")?;
+        let url = format!("ws://{}", listener.local_addr()?);
+        let (hand_over, coming) = mpsc::channel();
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                welcome(stream?, &hand_over)?;
+            }
+            anyhow::Ok(())
+        });
+        Ok(Self { url, coming, streams: Vec::new() })
     }
 
     /// Writes a text to everyone.
@@ -56,11 +43,22 @@ impl Plain {
     pub fn publish(&mut self, text: &str) -> Result<()> {
         let mut frame = Vec::new();
         wire::plain_text(text, &mut frame);
+        self.streams.extend(self.coming.try_iter());
         for stream in &mut self.streams {
             stream.write_all(&frame)?;
         }
         Ok(())
     }
+}
+
+/// Opens a conversation and hands it over; whoever takes it writes from then on.
+fn welcome(mut stream: TcpStream, hand_over: &Sender<TcpStream>) -> Result<()> {
+    stream.set_nodelay(true)?;
+    until(&mut stream, b"\r\n\r\n")?;
+    hand_over.send(stream.try_clone()?)?;
+    let mut opening = b"HTTP/1.1 101 Switching Protocols\r\n\r\n".to_vec();
+    wire::plain_text("[\"EOSE\",\"live\"]", &mut opening);
+    Ok(stream.write_all(&opening)?)
 }
 
 /// Reads up to the end of a request's head.
