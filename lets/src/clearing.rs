@@ -6,8 +6,6 @@
 //! interrupted between two steps, or lost its memory, goes on where the events say it stopped. The
 //! one rule it must keep is the witness's: what it signed is stored before it is shown.
 
-use std::collections::BTreeMap;
-
 use ayni_protocol::{Address, Amount, Draft, EventId, Prefix, PublicKey, Timestamp};
 
 use crate::book::{Account, Book, Epoch};
@@ -62,20 +60,9 @@ impl Ledger {
             _ => false,
         };
         let by = book.accounts.get(me)?.certified_at(slot.seq).find(decided)?;
-        let attestations = book.epochs.values().find_map(|epoch| self.certificate(&by, epoch))?;
+        let attestations = self.certificate(&slot.currency, &by)?;
         let (currency, community) = (order.currency.clone(), held.order.community);
         Some(Ended { hold, currency, community, order: by, attestations })
-    }
-
-    /// One attestation of each witness of these rules that signed the order under them, if they
-    /// are enough.
-    fn certificate(&self, order: &EventId, epoch: &Epoch) -> Option<Vec<EventId>> {
-        let signed =
-            self.signatures.get(order)?.iter().filter(|signed| {
-                signed.epoch == epoch.id && epoch.charter.is_witness(&signed.witness)
-            });
-        let by: BTreeMap<_, _> = signed.map(|it| (it.witness, it.attestation)).collect();
-        (by.len() >= epoch.charter.quorum).then(|| by.into_values().collect())
     }
 
     /// What the clearing account `me` signs next at time `now`, if anything. As with a witness's

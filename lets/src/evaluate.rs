@@ -3,7 +3,6 @@
 //! Nothing here changes anything, and nothing looks at what merely is not so yet without naming
 //! the key that fires when it becomes so.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use ayni_protocol::{Address, EventId, Premise, PublicKey, Ruling, Scale};
@@ -146,28 +145,7 @@ impl Ledger {
         for leg in &order.legs {
             self.opened(&order.currency, leg.account)?;
         }
-        if self.has_certificate(&entry.id, epoch) || self.has_later_certificate(entry, order) {
-            Ok(())
-        } else {
-            Err(unsigned(entry.id))
-        }
-    }
-
-    /// Whether enough distinct witnesses of these rules attested the order under them.
-    fn has_certificate(&self, order: &EventId, epoch: &Epoch) -> bool {
-        let signed = self.signatures.get(order).into_iter().flatten();
-        let signed = signed.filter(|signed| signed.epoch == epoch.id);
-        distinct(signed.map(|signed| signed.witness)) >= epoch.charter.quorum
-    }
-
-    /// The same under later rules, whose witnesses carried the order over.
-    fn has_later_certificate(&self, entry: &Entry, order: &Order) -> bool {
-        let Some(book) = self.books.get(&order.currency) else { return false };
-        let mut signed = self.signatures.get(&entry.id).into_iter().flatten();
-        signed.any(|signed| {
-            let later = book.epoch(signed.epoch).filter(|_| signed.epoch != order.epoch);
-            later.is_some_and(|epoch| self.has_certificate(&entry.id, epoch))
-        })
+        if self.is_certified(&order.currency, &entry.id) { Ok(()) } else { Err(unsigned(entry.id)) }
     }
 
     fn weigh_statement(&self, entry: &Entry, statement: &Statement) -> Counts {
@@ -414,15 +392,21 @@ impl Ledger {
         }
     }
 
-    /// Whether enough distinct witnesses of any one epoch signed for a policy or charge.
+    /// Whether enough distinct witnesses of any one epoch signed for an order, policy or charge. An
+    /// order's own witnesses certify it, or those of later rules who carried it over.
     pub(crate) fn is_certified(&self, currency: &Address, target: &EventId) -> bool {
-        let Some(book) = self.books.get(currency) else { return false };
-        let mut by_epoch = BTreeMap::<EventId, Vec<PublicKey>>::new();
-        for signed in self.signatures.get(target).into_iter().flatten() {
-            by_epoch.entry(signed.epoch).or_default().push(signed.witness);
-        }
-        by_epoch.into_iter().any(|(epoch, signed)| {
-            book.epoch(epoch).is_some_and(|epoch| distinct(signed) >= epoch.charter.quorum)
+        self.certificate(currency, target).is_some()
+    }
+
+    /// One attestation of each witness of an epoch that signed for it, where they are enough.
+    pub(crate) fn certificate(&self, currency: &Address, target: &EventId) -> Option<Vec<EventId>> {
+        // By witness first, so that whoever signed twice stands beside itself.
+        let signed = self.signatures.get(target)?;
+        self.books.get(currency)?.epochs.values().find_map(|epoch| {
+            let mut each: Vec<_> = signed.iter().filter(|it| it.epoch == epoch.id).collect();
+            each.dedup_by_key(|it| it.witness);
+            let enough = each.len() >= epoch.charter.quorum;
+            enough.then(|| each.into_iter().map(|it| it.attestation).collect())
         })
     }
 }
@@ -445,8 +429,4 @@ fn weigh_repeat(
         return Err(void(Reason::AmountNotCanonical));
     }
     Ok(())
-}
-
-fn distinct(keys: impl IntoIterator<Item = PublicKey>) -> usize {
-    keys.into_iter().collect::<std::collections::BTreeSet<_>>().len()
 }

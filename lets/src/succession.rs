@@ -58,13 +58,16 @@ impl Ledger {
         book: &'a Book,
         epoch: &'a Epoch,
     ) -> Option<Vec<(EventId, &'a Close)>> {
-        let whole: BTreeMap<_, _> = self.whole_closes(book, epoch).collect();
         if closes_by_itself(epoch) {
-            let first = first_of_each(whole.into_iter());
+            let first = first_of_each(self.whole_closes(book, epoch));
             return (first.len() == epoch.charter.witnesses.len()).then_some(first);
         }
         let decided = self.handovers.get(&epoch.id).filter(|decided| decided.len() == 1)?;
-        decided.first()?.iter().map(|id| Some((*id, *whole.get(id)?))).collect()
+        let closes = book.closes.get(&epoch.id)?;
+        let named = decided.first()?.iter();
+        named
+            .map(|id| Some((*id, closes.get(id).filter(|close| self.is_whole(*id, close))?)))
+            .collect()
     }
 
     /// The closes of an epoch up to which the log of their witness is here, with all it names.
@@ -74,10 +77,11 @@ impl Ledger {
         epoch: &'a Epoch,
     ) -> impl Iterator<Item = (EventId, &'a Close)> {
         let closes = book.closes.get(&epoch.id).into_iter().flatten();
-        let whole = |(id, close): &(&EventId, &Close)| {
-            self.logs.get(&close.witness).is_some_and(|log| log.is_whole(close.index, **id))
-        };
-        closes.filter(whole).map(|(id, close)| (*id, close))
+        closes.map(|(id, close)| (*id, close)).filter(|(id, close)| self.is_whole(*id, close))
+    }
+
+    fn is_whole(&self, id: EventId, close: &Close) -> bool {
+        self.logs.get(&close.witness).is_some_and(|log| log.is_whole(close.index, id))
     }
 
     /// What witness `me` knows of every handover that is still to be decided.
