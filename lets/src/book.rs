@@ -7,12 +7,13 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use ayni_protocol::{Address, EventId, KeyMap, PublicKey, Scale, Timestamp};
+use ayni_protocol::{Address, EventId, KeyMap, Number, PublicKey, Scale, Timestamp};
 use ayni_witness::Charter;
 
 use crate::account::Raise;
 use crate::checkpoint::Line;
 use crate::fork::Case;
+use crate::orders::Orders;
 use crate::periodic::Kept;
 use crate::request::Answer;
 use crate::{Agreement, Checkpoint, Currency, Policy, Quote, Rating, Request, Rules};
@@ -104,25 +105,16 @@ pub struct Asked {
 /// One account.
 #[derive(Debug, Clone, Default)]
 pub struct Account {
-    /// Counted policies by version; of two with one version the lowest id is in force.
-    pub policies: BTreeMap<(u64, Reverse<EventId>), Arc<Version>>,
-    /// Keys that any counted policy named as signers.
-    pub signers: BTreeSet<PublicKey>,
-    /// Orders that count, by number.
-    pub certified: BTreeSet<(u64, EventId)>,
-    /// Orders that lack nothing but witnesses, by number.
-    pub sound: BTreeSet<(u64, EventId)>,
-    /// Orders that witnesses attested and that do not count yet, by number.
-    pub pending: BTreeSet<(u64, EventId)>,
-    /// First number without a certified order.
-    pub next_seq: u64,
+    /// Counted policies by version; of two with one version the lowest id is in force, and last.
+    pub policies: Vec<Arc<Version>>,
+    pub orders: Orders,
     pub debits: i128,
     pub credits: i128,
     pub charges: i128,
     /// What open holds reserve.
     pub held: i128,
-    /// Counted orders and charges that touch it.
-    pub history: BTreeSet<(Timestamp, EventId)>,
+    /// Counted orders and charges that touch it, as they came; some twice.
+    pub history: Vec<Number>,
 }
 
 /// A policy that counts.
@@ -218,13 +210,13 @@ impl Book {
     pub fn lines(&self) -> impl Iterator<Item = Line> {
         self.open_accounts().into_iter().map(|(key, account)| Line {
             account: *key,
-            next_seq: account.next_seq,
-            last_order: account.last_order(),
+            next_seq: account.orders.next_seq(),
+            last_order: account.orders.last(),
             debits_posted: account.debits,
             debits_pending: account.held,
             credits_posted: account.credits,
             charges: account.charges,
-            policy_version: account.policies.keys().next_back().map_or(0, |(version, _)| *version),
+            policy_version: account.policies.last().map_or(0, |latest| latest.policy.version),
         })
     }
 }
@@ -244,46 +236,17 @@ impl Account {
         self.balance().saturating_sub(self.held)
     }
 
-    /// Orders that count at this number.
-    pub fn certified_at(&self, seq: u64) -> impl Iterator<Item = EventId> {
-        at(&self.certified, seq)
+    /// Whether any counted policy names this key as a signer.
+    pub fn ever_let_sign(&self, key: &PublicKey) -> bool {
+        self.policies.iter().any(|version| version.policy.signers.contains(key))
     }
 
-    /// The order that the next one must name: of two certified ones the lowest id.
-    pub fn last_order(&self) -> Option<EventId> {
-        at(&self.certified, self.next_seq.checked_sub(1)?).next()
-    }
-
-    /// Books that an order at this number counts.
-    pub fn certify(&mut self, seq: u64, id: EventId) {
-        self.sound.remove(&(seq, id));
-        self.pending.remove(&(seq, id));
-        self.certified.insert((seq, id));
-        while at(&self.certified, self.next_seq).next().is_some() {
-            self.next_seq = self.next_seq.saturating_add(1);
-        }
-    }
-
-    /// Orders at this number that lack nothing but witnesses, or not even those.
-    pub fn sound_at(&self, seq: u64) -> impl Iterator<Item = EventId> {
-        at(&self.sound, seq).chain(at(&self.certified, seq))
-    }
-
-    /// Orders at this number that some witness attested.
-    pub fn attested_at(&self, seq: u64) -> impl Iterator<Item = EventId> {
-        at(&self.pending, seq).chain(at(&self.certified, seq))
-    }
-
-    /// Orders at this number that some witness attested, and that do not count yet.
-    pub fn pending_at(&self, seq: u64) -> impl Iterator<Item = EventId> {
-        at(&self.pending, seq)
-    }
-
-    /// Books that a witness attested an order at this number.
-    pub fn attest(&mut self, seq: u64, id: EventId) {
-        if !self.certified.contains(&(seq, id)) {
-            self.pending.insert((seq, id));
-        }
+    /// Books that a policy counts.
+    pub fn add_policy(&mut self, version: Version) {
+        let place = |version: &Version| (version.policy.version, Reverse(version.id));
+        let at = self.policies.partition_point(|other| place(other) < place(&version));
+        self.policies.reserve_exact(1);
+        self.policies.insert(at, Arc::new(version));
     }
 }
 

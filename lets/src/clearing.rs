@@ -55,11 +55,11 @@ impl Ledger {
             return None;
         }
         let book = self.books.get(&slot.currency)?;
-        let decided = |id: &EventId| match self.entries.get(id).map(|entry| &entry.body) {
+        let decided = |id: &EventId| match self.known.entry(id).map(|entry| &entry.body) {
             Some(Body::Order(by)) => (by.commit == Some(hold)) == (held.outcome == Outcome::Posted),
             _ => false,
         };
-        let by = book.accounts.get(me)?.certified_at(slot.seq).find(decided)?;
+        let by = book.accounts.get(me)?.orders.certified_at(slot.seq).find(decided)?;
         let attestations = self.certificate(&slot.currency, &by)?;
         let (currency, community) = (order.currency.clone(), held.order.community);
         Some(Ended { hold, currency, community, order: by, attestations })
@@ -78,10 +78,10 @@ impl Ledger {
         let Body::Order(held) = &self.holds.get(&id)?.order.body else { return None };
         let slot = held.hold.as_deref().filter(|slot| slot.account == *me)?;
         let (book, epoch, account) = self.clearing_account(&slot.currency, me)?;
-        if account.next_seq != slot.seq || is_used(account, slot.seq) {
+        if account.orders.next_seq() != slot.seq || is_used(account, slot.seq) {
             return None;
         }
-        let previous = account.last_order().or_else(|| book.first_rules())?;
+        let previous = account.orders.last().or_else(|| book.first_rules())?;
         let order = self.commit_of(id, held, previous, epoch);
         let order = match order.map(|order| self.would_be_attested(&order, epoch, me, now)) {
             Some(Attested::Yes(order)) => *order,
@@ -147,7 +147,7 @@ impl Ledger {
 
     /// The answer to a question that is addressed to this account and recent.
     fn quote(&self, id: EventId, me: &PublicKey, now: Timestamp) -> Option<Draft> {
-        let entry = self.entries.get(&id)?;
+        let entry = self.known.entry(&id)?;
         let Body::Ask(ask) = &entry.body else { return None };
         let recent = entry.created_at.saturating_add(ASK_SECS) >= now;
         if ask.clearing != *me || !recent {
@@ -187,7 +187,7 @@ impl Ledger {
     /// the first hold that is completed has it, and the others are void.
     fn next_slot(&self, currency: &Address, me: &PublicKey) -> Option<Slot> {
         let (_, _, account) = self.clearing_account(currency, me)?;
-        let mut seq = account.next_seq;
+        let mut seq = account.orders.next_seq();
         while is_used(account, seq) {
             seq = seq.checked_add(1)?;
         }
@@ -213,5 +213,6 @@ enum Attested {
 
 /// Whether some order stands at a number.
 fn is_used(account: &Account, seq: u64) -> bool {
-    account.sound_at(seq).next().is_some() || account.attested_at(seq).next().is_some()
+    account.orders.sound_at(seq).next().is_some()
+        || account.orders.attested_at(seq).next().is_some()
 }

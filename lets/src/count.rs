@@ -15,7 +15,8 @@ use crate::attestation::{About, Attestation, Repeat, Statement};
 use crate::book::{Asked, Close, Epoch, Version};
 use crate::entry::{Body, Entry};
 use crate::fork::{Case, Fork};
-use crate::ledger::{Key, Ledger, Signature};
+use crate::known::Signature;
+use crate::ledger::{Key, Ledger};
 use crate::periodic::Kept;
 use crate::{
     Charge, Checkpoint, Fraud, Order, Policy, Rating, Resolution, Resolved, Rules, Status,
@@ -34,7 +35,7 @@ impl Ledger {
     /// Keeps the index of statements about orders that have not come, and lets go of what is settled:
     /// a counted statement lives on as a [`Signature`].
     pub(crate) fn note_attestation(&mut self, entry: &Entry) {
-        let settled = self.is_settled(&entry.id);
+        let settled = self.known.standing(&entry.id).is_settled();
         if let Body::Attestation(Attestation::State(statement)) = &entry.body
             && let About::Order(repeat) = &statement.about
         {
@@ -50,7 +51,7 @@ impl Ledger {
             self.logs.entry(entry.author).or_default().lacks(statement.log.index, !settled);
         }
         if settled {
-            self.entries.remove(&entry.id);
+            self.known.forget(&entry.id);
         }
     }
 
@@ -62,17 +63,17 @@ impl Ledger {
                 let payer = entry.speaker();
                 let book = self.books.entry(order.currency.clone()).or_default();
                 let account = book.accounts.or_default(payer);
-                if !account.sound.insert((order.seq, id)) {
+                if !account.orders.note_sound(order.seq, id) {
                     return;
                 }
-                if order.seq >= account.next_seq {
+                if order.seq >= account.orders.next_seq() {
                     self.unattested.insert(id);
                 }
-                let rival = |other: &EventId| match self.entries.get(other).map(|it| &it.body) {
+                let rival = |other: &EventId| match self.known.entry(other).map(|it| &it.body) {
                     Some(Body::Order(rival)) => *other != id && rival.epoch == order.epoch,
                     _ => false,
                 };
-                let other = account.sound_at(order.seq).find(rival);
+                let other = account.orders.sound_at(order.seq).find(rival);
                 self.note_fork(Case::Order, &order.currency, payer, order.seq, id, other);
             }
             Body::Charge(charge) => {
@@ -201,7 +202,7 @@ impl Ledger {
         policy: &Arc<Policy>,
         work: &mut Vec<EventId>,
     ) -> Option<Fact> {
-        let previous = policy.previous.and_then(|id| match &self.entries.get(&id)?.body {
+        let previous = policy.previous.and_then(|id| match &self.known.entry(&id)?.body {
             Body::Policy(previous) => Some(Arc::clone(previous)),
             _ => None,
         });
@@ -217,10 +218,10 @@ impl Ledger {
             self.lowering.insert((currency.clone(), entry.id));
         }
         let known = book.accounts.or_default(account);
-        let fresh: Vec<_> = policy.signers.difference(&known.signers).copied().collect();
-        known.signers.extend(&fresh);
-        known.policies.insert((policy.version, Reverse(entry.id)), Arc::new(version));
-        let mut same = known.policies.values().filter(|v| v.policy.version == policy.version);
+        let fresh = |key: &&PublicKey| !known.ever_let_sign(key);
+        let fresh: Vec<_> = policy.signers.iter().filter(fresh).copied().collect();
+        known.add_policy(version);
+        let mut same = known.policies.iter().filter(|v| v.policy.version == policy.version);
         let other = same.find(|version| version.id != entry.id).map(|version| version.id);
         self.note_fork(Case::Policy, currency, account, policy.version, entry.id, other);
         self.fire(&Key::Opened(currency.clone(), account), work);
@@ -252,8 +253,8 @@ impl Ledger {
         self.unattested.remove(&entry.id);
         let book = self.books.entry(order.currency.clone()).or_default();
         let account = book.accounts.or_default(entry.speaker());
-        account.certify(order.seq, entry.id);
-        for other in account.sound_at(order.seq) {
+        account.orders.certify(order.seq, entry.id);
+        for other in account.orders.sound_at(order.seq) {
             self.unattested.remove(&other);
         }
         let mut facts = match &order.hold {
@@ -266,15 +267,16 @@ impl Ledger {
 
     /// Books the payment itself.
     pub(crate) fn post(&mut self, entry: &Entry, order: &Order) -> Fact {
-        let (payer, total, when) = (entry.speaker(), order.total(), (entry.created_at, entry.id));
+        let (payer, total) = (entry.speaker(), order.total());
+        let number = self.known.number(&entry.id);
         let book = self.books.entry(order.currency.clone()).or_default();
         let account = book.accounts.or_default(payer);
         account.debits = account.debits.saturating_add(total);
-        account.history.insert(when);
+        account.history.extend(number);
         for leg in &order.legs {
             let account = book.accounts.or_default(leg.account);
             account.credits = account.credits.saturating_add(leg.minor.into());
-            account.history.insert(when);
+            account.history.extend(number);
         }
         book.orders = book.orders.saturating_add(1);
         book.volume = book.volume.saturating_add(total);
@@ -325,11 +327,7 @@ impl Ledger {
             attestation: entry.id,
             index: statement.log.index,
         };
-        let all = self.signatures.or_default(target);
-        if let Err(place) = all.binary_search(&signature) {
-            all.reserve_exact(1);
-            all.insert(place, signature);
-        }
+        self.known.sign(target, &signature);
         if let About::Order(repeat) = &statement.about {
             self.note_attested(statement, repeat, entry.author);
         }
@@ -338,7 +336,7 @@ impl Ledger {
         {
             self.lowering.remove(&(statement.currency.clone(), policy));
         }
-        self.fire(&Key::Signed(target), work);
+        work.push(target);
     }
 
     /// An attested order takes its place, uses up its `pay` id, and may show a witness's fork.
@@ -347,11 +345,12 @@ impl Ledger {
         let (currency, epoch) = (&statement.currency, &statement.epoch);
         let book = self.books.entry(currency.clone()).or_default();
         let account = book.accounts.or_default(payer);
-        account.attest(seq, order);
-        let others: Vec<_> = account.attested_at(seq).filter(|other| *other != order).collect();
+        account.orders.note_attested(seq, order);
+        let others = account.orders.attested_at(seq).filter(|other| *other != order);
+        let others: Vec<_> = others.collect();
         let other = others.into_iter().find(|id| self.signed_in(id, &witness, epoch).is_some());
         self.note_fork(Case::Attest, currency, witness, seq, order, other);
-        if let Some(Body::Order(body)) = self.entries.get(&order).map(|entry| &entry.body)
+        if let Some(Body::Order(body)) = self.known.entry(&order).map(|entry| &entry.body)
             && let Some(pay) = body.pay
         {
             self.paid.entry(pay).or_default().insert(order);
@@ -359,11 +358,12 @@ impl Ledger {
     }
 
     fn count_charge(&mut self, entry: &Entry, charge: &Charge) {
+        let number = self.known.number(&entry.id);
         let book = self.books.entry(charge.currency.clone()).or_default();
         for (account, minor) in charge.effects() {
             let account = book.accounts.or_default(account);
             account.charges = account.charges.saturating_add(minor);
-            account.history.insert((entry.created_at, entry.id));
+            account.history.extend(number);
         }
         book.charges.count(charge.cseq, entry.id);
     }
@@ -405,7 +405,7 @@ impl Ledger {
     }
 
     fn count_rating(&mut self, entry: &Entry, rating: &Rating) {
-        let Some(Body::Order(order)) = self.entries.get(&rating.order).map(|entry| &entry.body)
+        let Some(Body::Order(order)) = self.known.entry(&rating.order).map(|entry| &entry.body)
         else {
             return;
         };

@@ -11,7 +11,8 @@ use crate::attestation::{About, Attestation, Log, Statement};
 use crate::book::{Book, Epoch};
 use crate::entry::Body;
 use crate::judge::Verdict;
-use crate::ledger::{Ledger, Signature};
+use crate::known::Signature;
+use crate::ledger::Ledger;
 use crate::log::WitnessLog;
 use crate::order::Terms;
 use crate::{Charge, Order, Refusal, Rules};
@@ -39,7 +40,7 @@ impl Ledger {
         let page = u64::try_from(pages).ok().and_then(|pages| now.checked_rem(pages))?;
         let before = usize::try_from(page).ok()?.saturating_mul(ORDERS_AT_ONCE);
         self.unattested.iter().skip(before).take(ORDERS_AT_ONCE).find_map(|id| {
-            match self.hear(self.entries.get(id)?, me, now) {
+            match self.hear(self.known.entry(id)?, me, now) {
                 Ok(Verdict::Attest(draft)) => Some(draft),
                 _ => None,
             }
@@ -50,9 +51,9 @@ impl Ledger {
         self.lowering.iter().find_map(|(currency, id)| {
             let book = self.books.get(currency)?;
             let epoch = book.current().filter(|epoch| epoch.charter.is_witness(me))?;
-            let Body::Policy(policy) = &self.entries.get(id)?.body else { return None };
+            let Body::Policy(policy) = &self.known.entry(id)?.body else { return None };
             let account = book.accounts.get(&policy.account)?;
-            let version = account.policies.values().find(|version| version.id == *id)?;
+            let version = account.policies.iter().find(|version| version.id == *id)?;
             let owed = version.raises(&book.defaults) != Raise::Yes
                 && version.community == epoch.community
                 && self.signed_in(id, me, &epoch.id).is_none();
@@ -97,7 +98,7 @@ impl Ledger {
         if let Some(attestation) = self.signed_by(id, me).filter(|_| self.is_counted(id)) {
             return Ok(Verdict::Already(attestation));
         }
-        let Some(Body::Charge(charge)) = self.entries.get(id).map(|entry| &entry.body) else {
+        let Some(Body::Charge(charge)) = self.known.entry(id).map(|entry| &entry.body) else {
             return Err(Refusal::ChargeUnknown);
         };
         let book = self.books.get(&charge.currency).ok_or(Refusal::RulesUnknown)?;
@@ -127,8 +128,8 @@ impl Ledger {
         if !charges.sound.contains(&(charge.cseq, *id)) {
             return Err(Refusal::ChargeUnsound);
         }
-        let taken = |signed: &Signature| signed.witness == *me || signed.epoch != epoch.id;
-        if rivals.any(|other| self.signatures.get(&other).into_iter().flatten().any(taken)) {
+        let taken = |signed: Signature| signed.witness == *me || signed.epoch != epoch.id;
+        if rivals.any(|other| self.known.signatures(&other).any(taken)) {
             return Err(Refusal::ChargePlaceTaken);
         }
         if charge.cseq > charges.next_cseq {
@@ -176,8 +177,8 @@ impl Ledger {
         };
         let terms = Terms {
             epoch: epoch.id,
-            seq: account.next_seq,
-            previous: account.last_order().or_else(|| book.first_rules())?,
+            seq: account.orders.next_seq(),
+            previous: account.orders.last().or_else(|| book.first_rules())?,
             payee: *payee,
             gross,
             levied: levied(payer)? && levied(payee)?,

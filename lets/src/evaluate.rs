@@ -13,6 +13,7 @@ use crate::attestation::{About, Attestation, Statement};
 use crate::book::{Book, Epoch};
 use crate::entry::{Body, Entry};
 use crate::fork::Case;
+use crate::known;
 use crate::ledger::{Key, Ledger};
 use crate::request::Answer;
 use crate::{
@@ -40,9 +41,9 @@ fn waits(premise: Premise, keys: impl IntoIterator<Item = Key>) -> Held {
     Held { ruling: Ruling::Waiting(premise), keys, sound: false }
 }
 
-fn unsigned(id: EventId) -> Held {
-    let keys = vec![Key::Signed(id)];
-    Held { ruling: Ruling::Waiting(Premise::Attestations), keys, sound: true }
+/// It is looked at again with each statement of a witness about it.
+fn unsigned() -> Held {
+    Held { ruling: Ruling::Waiting(Premise::Attestations), keys: Vec::new(), sound: true }
 }
 
 type Counts = Result<(), Held>;
@@ -145,7 +146,7 @@ impl Ledger {
         for leg in &order.legs {
             self.opened(&order.currency, leg.account)?;
         }
-        if self.is_certified(&order.currency, &entry.id) { Ok(()) } else { Err(unsigned(entry.id)) }
+        if self.is_certified(&order.currency, &entry.id) { Ok(()) } else { Err(unsigned()) }
     }
 
     fn weigh_statement(&self, entry: &Entry, statement: &Statement) -> Counts {
@@ -235,11 +236,7 @@ impl Ledger {
         for (account, _) in charge.debits.iter().chain(&charge.credits) {
             self.opened(&charge.currency, *account)?;
         }
-        if self.is_certified(&charge.currency, &entry.id) {
-            Ok(())
-        } else {
-            Err(unsigned(entry.id))
-        }
+        if self.is_certified(&charge.currency, &entry.id) { Ok(()) } else { Err(unsigned()) }
     }
 
     fn weigh_fraud(&self, entry: &Entry, fraud: &Fraud) -> Counts {
@@ -324,12 +321,14 @@ impl Ledger {
 
     /// The event, once it came. Nothing of this part names an attestation but a log.
     fn present(&self, id: EventId) -> Result<&Entry, Held> {
-        match self.entries.get(&id) {
+        match self.known.entry(&id) {
             Some(entry) if matches!(entry.body, Body::Attestation(_)) => {
                 Err(void(Reason::WrongTarget))
             }
             Some(entry) => Ok(entry),
-            None if self.is_known(&id) => Err(void(Reason::WrongTarget)),
+            None if self.known.standing(&id) != known::Standing::Absent => {
+                Err(void(Reason::WrongTarget))
+            }
             None => Err(waits(Premise::Event(id), [Key::Present(id)])),
         }
     }
@@ -369,7 +368,7 @@ impl Ledger {
     /// that nothing counted is uncounted when a key changes; the witness goes by the one in force.
     fn signer(&self, currency: &Address, account: PublicKey, key: PublicKey) -> Counts {
         let known = self.books.get(currency).and_then(|book| book.account(&account));
-        if known.is_some_and(|known| known.signers.contains(&key)) {
+        if known.is_some_and(|known| known.ever_let_sign(&key)) {
             Ok(())
         } else {
             Err(waits(Premise::Earlier, [Key::Signer(currency.clone(), account, key)]))
@@ -400,10 +399,14 @@ impl Ledger {
 
     /// One attestation of each witness of an epoch that signed for it, where they are enough.
     pub(crate) fn certificate(&self, currency: &Address, target: &EventId) -> Option<Vec<EventId>> {
-        // By witness first, so that whoever signed twice stands beside itself.
-        let signed = self.signatures.get(target)?;
+        if !self.known.is_signed(target) {
+            return None;
+        }
         self.books.get(currency)?.epochs.values().find_map(|epoch| {
-            let mut each: Vec<_> = signed.iter().filter(|it| it.epoch == epoch.id).collect();
+            let signed = self.known.signatures(target);
+            let mut each: Vec<_> = signed.filter(|it| it.epoch == epoch.id).collect();
+            // By witness first, so that whoever signed twice stands beside itself.
+            each.sort_unstable();
             each.dedup_by_key(|it| it.witness);
             let enough = each.len() >= epoch.charter.quorum;
             enough.then(|| each.into_iter().map(|it| it.attestation).collect())

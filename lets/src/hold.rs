@@ -105,8 +105,8 @@ impl Ledger {
     fn certified_at(&self, slot: &Slot) -> Vec<Option<EventId>> {
         let book = self.books.get(&slot.currency);
         let account = book.and_then(|book| book.accounts.get(&slot.account));
-        let orders = account.into_iter().flat_map(|account| account.certified_at(slot.seq));
-        let commit = |id: EventId| match &self.entries.get(&id)?.body {
+        let orders = account.into_iter().flat_map(|account| account.orders.certified_at(slot.seq));
+        let commit = |id: EventId| match &self.known.entry(&id)?.body {
             Body::Order(order) => Some(order.commit),
             _ => None,
         };

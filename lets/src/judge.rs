@@ -15,7 +15,8 @@ use crate::account::{Ability, AccountType, Status};
 use crate::attestation::{About, Repeat};
 use crate::book::{Account, Book, Epoch, Version};
 use crate::entry::{Body, Entry};
-use crate::ledger::{Ledger, Signature};
+use crate::known::Signature;
+use crate::ledger::Ledger;
 use crate::request::Answer;
 use crate::rules::Enforce;
 use crate::succession::Carried;
@@ -90,15 +91,15 @@ impl Ledger {
         witness: &PublicKey,
         epoch: &EventId,
     ) -> Option<EventId> {
-        let mut all = self.signatures.get(target)?.iter();
-        let of = |signed: &&Signature| signed.witness == *witness && signed.epoch == *epoch;
+        let mut all = self.known.signatures(target);
+        let of = |signed: &Signature| signed.witness == *witness && signed.epoch == *epoch;
         all.find(of).map(|signed| signed.attestation)
     }
 
     /// The attestation of `target` that `witness` signed, if it counts.
     #[must_use]
     pub fn signed_by(&self, target: &EventId, witness: &PublicKey) -> Option<EventId> {
-        let mut all = self.signatures.get(target)?.iter();
+        let mut all = self.known.signatures(target);
         all.find(|signed| signed.witness == *witness).map(|signed| signed.attestation)
     }
 
@@ -116,7 +117,7 @@ impl Ledger {
                 || me.is_some_and(|me| self.signed_by(&version.id, me).is_some())
                 || self.is_certified(&version.policy.currency, &version.id)
         };
-        account.policies.values().rev().find(binds).map(|version| &**version)
+        account.policies.iter().rev().find(binds).map(|version| &**version)
     }
 
     /// Whether an order-fork of this account was proven and not pardoned since: by a policy that
@@ -124,7 +125,7 @@ impl Ledger {
     pub(crate) fn is_forked(&self, book: &Book, key: &PublicKey, account: &Account) -> bool {
         let mut proven = book.proofs.range((*key, 0)..=(*key, u64::MAX));
         proven.any(|(_, proofs)| {
-            let mut versions = account.policies.values();
+            let mut versions = account.policies.iter();
             !versions.any(|version| version.policy.causes.iter().any(|id| proofs.contains(id)))
         })
     }
@@ -150,8 +151,8 @@ impl<'a> Hearing<'a> {
     /// Some attestation of this order, where it is certified already.
     fn certificate(&self) -> Option<EventId> {
         let counted = self.ledger.is_counted(&self.entry.id);
-        let signed = self.ledger.signatures.get(&self.entry.id).filter(|_| counted)?;
-        signed.iter().map(|signed| signed.attestation).min()
+        let signed = self.ledger.known.signatures(&self.entry.id).filter(|_| counted);
+        signed.map(|signed| signed.attestation).min()
     }
 
     fn decide(&self) -> Heard<Verdict> {
@@ -271,7 +272,7 @@ impl<'a> Hearing<'a> {
         let range = (self.order.currency.clone(), key, seq, *self.me, EventId([0; 32]))
             ..=(self.order.currency.clone(), key, seq, *self.me, EventId([0xff; 32]));
         let mut unseen = self.ledger.unseen.range(range);
-        if payer.pending_at(seq).any(|id| mine(&id))
+        if payer.orders.pending_at(seq).any(|id| mine(&id))
             || unseen.any(|(.., order)| *order != self.entry.id)
         {
             return Err(Refusal::PlaceTaken);
@@ -281,14 +282,14 @@ impl<'a> Hearing<'a> {
             Carried::Several => return Err(Refusal::PlaceFrozen),
             Carried::Only(_) | Carried::Nothing => {}
         }
-        let next = payer.next_seq;
+        let next = payer.orders.next_seq();
         if seq > next {
             return Err(Refusal::OrderGap { next });
         }
         if seq < next {
             return Err(Refusal::NumberUsed { seq, next });
         }
-        let previous = payer.last_order().or_else(|| self.book.first_rules());
+        let previous = payer.orders.last().or_else(|| self.book.first_rules());
         if previous == Some(self.order.previous) { Ok(()) } else { Err(Refusal::WrongPrevious) }
     }
 
@@ -408,7 +409,7 @@ impl<'a> Hearing<'a> {
     /// A refund goes back the way the order came, and all of them give back no more than it.
     fn refund(&self) -> Heard {
         let Some(id) = self.order.refund else { return Ok(()) };
-        let given = self.ledger.entries.get(&id).filter(|_| self.ledger.is_counted(&id));
+        let given = self.ledger.known.entry(&id).filter(|_| self.ledger.is_counted(&id));
         let given = given.ok_or(Refusal::NothingToRefund)?;
         let Body::Order(original) = &given.body else { return Err(Refusal::NothingToRefund) };
         let back = original.currency == self.order.currency

@@ -21,6 +21,7 @@ use crate::entry::{Body, Entry};
 use crate::evaluate::Held;
 use crate::fork::{Case, Fork};
 use crate::hold::{Hold, Slot};
+use crate::known::{Known, Standing};
 use crate::log::WitnessLog;
 use crate::reason::Reason;
 use crate::resolution::Resolved;
@@ -31,15 +32,12 @@ pub struct Ledger {
     pub(crate) acts: Acts,
     pub(crate) charters: BTreeMap<EventId, Arc<Charter>>,
     pub(crate) books: BTreeMap<Address, Book>,
-    /// Everything that was applied, save attestations that are settled.
-    pub(crate) entries: IdMap<Arc<Entry>>,
-    /// The last word on entries that have it: void for this reason, or counted.
-    settled: IdMap<Option<Reason>>,
-    /// What is said meanwhile of all others.
+    /// Everything that was applied, what became of it and who signed it. Attestations that are
+    /// settled say no more than that.
+    pub(crate) known: Known,
+    /// What is said meanwhile of entries whose last word is not spoken.
     open: IdMap<Ruling<Reason>>,
     waiting: BTreeMap<Key, BTreeSet<EventId>>,
-    /// Counted statements of witnesses, by what they are about.
-    pub(crate) signatures: IdMap<Vec<Signature>>,
     /// Statements about orders that have not come: account, number, witness, order.
     pub(crate) unseen: BTreeSet<(Address, PublicKey, u64, PublicKey, EventId)>,
     /// Every log that any key claims to keep.
@@ -75,16 +73,6 @@ pub struct Ledger {
     pub(crate) signers: BTreeMap<PublicKey, Vec<(Address, PublicKey)>>,
 }
 
-/// A witness's counted statement about something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Signature {
-    pub witness: PublicKey,
-    pub epoch: EventId,
-    pub attestation: EventId,
-    /// Its place in the witness's log.
-    pub index: u64,
-}
-
 /// What an entry can wait for. Each fires when it becomes so, and stays so.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Key {
@@ -92,8 +80,6 @@ pub(crate) enum Key {
     Present(EventId),
     /// The event counts.
     Counted(EventId),
-    /// The event has one more statement of a witness.
-    Signed(EventId),
     /// The act has one more approval or mandate.
     Act(EventId),
     /// The charter counts.
@@ -122,7 +108,7 @@ impl Part for Ledger {
 
     fn apply(&mut self, entry: Entry, facts: &mut Vec<Fact>) {
         let id = entry.id;
-        if self.is_known(&id) {
+        if self.known.standing(&id) != Standing::Absent {
             return;
         }
         if let Body::Attestation(Attestation::State(statement)) = &entry.body {
@@ -135,8 +121,7 @@ impl Part for Ledger {
         if let Body::Resolution(it) = &entry.body {
             self.told.insert((entry.author, it.hold, it.resolved));
         }
-        self.open.insert(id, Ruling::Waiting(ayni_protocol::Premise::Event(id)));
-        self.entries.insert(id, Arc::new(entry));
+        self.known.enter(id, Arc::new(entry));
         let mut work = vec![id];
         self.fire(&Key::Present(id), &mut work);
         self.settle(work, facts);
@@ -168,10 +153,10 @@ impl Part for Ledger {
     }
 
     fn ruling(&self, entry: &EventId) -> Option<Ruling<Reason>> {
-        match self.settled.get(entry) {
-            Some(None) => Some(Ruling::Counted),
-            Some(Some(reason)) => Some(Ruling::Void(*reason)),
-            None => self.open.get(entry).copied(),
+        match self.known.standing(entry) {
+            Standing::Counted => Some(Ruling::Counted),
+            Standing::Void(reason) => Some(Ruling::Void(reason)),
+            Standing::Open | Standing::Absent => self.open.get(entry).copied(),
         }
     }
 
@@ -192,18 +177,8 @@ impl Ledger {
         self.open.len()
     }
 
-    /// Whether an entry was applied, whatever became of it.
-    pub(crate) fn is_known(&self, id: &EventId) -> bool {
-        self.settled.contains_key(id) || self.open.contains_key(id)
-    }
-
-    /// Whether the last word on an entry is spoken.
-    pub(crate) fn is_settled(&self, id: &EventId) -> bool {
-        self.settled.contains_key(id)
-    }
-
     pub(crate) fn is_counted(&self, id: &EventId) -> bool {
-        self.settled.get(id).is_some_and(Option::is_none)
+        self.known.standing(id) == Standing::Counted
     }
 
     pub(crate) fn hear_act(&mut self, fact: &Fact, work: &mut Vec<EventId>) {
@@ -215,18 +190,20 @@ impl Ledger {
     }
 
     pub(crate) fn fire(&mut self, key: &Key, work: &mut Vec<EventId>) {
-        work.extend(self.waiting.remove(key).into_iter().flatten());
+        if !self.waiting.is_empty() {
+            work.extend(self.waiting.remove(key).into_iter().flatten());
+        }
     }
 
     fn settle(&mut self, mut work: Vec<EventId>, facts: &mut Vec<Fact>) {
         while let Some(id) = work.pop() {
-            if !self.open.contains_key(&id) {
+            if self.known.standing(&id) != Standing::Open {
                 continue;
             }
-            let Some(entry) = self.entries.get(&id).cloned() else { continue };
+            let Some(entry) = self.known.entry(&id).cloned() else { continue };
             match self.evaluate(&entry) {
                 Ok(()) => {
-                    self.settle_as(id, None);
+                    self.settle_as(id, Standing::Counted);
                     self.note_sound(&entry);
                     self.count(&entry, &mut work, facts);
                     self.fire(&Key::Counted(id), &mut work);
@@ -239,14 +216,16 @@ impl Ledger {
         }
     }
 
-    fn settle_as(&mut self, id: EventId, void: Option<Reason>) {
+    fn settle_as(&mut self, id: EventId, standing: Standing) {
         self.open.remove(&id);
-        self.settled.insert(id, void);
+        self.known.settle(id, standing);
     }
 
     fn hold(&mut self, entry: &Entry, held: Held) {
         match held.ruling {
-            Ruling::Void(reason) if held.keys.is_empty() => self.settle_as(entry.id, Some(reason)),
+            Ruling::Void(reason) if held.keys.is_empty() => {
+                self.settle_as(entry.id, Standing::Void(reason));
+            }
             ruling => _ = self.open.insert(entry.id, ruling),
         }
         for key in held.keys {

@@ -114,7 +114,7 @@ impl Ledger {
     }
 
     fn root_of(&self, checkpoint: EventId) -> Option<[u8; 32]> {
-        match &self.entries.get(&checkpoint).filter(|entry| self.is_counted(&entry.id))?.body {
+        match &self.known.entry(&checkpoint).filter(|entry| self.is_counted(&entry.id))?.body {
             Body::Checkpoint(checkpoint) => Some(checkpoint.root),
             _ => None,
         }
@@ -130,7 +130,7 @@ impl Ledger {
         but: Option<&EventId>,
     ) -> bool {
         let others = book.charges.counted.iter().filter(|(_, id)| Some(id) != but);
-        let mut same = others.filter_map(|(_, id)| match &self.entries.get(id)?.body {
+        let mut same = others.filter_map(|(_, id)| match &self.known.entry(id)?.body {
             Body::Charge(charge) => Some(charge),
             _ => None,
         });

@@ -79,16 +79,15 @@ impl Ledger {
 
     /// An order that some witness attested.
     fn attested_under(&self, id: &EventId) -> Option<Said> {
-        let entry = self.entries.get(id)?;
+        let entry = self.known.entry(id)?;
         let Body::Order(order) = &entry.body else { return None };
-        self.signatures.contains_key(id).then(|| ((order.epoch, entry.speaker()), *id, *id))
+        self.known.is_signed(id).then(|| ((order.epoch, entry.speaker()), *id, *id))
     }
 
     /// A witness's attestations of an order.
     fn signed_under(&self, order: EventId, witness: &PublicKey) -> impl Iterator<Item = Said> {
-        let (payer, witness) = (self.entries.get(&order).map(|entry| entry.speaker()), *witness);
-        let all = self.signatures.get(&order).into_iter().flatten();
-        let own = all.filter(move |signed| signed.witness == witness);
+        let (payer, witness) = (self.known.entry(&order).map(|entry| entry.speaker()), *witness);
+        let own = self.known.signatures(&order).filter(move |signed| signed.witness == witness);
         own.filter_map(move |signed| Some(((signed.epoch, payer?), order, signed.attestation)))
     }
 }

@@ -130,11 +130,11 @@ impl Ledger {
             pending: money(account.held),
             limit: money(limit),
             max: policy.max.map(|max| max.minor).or(epoch.rules.max).map(|max| money(max.into())),
-            next_seq: account.next_seq,
-            head: account.last_order().or_else(|| book.first_rules())?,
+            next_seq: account.orders.next_seq(),
+            head: account.orders.last().or_else(|| book.first_rules())?,
             policy_v: policy.version,
             policy: *id,
-            latest_policy: account.policies.values().next_back()?.id,
+            latest_policy: account.policies.last()?.id,
             credits_posted: money(account.credits),
             debits_posted: money(account.debits),
             charges: money(account.charges),
@@ -152,7 +152,7 @@ impl Ledger {
     #[must_use]
     pub fn latest_policy(&self, currency: &Address, key: &PublicKey) -> Option<(EventId, &Policy)> {
         let account = self.books.get(currency)?.account(key)?;
-        account.policies.values().next_back().map(|version| (version.id, &*version.policy))
+        account.policies.last().map(|version| (version.id, &*version.policy))
     }
 
     /// Whether the key signs for any account that is not closed, by the policies in force.
@@ -179,9 +179,9 @@ impl Ledger {
     /// How far an order has come.
     #[must_use]
     pub fn order_state(&self, id: &EventId) -> OrderView {
-        let signed = self.signatures.get(id).into_iter().flatten();
+        let signed = self.known.signatures(id);
         let attestations: BTreeSet<_> = signed.map(|signed| signed.attestation).collect();
-        let body = self.entries.get(id).map(|entry| &entry.body);
+        let body = self.known.entry(id).map(|entry| &entry.body);
         let ruling = self.ruling(id).filter(|_| matches!(body, Some(Body::Order(_))));
         let (state, reason) = match ruling {
             None => (OrderState::Unknown, None),

@@ -7,7 +7,7 @@
 use ayni_protocol::{Address, EventId, PublicKey, Timestamp};
 use serde::Serialize;
 
-use crate::book::Book;
+use crate::book::{Account, Book};
 use crate::entry::{Body, Entry};
 use crate::ledger::Ledger;
 use crate::{Charge, Money, Order};
@@ -55,16 +55,25 @@ impl Ledger {
         to: Timestamp,
     ) -> Vec<Line> {
         let Some(book) = self.books.get(currency) else { return Vec::new() };
-        let history = book.account(account).into_iter().flat_map(|account| &account.history);
-        let entries = history.filter_map(|(_, id)| self.entries.get(id));
+        let found = book.account(account);
+        let entries = found.map(|found| self.history(found)).unwrap_or_default();
         let mut balance = 0_i128;
-        let lines = entries.filter_map(|entry| {
+        let lines = entries.into_iter().filter_map(|entry| {
             let mut line = line(book, account, entry)?;
             balance = balance.saturating_add(line.amount.minor);
             line.balance.minor = balance;
             Some(line)
         });
         lines.filter(|line| (from..to).contains(&line.at)).collect()
+    }
+
+    /// The orders and charges that touch an account, in the order of a statement.
+    pub(crate) fn history(&self, account: &Account) -> Vec<&Entry> {
+        let entries = account.history.iter().filter_map(|number| self.known.entry_at(*number));
+        let mut entries: Vec<_> = entries.map(|entry| &**entry).collect();
+        entries.sort_unstable_by_key(|entry| (entry.created_at, entry.id));
+        entries.dedup_by_key(|entry| entry.id);
+        entries
     }
 }
 

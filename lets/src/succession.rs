@@ -109,6 +109,7 @@ impl Ledger {
     /// What of earlier rules is under way at this place.
     pub(crate) fn carried(&self, book: &Book, account: &Account, seq: u64) -> Carried {
         let mut live = account
+            .orders
             .pending_at(seq)
             .filter(|order| book.earlier().any(|epoch| self.may_yet_count(book, epoch, order)));
         match (live.next(), live.next()) {
@@ -121,7 +122,7 @@ impl Ledger {
     /// Whether an order that does not count was signed under rules that are gone, and is not carried
     /// over: nobody attests it any more.
     pub(crate) fn has_lapsed(&self, id: &EventId) -> bool {
-        let Some(entry) = self.entries.get(id) else { return false };
+        let Some(entry) = self.known.entry(id) else { return false };
         let Body::Order(order) = &entry.body else { return false };
         let Some(book) = self.books.get(&order.currency) else { return false };
         let is_old = book.earlier().any(|epoch| epoch.id == order.epoch);
@@ -138,7 +139,7 @@ impl Ledger {
     /// are enough where `signed + (n - closed) + (2q - n - 1) >= q`.
     fn may_yet_count(&self, book: &Book, epoch: &Epoch, order: &EventId) -> bool {
         let Some(holding) = self.holding(book, epoch) else { return false };
-        let signatures = || self.signatures.get(order).into_iter().flatten();
+        let signatures = || self.known.signatures(order);
         let signed = holding.iter().filter(|(id, close)| {
             let mut own =
                 signatures().filter(|it| it.witness == close.witness && it.epoch == epoch.id);

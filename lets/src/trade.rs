@@ -30,14 +30,13 @@ impl Ledger {
     /// Every payment of a currency that counts, by payer and number.
     pub fn payments(&self, currency: &Address) -> impl Iterator<Item = Payment> {
         let accounts = self.books.get(currency).into_iter().flat_map(Book::open_accounts);
-        let orders = accounts.flat_map(|(payer, account)| {
-            account.certified.iter().map(move |(_, id)| (*payer, *id))
-        });
+        let orders = accounts
+            .flat_map(|(payer, account)| account.orders.certified().map(move |id| (*payer, id)));
         orders.flat_map(|(payer, id)| self.legs(payer, id))
     }
 
     fn legs(&self, from: PublicKey, id: EventId) -> impl Iterator<Item = Payment> {
-        let entry = self.entries.get(&id);
+        let entry = self.known.entry(&id);
         let found = entry.and_then(|entry| match &entry.body {
             Body::Order(order) => Some((entry.created_at, order)),
             _ => None,
@@ -64,9 +63,9 @@ impl Ledger {
     ) -> impl Iterator<Item = (Timestamp, i128)> {
         let account = *account;
         let book = self.books.get(currency);
-        let history = book.and_then(|book| book.account(&account)).map(|found| &found.history);
-        let history = history.into_iter().flatten();
-        history.filter_map(move |(at, id)| Some((*at, effect(self.entries.get(id)?, &account))))
+        let found = book.and_then(|book| book.account(&account));
+        let history = found.map(|found| self.history(found)).unwrap_or_default();
+        history.into_iter().map(move |entry| (entry.created_at, effect(entry, &account)))
     }
 }
 

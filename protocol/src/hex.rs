@@ -17,45 +17,22 @@ pub struct NotHex;
 /// # Errors
 /// [`NotHex`] for any other length or digit, upper case included.
 pub fn decode<const N: usize>(text: &str) -> Result<[u8; N], NotHex> {
-    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    if pairs.len() != N || !rest.is_empty() {
+    // The library takes capitals for digits, and passes over a 0x in front.
+    let capitals = text.bytes().fold(false, |any, byte| any | byte.is_ascii_uppercase());
+    if text.len() != N.saturating_mul(2) || capitals {
         return Err(NotHex);
     }
-    // Random digits cannot be foretold, so nothing here is a branch.
-    let (mut bytes, mut all) = ([0; N], 0);
-    for (byte, pair) in bytes.iter_mut().zip(pairs) {
-        let [high, low] = pair.map(value);
-        all |= high | low;
-        *byte = high << 4 | low & 15;
-    }
-    if all < 16 { Ok(bytes) } else { Err(NotHex) }
-}
-
-/// The value of a digit; of anything else 255.
-const fn value(byte: u8) -> u8 {
-    let (digit, letter) = (byte.wrapping_sub(b'0'), byte.wrapping_sub(b'a'));
-    if digit < 10 {
-        digit
-    } else if letter < 6 {
-        letter + 10
-    } else {
-        u8::MAX
-    }
-}
-
-const fn digit(value: u8) -> u8 {
-    if value < 10 { b'0' + value } else { b'a' - 10 + value }
+    let mut bytes = [0; N];
+    const_hex::decode_to_slice(text, &mut bytes).map_err(|_| NotHex)?;
+    Ok(bytes)
 }
 
 /// Writes bytes as lowercase hex to the end of `out`.
 pub fn encode_into(bytes: &[u8], out: &mut String) {
     for some in bytes.chunks(32) {
-        let mut digits = [[0; 2]; 32];
-        for (pair, byte) in digits.iter_mut().zip(some) {
-            *pair = [byte >> 4, byte & 15].map(digit);
-        }
-        let digits = digits.as_flattened().get(..some.len() * 2).unwrap_or_default();
-        out.push_str(str::from_utf8(digits).unwrap_or_default());
+        let mut digits = [0; 64];
+        let digits = digits.get_mut(..some.len() * 2).unwrap_or_default();
+        out.push_str(const_hex::encode_to_str(some, digits).unwrap_or_default());
     }
 }
 

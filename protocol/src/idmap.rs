@@ -10,6 +10,7 @@ use std::collections::HashMap;
 use std::hash::Hash;
 
 use foldhash::fast::FixedState;
+use indexmap::IndexMap;
 
 use crate::{EventId, PublicKey};
 
@@ -86,6 +87,78 @@ impl<K: Eq + Hash + Ord, V> Lookup<K, V> {
     }
 }
 
+/// Where a key stands in a [`Register`]. It depends on what came first, so it is neither shown nor
+/// sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Number(u32);
+
+/// A map that numbers its keys as they come and forgets none. What names a key often can name its
+/// number instead, in four bytes.
+#[derive(Debug, Clone)]
+pub struct Register<K, V>(IndexMap<K, V, FixedState>);
+
+impl<K, V> Default for Register<K, V> {
+    fn default() -> Self {
+        Self(IndexMap::default())
+    }
+}
+
+impl<K: Eq + Hash, V> Register<K, V> {
+    /// What lies under a key.
+    #[must_use]
+    pub fn get(&self, key: &K) -> Option<&V> {
+        self.0.get(key)
+    }
+
+    /// The same, to change it.
+    pub fn get_mut(&mut self, key: &K) -> Option<&mut V> {
+        self.0.get_mut(key)
+    }
+
+    /// Where a key stands, if it came.
+    #[must_use]
+    pub fn number(&self, key: &K) -> Option<Number> {
+        self.0.get_index_of(key).map(number)
+    }
+
+    /// The key that stands there, and what lies under it.
+    #[must_use]
+    pub fn at(&self, number: Number) -> Option<(&K, &V)> {
+        self.0.get_index(usize::try_from(number.0).ok()?)
+    }
+
+    /// Where a key stands and what lies under it; a key that had not come comes now, with a default.
+    pub fn enter(&mut self, key: K) -> (Number, &mut V)
+    where
+        V: Default,
+    {
+        let entry = self.0.entry(key);
+        (number(entry.index()), entry.or_default())
+    }
+
+    /// How many keys there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Everything, as it came.
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&K, &V)> {
+        self.0.iter()
+    }
+}
+
+/// Four billion keys would need hundreds of gigabytes, so numbers never run out.
+fn number(index: usize) -> Number {
+    Number(u32::try_from(index).unwrap_or(u32::MAX))
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
@@ -95,6 +168,29 @@ mod tests {
     use super::*;
 
     proptest! {
+        /// A key keeps its number, and a number its key.
+        #[test]
+        fn a_register_numbers_keys_as_they_come(keys in prop::collection::vec(0_u8..9, 0..40)) {
+            let (mut register, mut plain) = (Register::<EventId, u32>::default(), Vec::new());
+            for key in &keys {
+                let id = EventId([*key; 32]);
+                if !plain.contains(&id) {
+                    prop_assert!(register.get(&id).is_none() && register.number(&id).is_none());
+                    plain.push(id);
+                }
+                *register.enter(id).1 += 1;
+            }
+            prop_assert_eq!((register.len(), register.is_empty()), (plain.len(), plain.is_empty()));
+            prop_assert!(register.iter().map(|(id, _)| id).eq(&plain));
+            for (at, id) in plain.iter().enumerate() {
+                let number = register.number(id).unwrap();
+                let times = u32::try_from(keys.iter().filter(|key| id.0[0] == **key).count()).unwrap();
+                prop_assert_eq!(number, Number(u32::try_from(at).unwrap()));
+                prop_assert_eq!(register.at(number), Some((id, &times)));
+                prop_assert_eq!(register.get_mut(id).copied(), Some(times));
+            }
+        }
+
         /// It is the tree that it stands for.
         #[test]
         fn a_lookup_is_a_tree(steps in prop::collection::vec((0_u8..8, 0_u8..4, any::<u8>()), 0..60)) {

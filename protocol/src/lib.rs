@@ -29,7 +29,7 @@ pub use amount::{Amount, Scale};
 pub use event::{Event, Tag, Tags};
 pub use filter::Filter;
 pub use hex::{Address, EventId, PublicKey};
-pub use idmap::{IdMap, KeyMap};
+pub use idmap::{IdMap, KeyMap, Number, Register};
 pub use kind::Kind;
 pub use limits::Limits;
 pub use part::{Malformed, Part, Premise, Ruling};

@@ -38,7 +38,7 @@ impl Hearing<'_> {
         }
         let there = self.ledger.books.get(&slot.currency);
         let account = there.and_then(|book| book.accounts.get(&slot.account));
-        if account.is_some_and(|account| account.next_seq > slot.seq) {
+        if account.is_some_and(|account| account.orders.next_seq() > slot.seq) {
             return Err(Refusal::SlotUsed);
         }
         Ok(())

@@ -69,7 +69,7 @@ fn take(market: &mut Market, seen: &mut Seen, step: Step) {
         Step::Agent => {
             let signed = market.step();
             let is_quote = |id: &EventId| {
-                matches!(market.ledger.entries.get(id).unwrap().body, Body::Quote(_))
+                matches!(market.ledger.known.entry(id).unwrap().body, Body::Quote(_))
             };
             seen.quotes.extend(signed.filter(is_quote));
         }
@@ -111,7 +111,7 @@ fn take(market: &mut Market, seen: &mut Seen, step: Step) {
         Step::Lend(limit) => market.agree(limit),
         Step::Resolve { back } => {
             let Some(hold) = seen.holds.iter().rev().nth(back).copied() else { return };
-            let Some(entry) = market.ledger.entries.get(&hold).cloned() else { return };
+            let Some(entry) = market.ledger.known.entry(&hold).cloned() else { return };
             let Body::Order(order) = &entry.body else { return };
             let seq = order.hold.as_ref().unwrap().seq;
             let resolution = market.resolution(hold, seq);
@@ -123,7 +123,7 @@ fn take(market: &mut Market, seen: &mut Seen, step: Step) {
 /// kai signs a void order at the next number, unless something of its own stands there.
 fn void(market: &mut Market) {
     let view = market.ledger.account(&moon(), &key("kai")).unwrap();
-    let taken = market.ledger.entries.sorted().into_iter().any(|(_, entry)| {
+    let taken = market.ledger.known.entries().any(|entry| {
         matches!(&entry.body, Body::Order(order)
             if entry.author == key("kai") && order.currency == moon() && order.seq == view.next_seq)
     });
@@ -137,8 +137,8 @@ fn void(market: &mut Market) {
 
 /// The certified order of kai's that commits a hold.
 fn commit_of(market: &Market, hold: EventId) -> Option<EventId> {
-    let commits = |(_, entry): &(&EventId, &std::sync::Arc<Entry>)| matches!(&entry.body, Body::Order(order) if order.commit == Some(hold));
-    let mut orders = market.ledger.entries.sorted().into_iter().filter(commits).map(|(id, _)| *id);
+    let commits = |entry: &&std::sync::Arc<Entry>| matches!(&entry.body, Body::Order(order) if order.commit == Some(hold));
+    let mut orders = market.ledger.known.entries().filter(commits).map(|entry| entry.id);
     orders.find(|id| market.ledger.order_state(id).state == view::OrderState::Certified)
 }
 
@@ -150,14 +150,14 @@ fn check(market: &Market, seen: &mut Seen) -> Result<(), TestCaseError> {
         prop_assert!(before == Outcome::Pending || before == outcome, "{before:?} to {outcome:?}");
         let commit = commit_of(market, *hold);
         prop_assert_eq!(outcome == Outcome::Posted, commit.is_some());
-        let Body::Order(order) = &market.ledger.entries.get(hold).unwrap().body else { panic!() };
+        let Body::Order(order) = &market.ledger.known.entry(hold).unwrap().body else { panic!() };
         match outcome {
             Outcome::Pending => reserved += order.total(),
             Outcome::Void => {}
             Outcome::Posted => {
                 paid += order.total();
                 let Body::Order(commit) =
-                    &market.ledger.entries.get(&commit.unwrap()).unwrap().body
+                    &market.ledger.known.entry(&commit.unwrap()).unwrap().body
                 else {
                     panic!()
                 };
@@ -198,7 +198,7 @@ fn heal(market: &mut Market) {
 /// A node that follows only the hours, once somebody showed it how every hold ended.
 fn reader(market: &mut Market, seen: &Seen) -> World {
     for hold in seen.holds.clone() {
-        let Some(entry) = market.ledger.entries.get(&hold).cloned() else { continue };
+        let Some(entry) = market.ledger.known.entry(&hold).cloned() else { continue };
         let Body::Order(order) = &entry.body else { continue };
         if let Some(resolution) = market.resolution(hold, order.hold.as_ref().unwrap().seq) {
             let event = resolution_event(market, resolution);

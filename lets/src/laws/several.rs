@@ -286,11 +286,13 @@ impl Net {
         prop_assert_eq!(balances.values().sum::<i128>(), 0);
         for (who, name) in PEOPLE.iter().enumerate() {
             let account = book.accounts.get(&key(name)).unwrap();
-            let numbers: BTreeSet<_> = account.certified.iter().map(|(seq, _)| *seq).collect();
-            prop_assert_eq!(numbers.len(), account.certified.len(), "two orders at one number");
+            for seq in 0..account.orders.next_seq() {
+                let count = account.orders.certified_at(seq).count();
+                prop_assert_eq!(count, 1, "two orders at one number");
+            }
             prop_assert!(account.balance() >= -LIMIT, "{name} stands at {}", account.balance());
             if let Some(Lowered { limit, bound: Some(bound), .. }) = self.lowered.get(&who) {
-                let last = account.certified.last().map(|(_, id)| *id);
+                let last = account.orders.certified().last();
                 let later = self.all.events.iter().skip(*bound);
                 let is_later = later.into_iter().any(|event| Some(event.id) == last);
                 prop_assert!(!is_later || account.balance() >= -limit, "{name} was lowered");
@@ -375,7 +377,7 @@ proptest! {
             net.check()?;
             let book = &net.all.ledger.books[&currency()];
             let accounts = PEOPLE.iter().filter_map(|name| book.accounts.get(&key(name)));
-            let now: BTreeSet<_> = accounts.flat_map(|account| account.certified.clone()).collect();
+            let now: BTreeSet<_> = accounts.flat_map(|account| account.orders.certified()).collect();
             prop_assert!(now.is_superset(&certified), "a certificate is gone");
             certified = now;
         }

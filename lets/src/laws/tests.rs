@@ -369,7 +369,7 @@ pub fn agrees(world: &World, naive: &Naive, of: &Address) -> Result<(), TestCase
 fn kept(world: &World) -> Result<(), TestCaseError> {
     let book = &world.ledger.books[&currency()];
     for (order, sum) in &book.refunded {
-        let Body::Order(order) = &world.ledger.entries.get(order).unwrap().body else { panic!() };
+        let Body::Order(order) = &world.ledger.known.entry(order).unwrap().body else { panic!() };
         prop_assert!(*sum <= order.total(), "more was given back than paid");
     }
     for (request, asked) in &book.requests {

@@ -129,7 +129,7 @@ impl Market {
     }
 
     pub fn quote(&self, id: EventId) -> Quote {
-        let Body::Quote(quote) = &self.ledger.entries.get(&id).unwrap().body else {
+        let Body::Quote(quote) = &self.ledger.known.entry(&id).unwrap().body else {
             panic!("no quote")
         };
         Quote::clone(quote)

@@ -1,0 +1,150 @@
+//! What is known of events, by id, in one place.
+//!
+//! A payment asks for its own id a dozen times: whether it came, what it says, what became of it,
+//! who signed it. All of that stands together, and costs one look into memory. Whatever has to name
+//! millions of events names their [`Number`] here, which is four bytes where an id is thirty-two.
+
+use std::sync::Arc;
+
+use ayni_protocol::{EventId, Number, PublicKey, Register};
+
+use crate::entry::Entry;
+use crate::reason::Reason;
+
+/// Every id that the ledger heard of, and what is known of it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Known {
+    events: Register<EventId, About>,
+    /// Witnesses that signed something, a few of them.
+    witnesses: Vec<PublicKey>,
+}
+
+/// What is known of one event.
+#[derive(Debug, Clone, Default)]
+struct About {
+    entry: Option<Arc<Entry>>,
+    standing: Standing,
+    signatures: Vec<Brief>,
+}
+
+/// How far an event has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Standing {
+    /// It did not come; others name it.
+    #[default]
+    Absent,
+    /// It came, and waits for something.
+    Open,
+    /// It counts.
+    Counted,
+    /// It never will, for this reason.
+    Void(Reason),
+}
+
+/// A witness's counted statement about something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Signature {
+    pub witness: PublicKey,
+    pub epoch: EventId,
+    pub attestation: EventId,
+    /// Its place in the witness's log.
+    pub index: u64,
+}
+
+/// The same in short.
+#[derive(Debug, Clone, Copy)]
+struct Brief {
+    /// Where in [`Known::witnesses`] its author stands.
+    witness: u32,
+    epoch: Number,
+    attestation: Number,
+    index: u64,
+}
+
+impl Standing {
+    /// Whether the last word is spoken.
+    pub const fn is_settled(self) -> bool {
+        matches!(self, Self::Counted | Self::Void(_))
+    }
+}
+
+impl Known {
+    /// Takes in an event that comes for the first time.
+    pub fn enter(&mut self, id: EventId, entry: Arc<Entry>) {
+        let about = self.events.enter(id).1;
+        about.entry = Some(entry);
+        about.standing = Standing::Open;
+    }
+
+    pub fn entry(&self, id: &EventId) -> Option<&Arc<Entry>> {
+        self.events.get(id)?.entry.as_ref()
+    }
+
+    pub fn standing(&self, id: &EventId) -> Standing {
+        self.events.get(id).map_or(Standing::Absent, |about| about.standing)
+    }
+
+    /// Speaks the last word on an event.
+    pub fn settle(&mut self, id: EventId, standing: Standing) {
+        self.events.enter(id).1.standing = standing;
+    }
+
+    /// Lets go of what an event says; what became of it stays.
+    pub fn forget(&mut self, id: &EventId) {
+        if let Some(about) = self.events.get_mut(id) {
+            about.entry = None;
+        }
+    }
+
+    /// The number of an event that came.
+    pub fn number(&self, id: &EventId) -> Option<Number> {
+        self.events.number(id)
+    }
+
+    /// What the event of a number says.
+    pub fn entry_at(&self, number: Number) -> Option<&Arc<Entry>> {
+        self.events.at(number)?.1.entry.as_ref()
+    }
+
+    /// Every event whose body is kept.
+    #[cfg(test)]
+    pub fn entries(&self) -> impl Iterator<Item = &Arc<Entry>> {
+        self.events.iter().filter_map(|(_, about)| about.entry.as_ref())
+    }
+
+    /// Books a statement about `target`.
+    pub fn sign(&mut self, target: EventId, signature: &Signature) {
+        let known = self.witnesses.iter().position(|witness| *witness == signature.witness);
+        let witness = known.unwrap_or_else(|| {
+            self.witnesses.push(signature.witness);
+            self.witnesses.len().saturating_sub(1)
+        });
+        let brief = Brief {
+            witness: u32::try_from(witness).unwrap_or(u32::MAX),
+            epoch: self.events.enter(signature.epoch).0,
+            attestation: self.events.enter(signature.attestation).0,
+            index: signature.index,
+        };
+        let all = &mut self.events.enter(target).1.signatures;
+        all.reserve_exact(1);
+        all.push(brief);
+    }
+
+    /// The counted statements about an event, in no order that means anything.
+    pub fn signatures(&self, target: &EventId) -> impl Iterator<Item = Signature> + use<'_> {
+        let all = self.events.get(target).map_or(&[][..], |about| &about.signatures);
+        all.iter().filter_map(|brief| {
+            Some(Signature {
+                witness: *self.witnesses.get(usize::try_from(brief.witness).ok()?)?,
+                epoch: *self.events.at(brief.epoch)?.0,
+                attestation: *self.events.at(brief.attestation)?.0,
+                index: brief.index,
+            })
+        })
+    }
+
+    /// Whether any statement about an event counts.
+    pub fn is_signed(&self, target: &EventId) -> bool {
+        self.events.get(target).is_some_and(|about| !about.signatures.is_empty())
+    }
+}
