@@ -48,7 +48,7 @@ impl Ledger {
     fn ended(&self, hold: EventId, me: &PublicKey) -> Option<Ended> {
         let held = self.holds.get(&hold)?;
         let Body::Order(order) = &held.order.body else { return None };
-        let slot = order.hold.as_ref().filter(|slot| slot.account == *me)?;
+        let slot = order.extra().hold.as_ref().filter(|slot| slot.account == *me)?;
         let is_told = |it: &&Resolved| self.told.contains(&(*me, hold, **it));
         let mut said = Resolved::ALL.iter().filter(is_told);
         if said.any(|it| it.outcome() == held.outcome) {
@@ -56,7 +56,9 @@ impl Ledger {
         }
         let book = self.books.get(&slot.currency)?;
         let decided = |id: &EventId| match self.known.entry(id).map(|entry| &entry.body) {
-            Some(Body::Order(by)) => (by.commit == Some(hold)) == (held.outcome == Outcome::Posted),
+            Some(Body::Order(by)) => {
+                (by.extra().commit == Some(hold)) == (held.outcome == Outcome::Posted)
+            }
             _ => false,
         };
         let by = book.accounts.get(me)?.orders.certified_at(slot.seq).find(decided)?;
@@ -76,7 +78,7 @@ impl Ledger {
     /// The order for a hold whose slot is this account's next number and free.
     fn complete(&self, id: EventId, me: &PublicKey, now: Timestamp) -> Option<Draft> {
         let Body::Order(held) = &self.holds.get(&id)?.order.body else { return None };
-        let slot = held.hold.as_deref().filter(|slot| slot.account == *me)?;
+        let slot = held.extra().hold.as_ref().filter(|slot| slot.account == *me)?;
         let (book, epoch, account) = self.clearing_account(&slot.currency, me)?;
         if account.orders.next_seq() != slot.seq || is_used(account, slot.seq) {
             return None;
@@ -101,8 +103,8 @@ impl Ledger {
         previous: EventId,
         epoch: &Epoch,
     ) -> Option<Order> {
-        let quote = self.books.get(&held.currency)?.quotes.get(&held.quote?)?;
-        let slot = held.hold.as_deref()?;
+        let quote = self.books.get(&held.currency)?.quotes.get(&held.extra().quote?)?;
+        let slot = held.extra().hold.as_ref()?;
         let fits = quote.to.currency == slot.currency
             && quote.to.amount.scale == epoch.rules.scale
             && quote.slot == *slot;
@@ -115,7 +117,10 @@ impl Ledger {
             levied: false,
         };
         let order = Order::new(&terms, &epoch.rules).ok().filter(|_| fits)?;
-        Some(Order { quote: held.quote, commit: Some(id), ..order })
+        Some(order.with(|it| {
+            it.quote = held.extra().quote;
+            it.commit = Some(id);
+        }))
     }
 
     /// Whether a witness of the other currency would sign, by what is known of its book here.

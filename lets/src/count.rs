@@ -257,7 +257,7 @@ impl Ledger {
         for other in account.orders.sound_at(order.seq) {
             self.unattested.remove(&other);
         }
-        let mut facts = match &order.hold {
+        let mut facts = match &order.extra().hold {
             Some(slot) => self.count_hold(entry, order, slot),
             None => vec![self.post(entry, order)],
         };
@@ -280,10 +280,10 @@ impl Ledger {
         }
         book.orders = book.orders.saturating_add(1);
         book.volume = book.volume.saturating_add(total);
-        if let Some(request) = order.request {
+        if let Some(request) = order.extra().request {
             book.answered.entry(request).or_default().insert(entry.id);
         }
-        if let Some(refunded) = order.refund {
+        if let Some(refunded) = order.extra().refund {
             let sum = book.refunded.entry(refunded).or_default();
             *sum = sum.saturating_add(total);
         }
@@ -294,9 +294,9 @@ impl Ledger {
             scale: order.scale,
             payer,
             legs: order.legs.clone(),
-            refund_of: order.refund,
-            purpose: order.purpose.as_deref().cloned(),
-            pay: order.pay,
+            refund_of: order.extra().refund,
+            purpose: order.extra().purpose.clone(),
+            pay: order.extra().pay,
         }))
     }
 
@@ -351,7 +351,7 @@ impl Ledger {
         let other = others.into_iter().find(|id| self.signed_in(id, &witness, epoch).is_some());
         self.note_fork(Case::Attest, currency, witness, seq, order, other);
         if let Some(Body::Order(body)) = self.known.entry(&order).map(|entry| &entry.body)
-            && let Some(pay) = body.pay
+            && let Some(pay) = body.extra().pay
         {
             self.paid.entry(pay).or_default().insert(order);
         }

@@ -207,12 +207,11 @@ impl Ledger {
         let (terms, rules) =
             self.terms(&payout.currency, &payout.escrow, &payout.to, payout.minor)?;
         let order = Order::new(&Terms { levied: false, ..terms }, rules).ok()?;
-        let order = Order {
-            from: (*signer != payout.escrow).then_some(payout.escrow),
-            refund: payout.refund_of,
-            pay: Some(payout.pay),
-            ..order
-        };
+        let order = order.with(|it| {
+            it.from = (*signer != payout.escrow).then_some(payout.escrow);
+            it.refund = payout.refund_of;
+            it.pay = Some(payout.pay);
+        });
         Some(Body::from(order).draft(&book.current()?.community))
     }
 }

@@ -128,7 +128,7 @@ impl Entry {
     #[must_use]
     pub fn speaker(&self) -> PublicKey {
         let from = match &self.body {
-            Body::Order(order) => order.from,
+            Body::Order(order) => order.extra().from,
             Body::Request(request) => request.from,
             Body::Ask(ask) => ask.from,
             Body::Quote(quote) => Some(quote.slot.account),

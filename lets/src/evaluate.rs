@@ -194,11 +194,11 @@ impl Ledger {
     fn weigh_resolution(&self, entry: &Entry, resolution: &Resolution) -> Counts {
         let target = self.counted(resolution.hold)?;
         let Body::Order(order) = &target.body else { return Err(void(Reason::WrongTarget)) };
-        let Some(slot) = &order.hold else { return Err(void(Reason::WrongTarget)) };
+        let Some(slot) = &order.extra().hold else { return Err(void(Reason::WrongTarget)) };
         if order.currency != resolution.currency || target.community != entry.community {
             return Err(void(Reason::Foreign));
         }
-        if **slot != resolution.slot {
+        if *slot != resolution.slot {
             return Err(void(Reason::WrongSlot));
         }
         let epoch = self.epoch(resolution.epoch, &slot.currency, resolution.community)?;

@@ -97,7 +97,7 @@ impl Ledger {
         let Some(waiting) = self.slots.get(&Slot::of(entry, order)).cloned() else {
             return Vec::new();
         };
-        let by = order.commit;
+        let by = order.extra().commit;
         waiting.into_iter().flat_map(|hold| self.resolve(hold, by)).collect()
     }
 
@@ -107,7 +107,7 @@ impl Ledger {
         let account = book.and_then(|book| book.accounts.get(&slot.account));
         let orders = account.into_iter().flat_map(|account| account.orders.certified_at(slot.seq));
         let commit = |id: EventId| match &self.known.entry(&id)?.body {
-            Body::Order(order) => Some(order.commit),
+            Body::Order(order) => Some(order.extra().commit),
             _ => None,
         };
         orders.filter_map(commit).collect()

@@ -244,7 +244,7 @@ impl<'a> Hearing<'a> {
         if policy.account_type != AccountType::Escrow {
             return Ok(());
         }
-        let prescribed = self.order.pay.and_then(|pay| {
+        let prescribed = self.order.extra().pay.and_then(|pay| {
             let payouts = self.ledger.payouts.get(&pay)?;
             payouts.iter().find(|payout| self.is_prescribed(payout)).map(|_| pay)
         });
@@ -262,7 +262,7 @@ impl<'a> Hearing<'a> {
             && payout.escrow == self.entry.speaker()
             && payout.to == leg.account
             && payout.minor == leg.minor
-            && payout.refund_of == self.order.refund
+            && payout.refund_of == self.order.extra().refund
     }
 
     /// No other order pending at this place, and the account's chain continued.
@@ -369,7 +369,7 @@ impl<'a> Hearing<'a> {
     }
 
     fn until(&self) -> Heard {
-        if self.order.until.is_some_and(|until| until < self.now) {
+        if self.order.extra().until.is_some_and(|until| until < self.now) {
             return Err(Refusal::OrderExpired);
         }
         Ok(())
@@ -377,7 +377,7 @@ impl<'a> Hearing<'a> {
 
     /// A named request is for this payer and payee, open, and of this price.
     fn request(&self, gross: i64) -> Heard {
-        let Some(id) = self.order.request else { return Ok(()) };
+        let Some(id) = self.order.extra().request else { return Ok(()) };
         let asked = self.book.requests.get(&id).ok_or(Refusal::RequestUnknown)?;
         let request = &asked.request;
         if request.payer.is_some_and(|payer| payer != self.entry.speaker()) {
@@ -408,7 +408,7 @@ impl<'a> Hearing<'a> {
 
     /// A refund goes back the way the order came, and all of them give back no more than it.
     fn refund(&self) -> Heard {
-        let Some(id) = self.order.refund else { return Ok(()) };
+        let Some(id) = self.order.extra().refund else { return Ok(()) };
         let given = self.ledger.known.entry(&id).filter(|_| self.ledger.is_counted(&id));
         let given = given.ok_or(Refusal::NothingToRefund)?;
         let Body::Order(original) = &given.body else { return Err(Refusal::NothingToRefund) };

@@ -66,7 +66,7 @@ pub use judge::Verdict;
 pub use ledger::Ledger;
 pub use levy::LevyError;
 pub use money::Money;
-pub use order::{Order, Terms};
+pub use order::{Extra, Order, Terms};
 pub use proof::Conflict;
 pub use quote::{Ask, Quote, Target};
 pub use rating::Rating;

@@ -30,6 +30,15 @@ pub struct Order {
     pub scale: Scale,
     /// What goes where, the payee first. A void order has none.
     pub legs: Vec<Leg>,
+    /// To the payee: NIP-44, or plain where the rules say so. Never needed for validation.
+    pub memo: String,
+    /// Behind a pointer, and only where there is any.
+    pub(crate) extra: Option<Box<Extra>>,
+}
+
+/// What few orders say, of all the millions that are kept.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Extra {
     /// The paying account, where the signer is not its id.
     pub from: Option<PublicKey>,
     /// No witness attests it later than this.
@@ -39,17 +48,44 @@ pub struct Order {
     /// The order it gives back, wholly or in part.
     pub refund: Option<EventId>,
     /// The listing or cause it is for.
-    pub purpose: Option<Box<Address>>,
+    pub purpose: Option<Address>,
     /// Which prescribed payout it is, out of an escrow account.
     pub pay: Option<[u8; 32]>,
     /// The place in another currency that decides whether it pays; until then it reserves.
-    pub hold: Option<Box<Slot>>,
+    pub hold: Option<Slot>,
     /// The quote that a hold or its commit follows.
     pub quote: Option<EventId>,
     /// The hold in another currency that it posts.
     pub commit: Option<EventId>,
-    /// To the payee: NIP-44, or plain where the rules say so. Never needed for validation.
-    pub memo: String,
+}
+
+impl Extra {
+    const NOTHING: Self = Self {
+        from: None,
+        until: None,
+        request: None,
+        refund: None,
+        purpose: None,
+        pay: None,
+        hold: None,
+        quote: None,
+        commit: None,
+    };
+
+    fn read(shape: Shape<'_>) -> Result<Self, Malformed> {
+        let pay = shape.optional_text("pay")?.map(hex::decode).transpose();
+        Ok(Self {
+            from: optional_key(shape, "from")?,
+            until: shape.optional_unsigned("until")?,
+            request: shape.optional_marked("request")?,
+            refund: shape.optional_marked("refund")?,
+            purpose: shape.marked_address("for")?,
+            pay: pay.map_err(|_| Malformed::BadTag("pay", "64 lowercase hex digits"))?,
+            hold: Slot::read(shape, "hold")?,
+            quote: shape.optional_marked("quote")?,
+            commit: shape.optional_marked("commit")?,
+        })
+    }
 }
 
 /// What somebody needs to know to write an order: where the account stands, who gets how much.
@@ -90,17 +126,25 @@ impl Order {
             previous,
             scale: Scale::default(),
             legs: Vec::new(),
-            from: None,
-            until: None,
-            request: None,
-            refund: None,
-            purpose: None,
-            pay: None,
-            hold: None,
-            quote: None,
-            commit: None,
             memo: String::new(),
+            extra: None,
         }
+    }
+
+    /// What few orders say.
+    #[must_use]
+    pub fn extra(&self) -> &Extra {
+        const NOTHING: &Extra = &Extra::NOTHING;
+        self.extra.as_deref().unwrap_or(NOTHING)
+    }
+
+    /// The order that says this besides.
+    #[must_use]
+    pub fn with(self, say: impl FnOnce(&mut Extra)) -> Self {
+        let mut extra = self.extra.unwrap_or_default();
+        say(&mut extra);
+        let extra = (*extra != Extra::NOTHING).then_some(extra);
+        Self { extra, ..self }
     }
 
     /// Whether it pays nobody.
@@ -126,9 +170,9 @@ impl Order {
         author: PublicKey,
         content: &str,
     ) -> Result<Self, Malformed> {
-        let from = optional_key(shape, "from")?;
+        let extra = Extra::read(shape)?;
         let (scale, legs) = legs(shape)?;
-        if legs.iter().any(|leg| leg.account == from.unwrap_or(author)) {
+        if legs.iter().any(|leg| leg.account == extra.from.unwrap_or(author)) {
             return Err(Malformed::BadTag("leg", "to another account than the payer's"));
         }
         let is_named = |leg: &Leg| {
@@ -138,7 +182,6 @@ impl Order {
         if !legs.first().is_none_or(is_named) {
             return Err(Malformed::BadTag("p", "the payee, who is also the first leg"));
         }
-        let pay = shape.optional_text("pay")?.map(hex::decode).transpose();
         let order = Self {
             currency: shape.currency()?,
             epoch: parsed(shape.text("epoch")?, "epoch", "the id of the rules")?,
@@ -146,16 +189,8 @@ impl Order {
             previous: shape.marked("prev")?,
             scale,
             legs,
-            from,
-            until: shape.optional_unsigned("until")?,
-            request: shape.optional_marked("request")?,
-            refund: shape.optional_marked("refund")?,
-            purpose: shape.marked_address("for")?.map(Box::new),
-            pay: pay.map_err(|_| Malformed::BadTag("pay", "64 lowercase hex digits"))?,
-            hold: Slot::read(shape, "hold")?.map(Box::new),
-            quote: shape.optional_marked("quote")?,
-            commit: shape.optional_marked("commit")?,
             memo: content.to_owned(),
+            extra: (extra != Extra::NOTHING).then(|| Box::new(extra)),
         };
         order.is_one_thing()?;
         Ok(order)
@@ -164,15 +199,16 @@ impl Order {
     /// A hold, a commit, a void order, an answer to a request, a refund and a payout exclude each other:
     /// which of two counted would depend on the other currency.
     fn is_one_thing(&self) -> Result<(), Malformed> {
+        let extra = self.extra();
         let things = [
-            self.hold.is_some(),
-            self.commit.is_some(),
+            extra.hold.is_some(),
+            extra.commit.is_some(),
             self.is_void(),
-            self.request.is_some(),
-            self.refund.is_some(),
-            self.pay.is_some(),
+            extra.request.is_some(),
+            extra.refund.is_some(),
+            extra.pay.is_some(),
         ];
-        let alone = !(self.hold.is_some() || self.commit.is_some() || self.is_void());
+        let alone = !(extra.hold.is_some() || extra.commit.is_some() || self.is_void());
         if alone || things.iter().filter(|thing| **thing).count() == 1 {
             return Ok(());
         }
@@ -181,25 +217,26 @@ impl Order {
     }
 
     pub(crate) fn write(&self, draft: Draft) -> Draft {
+        let extra = self.extra();
         let draft = tags::in_currency(draft, &self.currency)
             .tag(["epoch", &self.epoch.to_string()])
             .tag(["seq", &self.seq.to_string()]);
         let draft = tags::marked(draft, &self.previous, "prev");
         let draft = tags::maybe_key(draft, "p", self.payee());
         let draft = write_legs(draft, self.scale, &self.legs);
-        let draft = tags::maybe(draft, "until", self.until);
-        let draft = tags::maybe_marked(draft, self.request.as_ref(), "request");
-        let mut draft = tags::maybe_marked(draft, self.refund.as_ref(), "refund");
-        if let Some(purpose) = &self.purpose {
+        let draft = tags::maybe(draft, "until", extra.until);
+        let draft = tags::maybe_marked(draft, extra.request.as_ref(), "request");
+        let mut draft = tags::maybe_marked(draft, extra.refund.as_ref(), "refund");
+        if let Some(purpose) = &extra.purpose {
             draft = draft.tag(["a", &purpose.to_string(), "", "for"]);
         }
-        if let Some(slot) = &self.hold {
+        if let Some(slot) = &extra.hold {
             draft = slot.write(draft, "hold");
         }
-        let draft = tags::maybe_marked(draft, self.quote.as_ref(), "quote");
-        let draft = tags::maybe_marked(draft, self.commit.as_ref(), "commit");
-        let draft = tags::maybe_key(draft, "from", self.from.as_ref());
-        tags::maybe(draft, "pay", self.pay.map(|pay| hex::encode(&pay))).content(&self.memo)
+        let draft = tags::maybe_marked(draft, extra.quote.as_ref(), "quote");
+        let draft = tags::maybe_marked(draft, extra.commit.as_ref(), "commit");
+        let draft = tags::maybe_key(draft, "from", extra.from.as_ref());
+        tags::maybe(draft, "pay", extra.pay.map(|pay| hex::encode(&pay))).content(&self.memo)
     }
 }
 
@@ -252,7 +289,7 @@ mod tests {
     fn nobody_pays_themselves() {
         let own = Order { legs: vec![leg("ana", 100)], ..order("ben", 100) };
         assert!(matches!(read(own), Err(Malformed::BadTag("leg", _))));
-        let other = Order { from: Some(key("ben")), ..order("ben", 100) };
+        let other = order("ben", 100).with(|it| it.from = Some(key("ben")));
         assert!(matches!(read(other), Err(Malformed::BadTag("leg", _))));
     }
 
@@ -275,19 +312,19 @@ mod tests {
         assert!(read(void.clone()).is_ok());
         let both = crate::Body::from(order("ben", 1)).draft(&EventId([1; 32])).tag(["void"]);
         assert!(matches!(crate::testing::read_draft(both), Err(Malformed::BadTag("void", _))));
-        let refund = Order { refund: Some(EventId([1; 32])), ..void };
+        let refund = void.with(|it| it.refund = Some(EventId([1; 32])));
         assert!(matches!(read(refund), Err(Malformed::BadTag("hold, commit or void", _))));
     }
 
     #[test]
     fn a_hold_is_nothing_else() {
         let slot = Slot { currency: crate::testing::currency(), account: key("kai"), seq: 3 };
-        let hold = Order { hold: Some(slot.into()), ..order("ben", 1) };
+        let hold = order("ben", 1).with(|it| it.hold = Some(slot.into()));
         assert!(read(hold.clone()).is_ok());
         for other in [
-            Order { commit: Some(EventId([1; 32])), ..hold.clone() },
-            Order { request: Some(EventId([1; 32])), ..hold.clone() },
-            Order { pay: Some([1; 32]), ..hold.clone() },
+            hold.clone().with(|it| it.commit = Some(EventId([1; 32]))),
+            hold.clone().with(|it| it.request = Some(EventId([1; 32]))),
+            hold.clone().with(|it| it.pay = Some([1; 32])),
         ] {
             assert!(matches!(read(other), Err(Malformed::BadTag("hold, commit or void", _))));
         }

@@ -81,7 +81,7 @@ impl Resolution {
                 return Err(NO_PROOF);
             }
         }
-        let posts = body.commit == Some(hold);
+        let posts = body.extra().commit == Some(hold);
         let events = std::iter::once(order).chain(attestations).map(VerifiedEvent::json);
         Ok(Self {
             currency,

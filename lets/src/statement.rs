@@ -111,15 +111,15 @@ fn order_line(blank: &Line, account: &PublicKey, payer: &PublicKey, order: &Orde
     let levy = sum(&mut order.legs.iter().filter(mine).filter(|leg| leg.purpose == "levy"));
     let scale = blank.amount.scale;
     Line {
-        what: if order.refund.is_some() { "refund" } else { "payment" },
+        what: if order.extra().refund.is_some() { "refund" } else { "payment" },
         seq: order.seq,
         counterparty: if pays { order.payee().copied() } else { Some(*payer) },
         amount: Money::new(if pays { -amount } else { amount }, scale),
         levy: Money::new(levy, scale),
         memo: order.memo.clone(),
-        request: order.request,
-        refund_of: order.refund,
-        purpose: order.purpose.as_ref().map(ToString::to_string),
+        request: order.extra().request,
+        refund_of: order.extra().refund,
+        purpose: order.extra().purpose.as_ref().map(ToString::to_string),
         ..blank.clone()
     }
 }

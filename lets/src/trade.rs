@@ -42,7 +42,7 @@ impl Ledger {
             _ => None,
         });
         found.into_iter().flat_map(move |(at, order)| {
-            let refund = order.refund.is_some();
+            let refund = order.extra().refund.is_some();
             let paid = order.legs.iter().filter(|leg| leg.purpose != "levy");
             paid.map(move |leg| Payment {
                 at,

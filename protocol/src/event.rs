@@ -231,6 +231,23 @@ fn brief(name: &str) -> u32 {
     u32::from_le_bytes([length, letter(), letter(), letter()])
 }
 
+/// The bit of a name, of which two names may share one.
+const fn bit(name: u32) -> u64 {
+    1 << (name.wrapping_mul(0x9e37_79b1) >> 26)
+}
+
+/// Names of which a tag may be there. Most names that an event is asked for are not, and most of
+/// those cost no look at its tags.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Names(u64);
+
+impl Names {
+    /// Whether a tag of this name may be there.
+    pub(crate) fn may_have(self, name: &str) -> bool {
+        self.0 & bit(brief(name)) != 0
+    }
+}
+
 /// One tag: a name and values, all text.
 #[derive(Clone, Copy)]
 pub struct Tag<'a> {
@@ -314,6 +331,11 @@ impl Tags {
                 }
             }
         })
+    }
+
+    /// Which names are worth asking for.
+    pub(crate) fn names(&self) -> Names {
+        Names(self.heads.iter().fold(0, |names, head| names | bit(head.name)))
     }
 
     /// What a relay indexes (NIP-01): the letter and first value of every single-letter tag.
@@ -427,6 +449,7 @@ mod tests {
         let odd = Event::parse(&sample(r#"[[],["","a"],["e"],[],["ee","e"],["e","2"]]"#, ""));
         let odd = odd.unwrap().tags;
         for name in ["", "e", "ee", "a", "ef"] {
+            assert!(odd.names().may_have(name) || odd.named(name).next().is_none(), "{name}");
             let slowly = odd.iter().filter(|tag| tag.name() == name);
             let values = |tag: Tag<'_>| tag.values().map(str::to_owned).collect::<Vec<_>>();
             assert!(odd.named(name).map(values).eq(slowly.map(values)), "{name}");

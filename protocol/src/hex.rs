@@ -5,7 +5,8 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
+
+use smol_str::SmolStr;
 
 /// Text that should have been 64 lowercase hex digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -109,8 +110,8 @@ pub struct Address {
     pub kind: crate::Kind,
     /// Its author.
     pub author: PublicKey,
-    /// Its `d` tag; empty for replaceable events. Shared, because addresses are handed round.
-    pub identifier: Arc<str>,
+    /// Its `d` tag; empty for replaceable events. Short ones need no memory of their own.
+    pub identifier: SmolStr,
 }
 
 /// Text that should have been `kind:pubkey:d`.

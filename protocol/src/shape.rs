@@ -5,12 +5,14 @@
 
 use std::str::FromStr;
 
+use crate::event::Names;
 use crate::{Address, Amount, Event, EventId, Malformed, PublicKey, Tag};
 
 /// The tags of one event, ready to be asked.
 #[derive(Clone, Copy)]
 pub struct Shape<'a> {
     event: &'a Event,
+    names: Names,
 }
 
 impl<'a> Shape<'a> {
@@ -19,17 +21,19 @@ impl<'a> Shape<'a> {
     /// # Errors
     /// [`Malformed::ForbiddenTag`] for `expiration` (NIP-40) or `-` (NIP-70).
     pub fn of(event: &'a Event) -> Result<Self, Malformed> {
+        let shape = Self { event, names: event.tags.names() };
         for name in ["expiration", "-"] {
-            if event.tags.named(name).next().is_some() {
+            if shape.all(name).next().is_some() {
                 return Err(Malformed::ForbiddenTag(name));
             }
         }
-        Ok(Self { event })
+        Ok(shape)
     }
 
     /// Every tag of this name.
     pub fn all(self, name: &'static str) -> impl Iterator<Item = Tag<'a>> {
-        self.event.tags.named(name)
+        let any = self.names.may_have(name);
+        any.then(|| self.event.tags.named(name)).into_iter().flatten()
     }
 
     /// A tag that may be there once.

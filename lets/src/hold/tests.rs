@@ -226,9 +226,9 @@ fn a_hold_counts_against_the_limit_and_the_volume_only_once_paid() {
 fn quote_unknown() {
     let mut market = Market::new();
     let quote = market.quoted(450);
-    let hold = Order { quote: Some(EventId([9; 32])), ..market.hold_on(quote) };
+    let hold = market.hold_on(quote).with(|it| it.quote = Some(EventId([9; 32])));
     refuses(&mut market, hold.clone(), &Refusal::QuoteUnknown);
-    refuses(&mut market, Order { quote: None, ..hold }, &Refusal::QuoteUnknown);
+    refuses(&mut market, hold.with(|it| it.quote = None), &Refusal::QuoteUnknown);
 }
 
 #[test]
@@ -236,8 +236,8 @@ fn quote_differs() {
     let mut market = Market::new();
     let quote = market.quoted(450);
     let right = market.hold_on(quote);
-    let slot = Slot { seq: 1, ..*right.hold.clone().unwrap() };
-    refuses(&mut market, Order { hold: Some(slot.into()), ..right }, &Refusal::QuoteDiffers);
+    let slot = Slot { seq: 1, ..right.extra().hold.clone().unwrap() };
+    refuses(&mut market, right.with(|it| it.hold = Some(slot.into())), &Refusal::QuoteDiffers);
     let legs = market.order("ana", "kai", 299).legs;
     let cheaper = Order { legs, ..market.hold_on(quote) };
     refuses(&mut market, cheaper, &Refusal::QuoteDiffers);
@@ -302,7 +302,7 @@ fn slot_used() {
 fn hold_unknown() {
     let mut market = Market::new();
     market.held(450);
-    let astray = Order { commit: Some(EventId([9; 32])), ..commit(&market) };
+    let astray = commit(&market).with(|it| it.commit = Some(EventId([9; 32])));
     refuses_commit(&mut market, astray, &Refusal::HoldUnknown);
 }
 
@@ -314,7 +314,7 @@ fn commit_differs() {
     let mut less = right.clone();
     less.legs[0].minor -= 1;
     refuses_commit(&mut market, less, &Refusal::CommitDiffers);
-    refuses_commit(&mut market, Order { quote: None, ..right }, &Refusal::CommitDiffers);
+    refuses_commit(&mut market, right.with(|it| it.quote = None), &Refusal::CommitDiffers);
 }
 
 #[test]

@@ -225,12 +225,12 @@ fn no_account() {
 #[test]
 fn may_not_sign() {
     let mut world = three();
-    let order = Order { from: Some(key("ana")), ..world.order("ana", "ben", 100) };
+    let order = world.order("ana", "ben", 100).with(|it| it.from = Some(key("ana")));
     refuses(world.send("eve", order.clone()), &Refusal::MayNotSign);
     world.change("ana", |policy| policy.signers = [key("phone"), key("tablet")].into());
     refuses(world.pay("ana", "ben", 100), &Refusal::MayNotSign);
     certifies(&world.send("phone", order));
-    let next = Order { from: Some(key("ana")), ..world.order("ana", "ben", 50) };
+    let next = world.order("ana", "ben", 50).with(|it| it.from = Some(key("ana")));
     certifies(&world.send("tablet", next));
     assert!(world.ledger.is_signer(&key("phone")) && !world.ledger.is_signer(&key("ana")));
 }
@@ -293,10 +293,10 @@ fn pot() -> (World, Payout) {
 fn not_prescribed() {
     let (mut world, payout) = pot();
     refuses(world.pay("pot", "ana", 500), &Refusal::NotPrescribed);
-    let order = Order { pay: Some([9; 32]), ..world.order("pot", "ana", 300) };
+    let order = world.order("pot", "ana", 300).with(|it| it.pay = Some([9; 32]));
     refuses(world.send("pot", order.clone()), &Refusal::NotPrescribed);
     world.learn(Fact::Prescribed(Arc::new(payout)));
-    let less = Order { pay: Some([9; 32]), ..world.order("pot", "ana", 200) };
+    let less = world.order("pot", "ana", 200).with(|it| it.pay = Some([9; 32]));
     refuses(world.send("pot", less), &Refusal::NotPrescribed);
     certifies(&world.send("pot", order));
 }
@@ -309,7 +309,7 @@ fn paid_out() {
     certifies(&world.send_event(draft.sign(&keys("pot"), 5_000, [0; 32])));
     assert_eq!(world.balance("pot"), 200);
     assert_eq!(world.ledger.draft_payout(&payout, &key("pot")), None);
-    let again = Order { pay: Some([9; 32]), ..world.order("pot", "ana", 300) };
+    let again = world.order("pot", "ana", 300).with(|it| it.pay = Some([9; 32]));
     refuses(world.send("pot", again), &Refusal::PaidOut);
 }
 
@@ -439,9 +439,9 @@ fn beyond_limit() {
 #[test]
 fn order_expired() {
     let mut world = three();
-    let late = Order { until: Some(world.now), ..world.order("ana", "ben", 100) };
+    let late = world.order("ana", "ben", 100).with(|it| it.until = Some(world.now));
     refuses(world.send("ana", late), &Refusal::OrderExpired);
-    let in_time = Order { until: Some(world.now + 1), ..world.order("ana", "ben", 100) };
+    let in_time = world.order("ana", "ben", 100).with(|it| it.until = Some(world.now + 1));
     certifies(&world.send("ana", in_time));
 }
 
@@ -462,7 +462,7 @@ fn decline(request: EventId, answer: Answer) -> Decline {
 
 fn settle(world: &mut World, payer: &str, payee: &str, minor: i64, request: EventId) -> Verdict {
     let order = world.order(payer, payee, minor);
-    world.send(payer, Order { request: Some(request), ..order })
+    world.send(payer, order.with(|it| it.request = Some(request)))
 }
 
 #[test]
@@ -544,7 +544,7 @@ fn nothing_to_refund() {
     for (payer, payee, refund) in
         [("eve", "ana", given), ("ben", "eve", given), ("ben", "ana", EventId([9; 32]))]
     {
-        let order = Order { refund: Some(refund), ..world.order(payer, payee, 100) };
+        let order = world.order(payer, payee, 100).with(|it| it.refund = Some(refund));
         refuses(world.send(payer, order), &Refusal::NothingToRefund);
     }
 }
@@ -554,7 +554,7 @@ fn refund_too_large() {
     let mut world = three();
     let given = world.paid("ana", "ben", 300);
     let back =
-        |world: &World, minor| Order { refund: Some(given), ..world.order("ben", "ana", minor) };
+        |world: &World, minor| world.order("ben", "ana", minor).with(|it| it.refund = Some(given));
     let order = back(&world, 200);
     certifies(&world.send("ben", order));
     let order = back(&world, 101);

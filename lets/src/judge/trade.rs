@@ -8,7 +8,7 @@ use crate::{Agreement, Order, Quote};
 
 impl Hearing<'_> {
     pub(super) fn trade(&self, payer: &Account, own: &Policy, payee: &Policy, gross: i64) -> Heard {
-        match (&self.order.hold, self.order.commit) {
+        match (&self.order.extra().hold, self.order.extra().commit) {
             (Some(slot), _) => self.hold(slot, payee, gross),
             (None, Some(hold)) => self.commit(hold, payer, own),
             (None, None) => Ok(()),
@@ -17,7 +17,7 @@ impl Hearing<'_> {
 
     /// A hold is what a quote says that is good still, at the agreement's rate.
     fn hold(&self, slot: &Slot, payee: &Policy, gross: i64) -> Heard {
-        let quote = self.order.quote.and_then(|id| self.book.quotes.get(&id));
+        let quote = self.order.extra().quote.and_then(|id| self.book.quotes.get(&id));
         let quote = quote.ok_or(Refusal::QuoteUnknown)?;
         let same = quote.payer == self.entry.speaker()
             && quote.slot == *slot
@@ -50,7 +50,7 @@ impl Hearing<'_> {
         let hold = self.ledger.holds.get(&id).ok_or(Refusal::HoldUnknown)?;
         let Body::Order(held) = &hold.order.body else { return Err(Refusal::HoldUnknown) };
         let there = self.ledger.books.get(&held.currency).ok_or(Refusal::HoldUnknown)?;
-        let quote = held.quote.and_then(|quote| there.quotes.get(&quote));
+        let quote = held.extra().quote.and_then(|quote| there.quotes.get(&quote));
         let quote = quote.ok_or(Refusal::QuoteUnknown)?;
         if !self.delivers(held, quote) {
             return Err(Refusal::CommitDiffers);
@@ -67,8 +67,8 @@ impl Hearing<'_> {
     fn delivers(&self, held: &Order, quote: &Quote) -> bool {
         let here = Slot::of(self.entry, self.order);
         let [leg] = self.order.legs.as_slice() else { return false };
-        held.hold.as_deref() == Some(&here)
-            && self.order.quote == held.quote
+        held.extra().hold.as_ref() == Some(&here)
+            && self.order.extra().quote == held.extra().quote
             && quote.to.currency == self.order.currency
             && quote.to.account == leg.account
             && quote.to.amount.minor == leg.minor

@@ -113,7 +113,7 @@ fn take(market: &mut Market, seen: &mut Seen, step: Step) {
             let Some(hold) = seen.holds.iter().rev().nth(back).copied() else { return };
             let Some(entry) = market.ledger.known.entry(&hold).cloned() else { return };
             let Body::Order(order) = &entry.body else { return };
-            let seq = order.hold.as_ref().unwrap().seq;
+            let seq = order.extra().hold.as_ref().unwrap().seq;
             let resolution = market.resolution(hold, seq);
             resolution.into_iter().for_each(|resolution| _ = market.add("ben", resolution));
         }
@@ -137,7 +137,7 @@ fn void(market: &mut Market) {
 
 /// The certified order of kai's that commits a hold.
 fn commit_of(market: &Market, hold: EventId) -> Option<EventId> {
-    let commits = |entry: &&std::sync::Arc<Entry>| matches!(&entry.body, Body::Order(order) if order.commit == Some(hold));
+    let commits = |entry: &&std::sync::Arc<Entry>| matches!(&entry.body, Body::Order(order) if order.extra().commit == Some(hold));
     let mut orders = market.ledger.known.entries().filter(commits).map(|entry| entry.id);
     orders.find(|id| market.ledger.order_state(id).state == view::OrderState::Certified)
 }
@@ -200,7 +200,8 @@ fn reader(market: &mut Market, seen: &Seen) -> World {
     for hold in seen.holds.clone() {
         let Some(entry) = market.ledger.known.entry(&hold).cloned() else { continue };
         let Body::Order(order) = &entry.body else { continue };
-        if let Some(resolution) = market.resolution(hold, order.hold.as_ref().unwrap().seq) {
+        if let Some(resolution) = market.resolution(hold, order.extra().hold.as_ref().unwrap().seq)
+        {
             let event = resolution_event(market, resolution);
             market.put(event);
         }

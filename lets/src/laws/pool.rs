@@ -165,7 +165,7 @@ impl Pool {
         let mut last = None;
         for seq in [0, 1, 2, 4] {
             let order = self.order(epoch, "ben", seq, 100 + i64::try_from(seq).unwrap());
-            let event = self.add("ana", Order { refund: last, ..order });
+            let event = self.add("ana", order.with(|it| it.refund = last));
             for witness in [NODE, "two"] {
                 self.attest(witness, &event, 0);
             }
@@ -173,14 +173,14 @@ impl Pool {
             self.rate(&event);
         }
         let fork = self.order(epoch, "eve", 1, 7);
-        let fork = self.add("ana", Order { pay: Some([8; 32]), ..fork });
+        let fork = self.add("ana", fork.with(|it| it.pay = Some([8; 32])));
         for witness in ["two", "three", "eve"] {
             self.attest(witness, &fork, 0);
         }
         let lied = self.add("ben", self.order(epoch, "eve", 0, 9));
         self.attest(NODE, &lied, 0);
         self.attest("two", &lied, 1);
-        let stolen = Order { from: Some(key("ana")), ..self.order(epoch, "eve", 3, 9) };
+        let stolen = self.order(epoch, "eve", 3, 9).with(|it| it.from = Some(key("ana")));
         let stolen = self.add("eve", stolen);
         for witness in [NODE, "two"] {
             self.attest(witness, &stolen, 0);
@@ -236,7 +236,7 @@ impl Pool {
                     Decline { currency: currency(), request, answer, from: None, note },
                 );
             }
-            let order = Order { request: Some(request), ..self.order(epoch, "ana", seq, 3) };
+            let order = self.order(epoch, "ana", seq, 3).with(|it| it.request = Some(request));
             let order = self.add("ben", order);
             for witness in ["two", "three"] {
                 self.attest(witness, &order, 0);

@@ -251,7 +251,10 @@ impl Play {
             Slip::None => {}
             Slip::Earlier => order.seq = order.seq.saturating_sub(1),
             Slip::Later => order.seq += 1,
-            Slip::Stolen => (signer, order.from) = (to, Some(key(from))),
+            Slip::Stolen => {
+                signer = to;
+                order = order.with(|it| it.from = Some(key(from)));
+            }
             Slip::Astray => order.previous = EventId([3; 32]),
             Slip::OldRules => order.epoch = self.first_rules,
         }
@@ -294,7 +297,7 @@ impl Play {
         let Some((request, to, minor)) = self.asked.iter().rev().nth(back).copied() else { return };
         if who != to {
             let order = self.world.order(PEOPLE[who], PEOPLE[to], minor + more);
-            self.world.send(PEOPLE[who], Order { request: Some(request), ..order });
+            self.world.send(PEOPLE[who], order.with(|it| it.request = Some(request)));
         }
     }
 
@@ -307,7 +310,8 @@ impl Play {
             return;
         };
         if back_to != from {
-            let refund = Order { refund: Some(given.id), ..self.world.order(from, back_to, minor) };
+            let refund =
+                self.world.order(from, back_to, minor).with(|it| it.refund = Some(given.id));
             self.world.send(from, refund);
         }
     }
@@ -571,25 +575,11 @@ fn order_bodies() -> impl Strategy<Value = Body> {
             memo,
         )| {
             let currency = currency();
-            Order {
-                currency,
-                epoch,
-                seq,
-                previous,
-                scale,
-                legs,
-                from,
-                until,
-                request,
-                refund,
-                purpose: purpose.map(Box::new),
-                pay,
-                hold: None,
-                quote: None,
-                commit: None,
-                memo,
-            }
-            .into()
+            Order { currency, epoch, seq, previous, scale, legs, memo, extra: None }
+                .with(|it| {
+                    *it = Extra { from, until, request, refund, purpose, pay, ..Extra::default() }
+                })
+                .into()
         },
     )
 }
@@ -606,10 +596,21 @@ fn targets() -> impl Strategy<Value = Target> {
 fn trade_bodies() -> impl Strategy<Value = Body> {
     let plain = || crate::testing::order("ben", 100);
     let held = (slots(), option::of(events())).prop_map(move |(slot, quote)| {
-        Order { hold: Some(Box::new(slot)), quote, ..plain() }.into()
+        plain()
+            .with(|it| {
+                it.hold = Some(slot);
+                it.quote = quote;
+            })
+            .into()
     });
-    let committed = (events(), option::of(events()))
-        .prop_map(move |(hold, quote)| Order { commit: Some(hold), quote, ..plain() }.into());
+    let committed = (events(), option::of(events())).prop_map(move |(hold, quote)| {
+        plain()
+            .with(|it| {
+                it.commit = Some(hold);
+                it.quote = quote;
+            })
+            .into()
+    });
     let void = (events(), any::<u64>())
         .prop_map(|(epoch, seq)| Order::void(currency(), epoch, seq, epoch).into());
     let asked = (people(), targets(), option::of(people()))

@@ -358,7 +358,7 @@ fn an_order_without_its_attestation_is_attested_as_a_duty() {
 #[test]
 fn a_witness_cannot_pay_from_an_account_that_did_not_sign() {
     let mut world = World::of(&["ana", "ben"]);
-    let order = Order { from: Some(key("ana")), ..world.order("ana", "ben", 300) };
+    let order = world.order("ana", "ben", 300).with(|it| it.from = Some(key("ana")));
     let theft = world.sign("eve", order);
     let attestation = world.attest(NODE, &theft);
     world.put(attestation);

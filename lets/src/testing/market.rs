@@ -125,7 +125,10 @@ impl Market {
     pub fn hold_on(&self, quote: EventId) -> Order {
         let said = self.quote(quote);
         let order = self.order("ana", "kai", said.amount.minor);
-        Order { hold: Some(said.slot.into()), quote: Some(quote), ..order }
+        order.with(|it| {
+            it.hold = Some(said.slot.into());
+            it.quote = Some(quote);
+        })
     }
 
     pub fn quote(&self, id: EventId) -> Quote {

@@ -271,7 +271,7 @@ impl Table {
                 event.kind == ayni_protocol::kind::ORDER && event.pubkey == key(payee)
             });
         let refund = Some(original.unwrap().id);
-        let verdict = self.world().send(payer, Order { refund, ..order });
+        let verdict = self.world().send(payer, order.with(|it| it.refund = refund));
         self.tell(sentence, &verdict);
     }
 

@@ -273,15 +273,16 @@ pub fn order(
     let Amount { minor, scale } = wish.amount;
     let (mut order, memo) = priced(place, payer, payee, minor, scale)?;
     order.seq = wish.seq.unwrap_or(order.seq);
-    order.from = (payer != keys.public()).then_some(payer);
-    order.request = wish.request;
-    order.purpose = wish.purpose.clone().map(Box::new);
     order.memo = match memo {
         Memo::Public => wish.memo.clone(),
         Memo::Private if wish.memo.is_empty() => String::new(),
         Memo::Private => sealed(keys, &payee, &wish.memo)?,
     };
-    Ok(order)
+    Ok(order.with(|it| {
+        it.from = (payer != keys.public()).then_some(payer);
+        it.request = wish.request;
+        it.purpose.clone_from(&wish.purpose);
+    }))
 }
 
 /// The order of `payer` over an amount, without memo, and how memos are written.

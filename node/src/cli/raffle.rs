@@ -203,10 +203,10 @@ fn buy(common: &Common, place: &Place, raffle: &str, quantity: u32) -> Result<()
         None => None,
         Some(escrow) => {
             let cost = spec.cost(quantity).context("that many tickets cost too much to count")?;
-            let (mut order, _) =
+            let (order, _) =
                 super::ledger::priced(place, buyer.public(), escrow, cost, spec.price.scale)?;
-            order.purpose =
-                Some(ayni_raffle::draft::purpose(announced.organiser, announced.id).into());
+            let cause = ayni_raffle::draft::purpose(announced.organiser, announced.id);
+            let order = order.with(|it| it.purpose = Some(cause));
             let (paid, _) = place.publish(Body::from(order).draft(&place.community.id), &buyer)?;
             Some(paid.id)
         }

@@ -7,7 +7,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
-use ayni_lets::{Agreement, Ask, Body, Ledger, Order, Quote, Slot, Target};
+use ayni_lets::{Agreement, Ask, Body, Ledger, Quote, Slot, Target};
 use ayni_protocol::{
     Address, Amount, EventId, Keys, Part as _, PublicKey, VerifiedEvent, hex, kind,
 };
@@ -214,7 +214,11 @@ impl Across<'_> {
         let (order, _) = priced(place, self.payer, account, price.minor, price.scale)?;
         let from = (self.payer != keys.public()).then_some(self.payer);
         let (hold, quote) = (Some(quote.slot.clone()), Some(event.id));
-        let order = Order { from, hold: hold.map(Box::new), quote, ..order };
+        let order = order.with(|it| {
+            it.from = from;
+            it.hold = hold;
+            it.quote = quote;
+        });
         let (event, _) = place.publish(Body::from(order).draft(&place.community.id), keys)?;
         Ok((event.id, price))
     }
