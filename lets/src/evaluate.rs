@@ -146,7 +146,17 @@ impl Ledger {
         for leg in &order.legs {
             self.opened(&order.currency, leg.account)?;
         }
-        if self.is_certified(&order.currency, &entry.id) { Ok(()) } else { Err(unsigned()) }
+        self.weigh_signatures(entry)
+    }
+
+    /// Whether enough witnesses signed for an order or charge that lacks nothing else.
+    pub(crate) fn weigh_signatures(&self, entry: &Entry) -> Counts {
+        let certified = match &entry.body {
+            Body::Order(order) => self.is_certified(&order.currency, &entry.id),
+            Body::Charge(charge) => self.is_certified(&charge.currency, &entry.id),
+            _ => false,
+        };
+        if certified { Ok(()) } else { Err(unsigned()) }
     }
 
     fn weigh_statement(&self, entry: &Entry, statement: &Statement) -> Counts {
@@ -236,7 +246,7 @@ impl Ledger {
         for (account, _) in charge.debits.iter().chain(&charge.credits) {
             self.opened(&charge.currency, *account)?;
         }
-        if self.is_certified(&charge.currency, &entry.id) { Ok(()) } else { Err(unsigned()) }
+        self.weigh_signatures(entry)
     }
 
     fn weigh_fraud(&self, entry: &Entry, fraud: &Fraud) -> Counts {

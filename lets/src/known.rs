@@ -17,6 +17,8 @@ pub(crate) struct Known {
     events: Register<EventId, About>,
     /// Witnesses that signed something, a few of them.
     witnesses: Vec<PublicKey>,
+    /// How many events came whose last word is not spoken.
+    waiting: usize,
 }
 
 /// What is known of one event.
@@ -35,6 +37,8 @@ pub(crate) enum Standing {
     Absent,
     /// It came, and waits for something.
     Open,
+    /// It lacks nothing but witnesses.
+    Sound,
     /// It counts.
     Counted,
     /// It never will, for this reason.
@@ -74,19 +78,34 @@ impl Known {
         let about = self.events.enter(id).1;
         about.entry = Some(entry);
         about.standing = Standing::Open;
+        self.waiting = self.waiting.saturating_add(1);
     }
 
     pub fn entry(&self, id: &EventId) -> Option<&Arc<Entry>> {
         self.events.get(id)?.entry.as_ref()
     }
 
+    /// An event that came and is not settled, and whether it is sound.
+    pub fn unsettled(&self, id: &EventId) -> Option<(Arc<Entry>, bool)> {
+        let about = self.events.get(id).filter(|about| !about.standing.is_settled())?;
+        Some((Arc::clone(about.entry.as_ref()?), about.standing == Standing::Sound))
+    }
+
     pub fn standing(&self, id: &EventId) -> Standing {
         self.events.get(id).map_or(Standing::Absent, |about| about.standing)
     }
 
-    /// Speaks the last word on an event.
-    pub fn settle(&mut self, id: EventId, standing: Standing) {
-        self.events.enter(id).1.standing = standing;
+    /// How many events came whose last word is not spoken.
+    pub const fn waiting(&self) -> usize {
+        self.waiting
+    }
+
+    /// Says how far an event has come that is not settled.
+    pub fn stand(&mut self, id: &EventId, standing: Standing) {
+        if let Some(about) = self.events.get_mut(id) {
+            about.standing = standing;
+            self.waiting = self.waiting.saturating_sub(usize::from(standing.is_settled()));
+        }
     }
 
     /// Lets go of what an event says; what became of it stays.

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use ayni_protocol::{
-    Address, EventId, IdMap, Kind, Malformed, Part, PublicKey, Ruling, VerifiedEvent,
+    Address, EventId, IdMap, Kind, Malformed, Part, Premise, PublicKey, Ruling, VerifiedEvent,
 };
 use ayni_witness::acts::{Acts, Touched};
 use ayni_witness::{Charter, Fact, Payout, Value};
@@ -35,7 +35,7 @@ pub struct Ledger {
     /// Everything that was applied, what became of it and who signed it. Attestations that are
     /// settled say no more than that.
     pub(crate) known: Known,
-    /// What is said meanwhile of entries whose last word is not spoken.
+    /// What is said meanwhile of entries that lack more than witnesses.
     open: IdMap<Ruling<Reason>>,
     waiting: BTreeMap<Key, BTreeSet<EventId>>,
     /// Statements about orders that have not come: account, number, witness, order.
@@ -156,6 +156,7 @@ impl Part for Ledger {
         match self.known.standing(entry) {
             Standing::Counted => Some(Ruling::Counted),
             Standing::Void(reason) => Some(Ruling::Void(reason)),
+            Standing::Sound => Some(Ruling::Waiting(Premise::Attestations)),
             Standing::Open | Standing::Absent => self.open.get(entry).copied(),
         }
     }
@@ -173,8 +174,8 @@ impl Part for Ledger {
 impl Ledger {
     /// Entries whose last word is not spoken; a node bounds how many it keeps.
     #[must_use]
-    pub fn waiting(&self) -> usize {
-        self.open.len()
+    pub const fn waiting(&self) -> usize {
+        self.known.waiting()
     }
 
     pub(crate) fn is_counted(&self, id: &EventId) -> bool {
@@ -197,14 +198,16 @@ impl Ledger {
 
     fn settle(&mut self, mut work: Vec<EventId>, facts: &mut Vec<Fact>) {
         while let Some(id) = work.pop() {
-            if self.known.standing(&id) != Standing::Open {
-                continue;
-            }
-            let Some(entry) = self.known.entry(&id).cloned() else { continue };
-            match self.evaluate(&entry) {
+            let Some((entry, is_sound)) = self.known.unsettled(&id) else { continue };
+            // What it lacked once and has now is never taken back.
+            let counts =
+                if is_sound { self.weigh_signatures(&entry) } else { self.evaluate(&entry) };
+            match counts {
                 Ok(()) => {
                     self.settle_as(id, Standing::Counted);
-                    self.note_sound(&entry);
+                    if !is_sound {
+                        self.note_sound(&entry);
+                    }
                     self.count(&entry, &mut work, facts);
                     self.fire(&Key::Counted(id), &mut work);
                 }
@@ -217,8 +220,10 @@ impl Ledger {
     }
 
     fn settle_as(&mut self, id: EventId, standing: Standing) {
-        self.open.remove(&id);
-        self.known.settle(id, standing);
+        if !self.open.is_empty() {
+            self.open.remove(&id);
+        }
+        self.known.stand(&id, standing);
     }
 
     fn hold(&mut self, entry: &Entry, held: Held) {
@@ -226,13 +231,14 @@ impl Ledger {
             Ruling::Void(reason) if held.keys.is_empty() => {
                 self.settle_as(entry.id, Standing::Void(reason));
             }
+            _ if held.sound => {
+                self.settle_as(entry.id, Standing::Sound);
+                self.note_sound(entry);
+            }
             ruling => _ = self.open.insert(entry.id, ruling),
         }
         for key in held.keys {
             self.waiting.entry(key).or_default().insert(entry.id);
-        }
-        if held.sound {
-            self.note_sound(entry);
         }
     }
 }

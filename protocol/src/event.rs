@@ -231,6 +231,41 @@ fn brief(name: &str) -> u32 {
     u32::from_le_bytes([length, letter(), letter(), letter()])
 }
 
+/// The tags of one name; see [`Tags::named`].
+#[derive(Clone)]
+pub struct Named<'a> {
+    tags: &'a Tags,
+    name: &'a str,
+    brief: u32,
+    at: usize,
+}
+
+impl Named<'_> {
+    /// None of them.
+    pub(crate) const fn none(self) -> Self {
+        Self { at: usize::MAX, ..self }
+    }
+}
+
+impl<'a> Iterator for Named<'a> {
+    type Item = Tag<'a>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Tag<'a>> {
+        loop {
+            let at = self.at;
+            let head = self.tags.heads.get(at)?;
+            self.at = at.saturating_add(1);
+            // A name of up to three letters is all in its brief.
+            if head.name == self.brief
+                && (self.name.len() <= 3 || self.tags.at(at).name() == self.name)
+            {
+                return Some(self.tags.at(at));
+            }
+        }
+    }
+}
+
 /// The bit of a name, of which two names may share one.
 const fn bit(name: u32) -> u64 {
     1 << (name.wrapping_mul(0x9e37_79b1) >> 26)
@@ -319,18 +354,8 @@ impl Tags {
     }
 
     /// Every tag of this name, in order.
-    pub fn named<'a>(&'a self, name: &'a str) -> impl Iterator<Item = Tag<'a>> {
-        let (wanted, mut at) = (brief(name), 0_usize);
-        std::iter::from_fn(move || {
-            loop {
-                let found = self.heads.get(at..)?.iter().position(|head| head.name == wanted)?;
-                let tag = self.at(at.wrapping_add(found));
-                at = at.wrapping_add(found).wrapping_add(1);
-                if tag.name() == name {
-                    return Some(tag);
-                }
-            }
-        })
+    pub fn named<'a>(&'a self, name: &'a str) -> Named<'a> {
+        Named { tags: self, name, brief: brief(name), at: 0 }
     }
 
     /// Which names are worth asking for.

@@ -5,7 +5,7 @@
 
 use std::str::FromStr;
 
-use crate::event::Names;
+use crate::event::{Named, Names};
 use crate::{Address, Amount, Event, EventId, Malformed, PublicKey, Tag};
 
 /// The tags of one event, ready to be asked.
@@ -31,9 +31,9 @@ impl<'a> Shape<'a> {
     }
 
     /// Every tag of this name.
-    pub fn all(self, name: &'static str) -> impl Iterator<Item = Tag<'a>> {
-        let any = self.names.may_have(name);
-        any.then(|| self.event.tags.named(name)).into_iter().flatten()
+    pub fn all(self, name: &'static str) -> Named<'a> {
+        let tags = self.event.tags.named(name);
+        if self.names.may_have(name) { tags } else { tags.none() }
     }
 
     /// A tag that may be there once.
@@ -146,11 +146,8 @@ impl<'a> Shape<'a> {
     /// # Errors
     /// [`Malformed::MissingTag`], [`Malformed::RepeatedTag`], [`Malformed::BadTag`].
     pub fn only_unmarked(self) -> Result<EventId, Malformed> {
-        match self.unmarked()?.as_slice() {
-            [] => Err(Malformed::MissingTag("e")),
-            [id] => Ok(*id),
-            _ => Err(Malformed::RepeatedTag("e".into())),
-        }
+        let tags = self.all("e").filter(|tag| tag.get(3).is_none_or(str::is_empty));
+        id_of(once(tags, "e")?.ok_or(Malformed::MissingTag("e"))?, "e")
     }
 
     /// The currency: the first `a` tag without marker.
