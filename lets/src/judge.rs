@@ -44,11 +44,16 @@ impl Ledger {
     /// The verdict of witness `me` on an order that was not applied yet, at time `now`.
     #[must_use]
     pub fn judge(&self, event: &VerifiedEvent, me: &PublicKey, now: Timestamp) -> Verdict {
-        let entry = match Entry::read(event) {
-            Ok(entry) => entry,
-            Err(malformed) => return Verdict::Refuse(Refusal::Misshapen(malformed).into()),
-        };
-        match self.hear(&entry, me, now) {
+        match Entry::read(event) {
+            Ok(entry) => self.judge_entry(&entry, me, now),
+            Err(malformed) => Verdict::Refuse(Refusal::Misshapen(malformed).into()),
+        }
+    }
+
+    /// The same of an order that was read.
+    #[must_use]
+    pub fn judge_entry(&self, entry: &Entry, me: &PublicKey, now: Timestamp) -> Verdict {
+        match self.hear(entry, me, now) {
             Ok(verdict) => verdict,
             Err(refusal) if refusal.passes() => Verdict::Later(refusal.into()),
             Err(refusal) => Verdict::Refuse(refusal.into()),

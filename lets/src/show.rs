@@ -158,7 +158,13 @@ impl Ledger {
     /// Whether the key signs for any account that is not closed, by the policies in force.
     #[must_use]
     pub fn is_signer(&self, key: &PublicKey) -> bool {
-        self.accounts_of(key).any(|(_, view)| view.status != Status::Closed)
+        let signs_now = |(currency, account): &(Address, PublicKey)| {
+            let book = self.books.get(currency)?;
+            let version = self.in_force(book, book.account(account)?, None)?;
+            let policy = &version.policy;
+            (policy.status != Status::Closed && policy.signers.contains(key)).then_some(())
+        };
+        self.signers.get(key).into_iter().flatten().any(|of| signs_now(of).is_some())
     }
 
     /// Every key that signs for an account that is not closed, by the policies in force.

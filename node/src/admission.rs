@@ -9,7 +9,7 @@ use ayni_protocol::{
     Draft, Limits, Prefix, PublicKey, Rejection, Timestamp, VerifiedEvent, hex, kind,
 };
 
-use crate::book::Book;
+use crate::book::{Book, Page};
 use crate::config::Config;
 
 /// Where an event comes from.
@@ -45,11 +45,16 @@ pub struct Admission<'a> {
 }
 
 impl Admission<'_> {
-    /// Whether the event may be stored.
+    /// Whether the event, which was read as this page, may be stored.
     ///
     /// # Errors
     /// The refusal, as the sender reads it.
-    pub fn admit(&self, event: &VerifiedEvent, origin: Origin) -> Result<Admitted, Rejection> {
+    pub fn admit(
+        &self,
+        event: &VerifiedEvent,
+        page: &Page,
+        origin: Origin,
+    ) -> Result<Admitted, Rejection> {
         // What the node itself publishes, such as the list of members, is as long as it must be.
         if event.pubkey != self.node {
             sizes(event, &self.config.limits)?;
@@ -65,14 +70,14 @@ impl Admission<'_> {
             let sentence = format!("events of kind {} are not understood here yet", event.kind);
             return Err(Rejection::invalid(sentence));
         }
-        shape(event)?;
+        shape(page)?;
         match origin {
             Origin::Client => {
                 self.standing(event)?;
                 founding(event)?;
-                self.judged(event)
+                self.judged(event, page)
             }
-            Origin::Peer => Ok(self.judged(event).unwrap_or(Admitted::Alone)),
+            Origin::Peer => Ok(self.judged(event, page).unwrap_or(Admitted::Alone)),
             Origin::Import => Ok(Admitted::Alone),
         }
     }
@@ -127,15 +132,18 @@ impl Admission<'_> {
     }
 
     /// What the witness, the polling station and the box office say.
-    fn judged(&self, event: &VerifiedEvent) -> Result<Admitted, Rejection> {
+    fn judged(&self, event: &VerifiedEvent, page: &Page) -> Result<Admitted, Rejection> {
         match event.kind {
-            kind::ORDER => match self.book.ledger.judge(event, &self.node, self.now) {
-                Judgement::Attest(draft) => Ok(Admitted::With(Box::new(draft))),
-                Judgement::Already(_) | Judgement::NotMine | Judgement::Later(_) => {
-                    Ok(Admitted::Alone)
+            kind::ORDER => {
+                let Some(Ok(order)) = &page.ledger else { return Ok(Admitted::Alone) };
+                match self.book.ledger.judge_entry(order, &self.node, self.now) {
+                    Judgement::Attest(draft) => Ok(Admitted::With(Box::new(draft))),
+                    Judgement::Already(_) | Judgement::NotMine | Judgement::Later(_) => {
+                        Ok(Admitted::Alone)
+                    }
+                    Judgement::Refuse(rejection) => Err(rejection),
                 }
-                Judgement::Refuse(rejection) => Err(rejection),
-            },
+            }
             kind::PROPOSAL => {
                 self.book.assembly.may_propose(event, self.now).map(|()| Admitted::Alone)
             }
@@ -168,11 +176,11 @@ fn founding(event: &VerifiedEvent) -> Result<(), Rejection> {
 /// The refusal.
 pub fn lasting(event: &VerifiedEvent, limits: &Limits) -> Result<(), Rejection> {
     sizes(event, limits)?;
-    shape(event)
+    shape(&Book::read(event))
 }
 
-fn shape(event: &VerifiedEvent) -> Result<(), Rejection> {
-    Book::check_shape(event).map_err(|malformed| Rejection::invalid(malformed.to_string()))
+fn shape(page: &Page) -> Result<(), Rejection> {
+    page.check().map_err(|malformed| Rejection::invalid(malformed.to_string()))
 }
 
 /// Sizes that the wire could not check.

@@ -11,7 +11,9 @@ use std::collections::{BTreeMap, VecDeque};
 
 use ayni_governance::Assembly;
 use ayni_lets::Ledger;
-use ayni_protocol::{EventId, Kind, Malformed, Part, PublicKey, Ruling, Timestamp, VerifiedEvent};
+use ayni_protocol::{
+    EventId, Kind, Malformed, Number, Part, PublicKey, Register, Ruling, Timestamp, VerifiedEvent,
+};
 use ayni_raffle::Drum;
 use ayni_witness::beacon::{Chain, Known};
 use ayni_witness::{Council, Fact};
@@ -31,14 +33,25 @@ pub enum Verdict {
 /// An event the book has seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Seen {
-    /// Its id.
-    pub id: EventId,
     /// Its kind.
     pub kind: Kind,
     /// Its author.
     pub author: PublicKey,
     /// Its `created_at`.
     pub created_at: Timestamp,
+}
+
+/// An event that changes nothing.
+#[derive(Debug, Clone)]
+pub struct Void {
+    /// Its id.
+    pub id: EventId,
+    /// What it is.
+    pub seen: Seen,
+    /// Why, as a stable word.
+    pub word: String,
+    /// Why, as a sentence.
+    pub sentence: String,
 }
 
 /// The one list of parts. A new part of the economy is one line here.
@@ -49,9 +62,28 @@ macro_rules! parts {
             $(#[doc = concat!("The part `", stringify!($part), "`.")] pub $field: $part,)*
             chains: Known,
             malformed: BTreeMap<EventId, Malformed>,
-            seen: Vec<Seen>,
-            /// Where in `seen` each event stands.
-            places: BTreeMap<EventId, usize>,
+            seen: Register<EventId, Seen>,
+        }
+
+        /// An event as each part reads it that reads its kind.
+        pub struct Page {
+            id: EventId,
+            seen: Seen,
+            $(#[doc = concat!("As `", stringify!($part), "` reads it.")]
+            pub $field: Option<Result<<$part as Part>::Entry, Malformed>>,)*
+        }
+
+        impl Page {
+            /// Whether the event has the shape that its kind needs.
+            ///
+            /// # Errors
+            /// What is wrong with it, for its author.
+            pub fn check(&self) -> Result<(), &Malformed> {
+                $(if let Some(Err(malformed)) = &self.$field {
+                    return Err(malformed);
+                })*
+                Ok(())
+            }
         }
 
         impl Book {
@@ -62,8 +94,7 @@ macro_rules! parts {
                     $($field: $make(known),)*
                     chains: known,
                     malformed: BTreeMap::new(),
-                    seen: Vec::new(),
-                    places: BTreeMap::new(),
+                    seen: Register::default(),
                 }
             }
 
@@ -73,25 +104,24 @@ macro_rules! parts {
                 false $(|| <$part as Part>::KINDS.contains(&kind))*
             }
 
-            /// Whether the event has the shape that its kind needs, stateless.
-            ///
-            /// # Errors
-            /// What is wrong with it, for its author.
-            pub fn check_shape(event: &VerifiedEvent) -> Result<(), Malformed> {
-                $(if <$part as Part>::KINDS.contains(&event.kind) {
-                    <$part as Part>::read(event)?;
-                })*
-                Ok(())
+            /// Reads an event, stateless.
+            #[must_use]
+            pub fn read(event: &VerifiedEvent) -> Page {
+                let (author, created_at) = (event.pubkey, event.created_at);
+                Page {
+                    id: event.id,
+                    seen: Seen { kind: event.kind, author, created_at },
+                    $($field: <$part as Part>::KINDS
+                        .contains(&event.kind)
+                        .then(|| <$part as Part>::read(event)),)*
+                }
             }
 
-            fn take(&mut self, event: &VerifiedEvent, facts: &mut Vec<Fact>) {
-                $(if <$part as Part>::KINDS.contains(&event.kind) {
-                    match <$part as Part>::read(event) {
-                        Ok(entry) => self.$field.apply(entry, facts),
-                        Err(malformed) => {
-                            self.malformed.insert(event.id, malformed);
-                        }
-                    }
+            fn lay(&mut self, page: Page, facts: &mut Vec<Fact>) {
+                $(match page.$field {
+                    Some(Ok(entry)) => self.$field.apply(entry, facts),
+                    Some(Err(malformed)) => _ = self.malformed.insert(page.id, malformed),
+                    None => {}
                 })*
             }
 
@@ -134,18 +164,17 @@ parts! {
 impl Book {
     /// Folds one event in. A second time changes nothing.
     pub fn apply(&mut self, event: &VerifiedEvent) {
-        if !Self::reads(event.kind) || self.has(&event.id) {
+        self.take(Self::read(event));
+    }
+
+    /// Folds in an event that was read. A second time changes nothing.
+    pub fn take(&mut self, page: Page) {
+        if !Self::reads(page.seen.kind) || self.has(&page.id) {
             return;
         }
-        self.places.insert(event.id, self.seen.len());
-        self.seen.push(Seen {
-            id: event.id,
-            kind: event.kind,
-            author: event.pubkey,
-            created_at: event.created_at,
-        });
+        self.seen.insert(page.id, page.seen);
         let mut fresh = Vec::new();
-        self.take(event, &mut fresh);
+        self.lay(page, &mut fresh);
         let mut facts = VecDeque::from(fresh);
         while let Some(fact) = facts.pop_front() {
             let mut established = Vec::new();
@@ -163,14 +192,14 @@ impl Book {
     /// Whether the event was folded in.
     #[must_use]
     pub fn has(&self, id: &EventId) -> bool {
-        self.places.contains_key(id)
+        self.seen.get(id).is_some()
     }
 
     /// How many events it had seen before this one. Depends on the order of arrival, so it may
     /// decide what is shown first, and nothing else.
     #[must_use]
-    pub fn place(&self, id: &EventId) -> Option<usize> {
-        self.places.get(id).copied()
+    pub fn place(&self, id: &EventId) -> Option<Number> {
+        self.seen.number(id)
     }
 
     /// What became of an event; nothing if the book never saw it.
@@ -188,16 +217,22 @@ impl Book {
         rulings.into_iter().min_by_key(rank)
     }
 
-    /// Every event it has seen, in the order it saw them.
+    /// How many events it has seen.
     #[must_use]
-    pub fn seen(&self) -> &[Seen] {
-        &self.seen
+    pub fn len(&self) -> usize {
+        self.seen.len()
     }
 
-    /// Every void event with its reason's word and sentence, in the order it saw them.
-    pub fn void(&self) -> impl Iterator<Item = (Seen, String, String)> {
-        self.seen.iter().filter_map(|seen| match self.verdict(&seen.id)? {
-            Verdict::Void(word, sentence) => Some((*seen, word, sentence)),
+    /// Whether it has seen none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.seen.is_empty()
+    }
+
+    /// Every void event, in the order it saw them.
+    pub fn void(&self) -> impl Iterator<Item = Void> {
+        self.seen.iter().filter_map(|(id, seen)| match self.verdict(id)? {
+            Verdict::Void(word, sentence) => Some(Void { id: *id, seen: *seen, word, sentence }),
             _ => None,
         })
     }
@@ -252,8 +287,8 @@ impl Book {
     /// How many events wait for something that is not in the book.
     #[must_use]
     pub fn waiting(&self) -> usize {
-        let waits = |seen: &&Seen| matches!(self.verdict(&seen.id), Some(Verdict::Waiting(_)));
-        self.seen.iter().filter(waits).count()
+        let waits = |id: &EventId| matches!(self.verdict(id), Some(Verdict::Waiting(_)));
+        self.seen.iter().filter(|(id, _)| waits(id)).count()
     }
 
     /// SHA-256 over the sorted lines, each ended by a newline (protocol section 7).

@@ -11,7 +11,7 @@ use ayni_protocol::{Draft, EventId, Keys, Rejection, Timestamp, VerifiedEvent};
 use ayni_witness::draft;
 
 use crate::admission::{Admission, Admitted, Origin};
-use crate::book::Book;
+use crate::book::{Book, Page};
 use crate::config::Config;
 use crate::fence::Fence;
 use crate::founding::LocalBeacon;
@@ -42,19 +42,20 @@ pub struct Moment<'a> {
 }
 
 impl Desk {
-    /// Whether an event may be stored, and what the witness has to say to it.
+    /// Whether an event, which was read as this page, may be stored, and what the witness has to say
+    /// to it.
     ///
     /// # Errors
     /// Why it is not to be stored.
     pub fn admits(
         &self,
         book: &Book,
-        event: &VerifiedEvent,
+        (event, page): (&VerifiedEvent, &Page),
         origin: Origin,
         now: Timestamp,
     ) -> Result<Admitted, Rejection> {
         let admission = Admission { config: &self.config, book, node: self.keys.public(), now };
-        admission.admit(event, origin)
+        admission.admit(event, page, origin)
     }
 
     /// Takes one event: what is to be stored because of it, itself first, already in the book.
@@ -68,8 +69,9 @@ impl Desk {
         origin: Origin,
         moment: &mut Moment<'_>,
     ) -> Result<Vec<VerifiedEvent>, Rejection> {
-        let admitted = self.admits(book, event, origin, moment.now)?;
-        book.apply(event);
+        let page = Book::read(event);
+        let admitted = self.admits(book, (event, &page), origin, moment.now)?;
+        book.take(page);
         let mut stored = vec![event.clone()];
         if let Admitted::With(draft) = admitted
             && !self.fence.is_up()

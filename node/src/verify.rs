@@ -11,7 +11,7 @@ use anyhow::{Context as _, Result};
 use ayni_protocol::{Event, VerifiedEvent, hex, kind};
 use ayni_witness::beacon::Known;
 
-use crate::book::{Book, Seen};
+use crate::book::{Book, Void};
 
 /// What the events say.
 pub struct Report {
@@ -21,7 +21,7 @@ pub struct Report {
     waiting: usize,
     /// Unreadable or forged lines: number and reason.
     forged: Vec<(u64, String)>,
-    void: Vec<(Seen, String, String)>,
+    void: Vec<Void>,
     finding: Finding,
 }
 
@@ -72,8 +72,8 @@ impl Report {
         let void: Vec<_> = book.void().collect();
         let lines = book.digest_lines();
         let waiting = book.waiting();
-        let differs = void.iter().any(|(seen, word, _)| {
-            matches!(seen.kind, kind::TALLY | kind::DRAW) && word == "ResultDiffers"
+        let differs = void.iter().any(|void| {
+            matches!(void.seen.kind, kind::TALLY | kind::DRAW) && void.word == "ResultDiffers"
         });
         let finding = if lines.iter().any(|line| line.contains("|disputed|")) {
             Finding::Disputed
@@ -84,15 +84,7 @@ impl Report {
         } else {
             Finding::Certified
         };
-        Self {
-            digest: book.digest(),
-            lines,
-            events: book.seen().len(),
-            waiting,
-            forged,
-            void,
-            finding,
-        }
+        Self { digest: book.digest(), lines, events: book.len(), waiting, forged, void, finding }
     }
 
     /// 0 certified, 1 provisional, 2 mismatch, 3 disputed.
@@ -118,8 +110,9 @@ impl Report {
             "forged": self.forged.iter().map(|(line, reason)| {
                 serde_json::json!({"line": line, "reason": reason})
             }).collect::<Vec<_>>(),
-            "void": self.void.iter().map(|(seen, word, sentence)| serde_json::json!({
-                "id": seen.id, "kind": seen.kind, "reason": word, "sentence": sentence,
+            "void": self.void.iter().map(|void| serde_json::json!({
+                "id": void.id, "kind": void.seen.kind, "reason": void.word,
+                "sentence": void.sentence,
             })).collect::<Vec<_>>(),
         })
     }
@@ -144,8 +137,8 @@ impl fmt::Display for Report {
         for (line, reason) in &self.forged {
             writeln!(f, "line {line} is no signed event: {reason}")?;
         }
-        for (seen, word, sentence) in &self.void {
-            writeln!(f, "void {} (kind {}): {word}: {sentence}", seen.id, seen.kind)?;
+        for Void { id, seen, word, sentence } in &self.void {
+            writeln!(f, "void {id} (kind {}): {word}: {sentence}", seen.kind)?;
         }
         writeln!(
             f,

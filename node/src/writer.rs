@@ -106,7 +106,7 @@ struct Written {
 #[must_use]
 pub fn fold(store: &DiskStore, known: Known) -> Book {
     let mut book = Book::new(known);
-    store.replay(Book::reads, |event| book.apply(event));
+    store.replay(Book::reads, |event| Book::read(&event), |page| book.take(page));
     book
 }
 
@@ -193,7 +193,8 @@ impl<A: Audience> Writer<A> {
         for command in commands {
             let Command::Submit { event, origin, answer } = command else { continue };
             let admitted = self.concerns_us(&event, origin);
-            match admitted.and_then(|()| self.desk.admits(&book, &event, origin, now)) {
+            let page = Book::read(&event);
+            match admitted.and_then(|()| self.desk.admits(&book, (&event, &page), origin, now)) {
                 Ok(_) => batch.push(Written { event, answer: Some(answer) }),
                 Err(rejection) => {
                     let _ = answer.send(Err(rejection));

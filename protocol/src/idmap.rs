@@ -87,8 +87,8 @@ impl<K: Eq + Hash + Ord, V> Lookup<K, V> {
     }
 }
 
-/// Where a key stands in a [`Register`]. It depends on what came first, so it is neither shown nor
-/// sorted by.
+/// Where a key stands in a [`Register`]. It depends on what came first, so nothing depends on it that
+/// must be the same everywhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Number(u32);
 
@@ -136,6 +136,11 @@ impl<K: Eq + Hash, V> Register<K, V> {
         (number(entry.index()), entry.or_default())
     }
 
+    /// Lays something under a key; gives what lay there.
+    pub fn insert(&mut self, key: K, value: V) -> Option<V> {
+        self.0.insert(key, value)
+    }
+
     /// How many keys there are.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -178,7 +183,10 @@ mod tests {
                     prop_assert!(register.get(&id).is_none() && register.number(&id).is_none());
                     plain.push(id);
                 }
-                *register.enter(id).1 += 1;
+                let times = register.enter(id).1;
+                *times += 1;
+                let times = *times;
+                prop_assert_eq!(register.insert(id, times), Some(times));
             }
             prop_assert_eq!((register.len(), register.is_empty()), (plain.len(), plain.is_empty()));
             prop_assert!(register.iter().map(|(id, _)| id).eq(&plain));

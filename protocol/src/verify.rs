@@ -118,12 +118,13 @@ impl VerifiedEvent {
 
     /// Reads back an event that this node verified before it wrote it to its own journal.
     ///
-    /// The id is checked again, the signature is not: the journal's checksum stands for it. Only
-    /// the store may call this, and a test of the house sees to it.
+    /// The id is checked again, the signature is not: the journal's checksum stands for it, and for
+    /// the text being the canonical JSON that [`VerifiedEvent::json`] gave. Only the store may call
+    /// this, and a test of the house sees to it.
     #[must_use]
     pub fn from_own_journal(json: &str) -> Option<Self> {
         let event = Event::parse(json).ok()?;
-        (event.hash() == event.id).then(|| Self::believed(event))
+        (event.hash() == event.id).then(|| Self(Arc::new(Verified { event, json: json.into() })))
     }
 
     /// The canonical JSON, as it is stored and sent.

@@ -3,6 +3,10 @@
 //! A community's books are a small part of what its relay keeps, so an event is parsed only if its
 //! kind is wanted, and the kind stands in the head of its frame.
 
+use std::num::NonZero;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
+
 use ayni_protocol::{Kind, VerifiedEvent};
 use bytes::Bytes;
 
@@ -13,15 +17,56 @@ use crate::{DiskStore, Position};
 /// Frames that a walk through the journal looks at before it hands them on.
 const WALK: usize = if cfg!(test) { 3 } else { 256 };
 
+/// Events that a thread reads at once.
+const SHARE: usize = if cfg!(test) { 2 } else { 256 };
+
+/// Shares that lie ready for each thread.
+const AHEAD: usize = 4;
+
 impl DiskStore {
-    /// Every live event of a wanted kind, in the order they were accepted.
-    pub fn replay(&self, wanted: impl Fn(Kind) -> bool, mut each: impl FnMut(&VerifiedEvent)) {
-        self.walk(&|frame| wanted(frame.kind), Position(0), &mut |frame| {
-            if let Some(event) = frame.text().and_then(VerifiedEvent::from_own_journal) {
-                each(&event);
+    /// Every live event of a wanted kind, as `read` makes of it, in the order they were accepted.
+    ///
+    /// To read an event takes longer than to fold it in, so as many threads read as there are
+    /// processors, each its share in turn, and whoever asks hears in order.
+    pub fn replay<T: Send>(
+        &self,
+        wanted: impl Fn(Kind) -> bool + Send,
+        read: impl Fn(VerifiedEvent) -> T + Sync,
+        mut each: impl FnMut(T),
+    ) {
+        let read = |texts: Vec<String>| -> Vec<T> {
+            let events = texts.iter().filter_map(|text| VerifiedEvent::from_own_journal(text));
+            events.map(&read).collect()
+        };
+        thread::scope(|scope| {
+            let readers = thread::available_parallelism().map_or(1, NonZero::get);
+            let (mut shares, mut done) = (Vec::new(), Vec::new());
+            for _ in 0..readers {
+                let (share, texts) = sync_channel(AHEAD);
+                let (hand_on, read_texts) = sync_channel(AHEAD);
+                shares.push(share);
+                done.push(read_texts);
+                let read = &read;
+                scope.spawn(move || {
+                    // Nobody takes it where the one who asked is gone.
+                    texts.into_iter().map(read).all(|events| hand_on.send(events).is_ok())
+                });
             }
-            true
+            scope.spawn(move || self.deal(wanted, &shares));
+            in_turn(&done, |events| events.into_iter().for_each(&mut each));
         });
+    }
+
+    /// Deals out the texts of all wanted events, a share to each thread in turn.
+    fn deal(&self, wanted: impl Fn(Kind) -> bool, shares: &[SyncSender<Vec<String>>]) {
+        let mut turn = shares.iter().cycle();
+        let mut share = Vec::with_capacity(SHARE);
+        let mut hand_out = |share| turn.next().is_some_and(|reader| reader.send(share).is_ok());
+        self.walk(&|frame| wanted(frame.kind), Position(0), &mut |frame| {
+            share.extend(frame.text().map(str::to_owned));
+            share.len() < SHARE || hand_out(std::mem::take(&mut share))
+        });
+        hand_out(share);
     }
 
     /// Walks through the journal from a place on and hands on the wanted frames of live events.
@@ -49,6 +94,14 @@ impl DiskStore {
                 }
             }
         }
+    }
+}
+
+/// Takes from each in turn, until the one whose turn it is has no more.
+fn in_turn<T>(all: &[Receiver<T>], mut take: impl FnMut(T)) {
+    let mut turn = all.iter().cycle();
+    while let Some(Ok(next)) = turn.next().map(Receiver::recv) {
+        take(next);
     }
 }
 
@@ -80,7 +133,21 @@ mod tests {
         let (store, _) = DiskStore::open(folder.path()).unwrap();
         store.append(&events, 1).unwrap();
         let mut read = Vec::new();
-        store.replay(Kind::is_economy, |event| read.push(event.kind));
+        store.replay(Kind::is_economy, |event| event.kind, |kind| read.push(kind));
         assert_eq!(read, [kind::CHARTER, kind::ORDER]);
+    }
+
+    #[test]
+    fn however_many_threads_read_events_come_in_order() {
+        let folder = tempfile::tempdir().unwrap();
+        let keys = Keys::from_secret([1; 32]).unwrap();
+        let note = |at| Draft::new(kind::NOTE).sign(&keys, at, [0; 32]);
+        let (store, _) = DiskStore::open(folder.path()).unwrap();
+        for count in 0..40 {
+            let mut read = Vec::new();
+            store.replay(|_| true, |event| event.created_at, |at| read.push(at));
+            assert_eq!(read, (0..count).collect::<Vec<_>>());
+            store.append(&[note(count)], 1).unwrap();
+        }
     }
 }

@@ -63,7 +63,7 @@ impl Town {
     fn of(folder: &Folder, founded: &Founded) -> Result<Self> {
         let (store, _) = DiskStore::open(folder.path())?;
         let mut found = None;
-        store.replay(|it| it == kind::RULES, |event| found = Some(event.clone()));
+        store.replay(|it| it == kind::RULES, |event| event, |event| found = Some(event));
         let event = found.context("the community has no rules")?;
         let Body::Rules(rules) = Ledger::read(&event)?.body else { bail!("no rules") };
         let member = |number: u64| {

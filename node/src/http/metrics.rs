@@ -26,7 +26,7 @@ pub async fn metrics(
         return StatusCode::NOT_FOUND.into_response();
     }
     let statistics = shared.relay.statistics();
-    let seen = shared.book.read().map_or(0, |book| book.seen().len());
+    let seen = shared.book.read().map_or(0, |book| book.len());
     let figures = [
         ("ayni_uptime_seconds", clock::now().saturating_sub(shared.started)),
         ("ayni_connections", statistics.connections),

@@ -10,6 +10,7 @@ use ayni_store::Store as _;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::book::Void;
 use crate::http::Shared;
 use crate::http::answer;
 use crate::peers;
@@ -93,19 +94,19 @@ pub async fn void(
     let book = shared.reading();
     let mut void: Vec<_> = book
         .void()
-        .filter(|(seen, ..)| since.since.is_none_or(|since| seen.created_at >= since))
+        .filter(|void| since.since.is_none_or(|since| void.seen.created_at >= since))
         .collect();
-    void.sort_by_key(|(seen, ..)| (std::cmp::Reverse(seen.created_at), seen.id));
+    void.sort_by_key(|void| (std::cmp::Reverse(void.seen.created_at), void.id));
     let view: Vec<Value> = void
         .into_iter()
         .take(VOID_MAX)
-        .map(|(seen, reason, sentence)| {
+        .map(|Void { id, seen, word, sentence }| {
             json!({
-                "id": seen.id,
+                "id": id,
                 "kind": seen.kind,
                 "author": seen.author,
                 "created_at": seen.created_at,
-                "reason": reason,
+                "reason": word,
                 "sentence": sentence,
             })
         })
