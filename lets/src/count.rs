@@ -11,7 +11,7 @@ use ayni_protocol::{Address, EventId, PublicKey};
 use ayni_witness::{Account, Fact, Payment};
 
 use crate::account::Raise;
-use crate::attestation::{About, Attestation, Repeat, Statement};
+use crate::attestation::{About, Attestation, Log, Repeat, Statement};
 use crate::book::{Asked, Close, Epoch, Version};
 use crate::entry::{Body, Entry};
 use crate::fork::{Case, Fork};
@@ -25,9 +25,11 @@ use crate::{
 impl Ledger {
     /// Files a statement in its author's log, before anything is known of either.
     pub(crate) fn note_log(&mut self, witness: PublicKey, statement: &Statement, id: EventId) {
+        let Log { index: number, previous } = statement.log;
+        let previous = previous.map(|previous| self.known.number_of(previous));
         let log = self.logs.entry(witness).or_default();
-        let Some(other) = log.insert(statement.log, id) else { return };
-        let number = statement.log.index;
+        let other = log.insert(number, self.known.number_of(id), previous);
+        let Some(other) = other.and_then(|other| self.known.id(other)) else { return };
         let fork = Fork { case: Case::Log, currency: None, whose: witness, number };
         self.forks.entry(fork).or_default().extend([id, other]);
     }

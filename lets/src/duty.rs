@@ -155,7 +155,12 @@ impl Ledger {
     /// The next place in the log of witness `me`, as far as its statements came here.
     #[must_use]
     pub fn next_log(&self, me: &PublicKey) -> Log {
-        self.logs.get(me).map_or(Log { index: 0, previous: None }, WitnessLog::next)
+        match self.logs.get(me).and_then(WitnessLog::last) {
+            None => Log { index: 0, previous: None },
+            Some((index, last)) => {
+                Log { index: index.saturating_add(1), previous: self.known.id(last) }
+            }
+        }
     }
 
     /// What somebody needs to write the next order of `payer`: who pays, whom, how much. Nothing

@@ -26,7 +26,7 @@ pub(crate) struct Known {
 struct About {
     entry: Option<Arc<Entry>>,
     standing: Standing,
-    signatures: Vec<Brief>,
+    signatures: Box<[Brief]>,
 }
 
 /// How far an event has come.
@@ -115,7 +115,17 @@ impl Known {
         }
     }
 
-    /// The number of an event that came.
+    /// The number of an id, which is heard of now if it was not before.
+    pub fn number_of(&mut self, id: EventId) -> Number {
+        self.events.enter(id).0
+    }
+
+    /// The id of a number.
+    pub fn id(&self, number: Number) -> Option<EventId> {
+        self.events.at(number).map(|(id, _)| *id)
+    }
+
+    /// The number of an id that was heard of.
     pub fn number(&self, id: &EventId) -> Option<Number> {
         self.events.number(id)
     }
@@ -140,13 +150,12 @@ impl Known {
         });
         let brief = Brief {
             witness: u32::try_from(witness).unwrap_or(u32::MAX),
-            epoch: self.events.enter(signature.epoch).0,
-            attestation: self.events.enter(signature.attestation).0,
+            epoch: self.number_of(signature.epoch),
+            attestation: self.number_of(signature.attestation),
             index: signature.index,
         };
         let all = &mut self.events.enter(target).1.signatures;
-        all.reserve_exact(1);
-        all.push(brief);
+        *all = std::mem::take(all).into_iter().chain([brief]).collect();
     }
 
     /// The counted statements about an event, in no order that means anything.
@@ -155,8 +164,8 @@ impl Known {
         all.iter().filter_map(|brief| {
             Some(Signature {
                 witness: *self.witnesses.get(usize::try_from(brief.witness).ok()?)?,
-                epoch: *self.events.at(brief.epoch)?.0,
-                attestation: *self.events.at(brief.attestation)?.0,
+                epoch: self.id(brief.epoch)?,
+                attestation: self.id(brief.attestation)?,
                 index: brief.index,
             })
         })

@@ -10,7 +10,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use ayni_protocol::{
-    Address, EventId, IdMap, Kind, Malformed, Part, Premise, PublicKey, Ruling, VerifiedEvent,
+    Address, EventId, IdMap, Kind, Malformed, Number, Part, Premise, PublicKey, Ruling,
+    VerifiedEvent,
 };
 use ayni_witness::acts::{Acts, Touched};
 use ayni_witness::{Charter, Fact, Payout, Value};
@@ -41,7 +42,7 @@ pub struct Ledger {
     /// Statements about orders that have not come: account, number, witness, order.
     pub(crate) unseen: BTreeSet<(Address, PublicKey, u64, PublicKey, EventId)>,
     /// Every log that any key claims to keep.
-    pub(crate) logs: BTreeMap<PublicKey, WitnessLog>,
+    pub(crate) logs: BTreeMap<PublicKey, WitnessLog<Number>>,
     /// The closes that witnesses decided to hold, by rules: one set, unless they cheated.
     pub(crate) handovers: BTreeMap<EventId, BTreeSet<Arc<BTreeSet<EventId>>>>,
     /// Who proved what, whether or not it counts.

@@ -8,29 +8,37 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use ayni_protocol::EventId;
-
-use crate::attestation::Log;
-
-/// The statements of one witness, by their place.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct WitnessLog {
+/// The statements of one witness, by their place. An id is whatever stands for one.
+#[derive(Debug, Clone)]
+pub(crate) struct WitnessLog<Id> {
     /// The statement that came first for each place, from place 0 on without a gap.
-    main: Vec<EventId>,
+    main: Vec<Id>,
     /// The same after the first gap.
-    ahead: BTreeMap<u64, EventId>,
+    ahead: BTreeMap<u64, Id>,
     /// What a statement of these names as the one before it, where that is not the one we have.
-    odd: BTreeMap<u64, Option<EventId>>,
+    odd: BTreeMap<u64, Option<Id>>,
     /// Further statements at a place that was taken, and what they name.
-    branches: BTreeMap<(u64, EventId), Option<EventId>>,
+    branches: BTreeMap<(u64, Id), Option<Id>>,
     /// Places whose statement is about something that did not come.
     lacking: BTreeSet<u64>,
 }
 
-impl WitnessLog {
-    /// Files a statement; gives another one at its place, which only a liar signs.
-    pub fn insert(&mut self, place: Log, id: EventId) -> Option<EventId> {
-        let Log { index, previous } = place;
+impl<Id> Default for WitnessLog<Id> {
+    fn default() -> Self {
+        Self {
+            main: Vec::new(),
+            ahead: BTreeMap::new(),
+            odd: BTreeMap::new(),
+            branches: BTreeMap::new(),
+            lacking: BTreeSet::new(),
+        }
+    }
+}
+
+impl<Id: Copy + Ord> WitnessLog<Id> {
+    /// Files a statement and what it names as the one before it; gives another one at its place,
+    /// which only a liar signs.
+    pub fn insert(&mut self, index: u64, id: Id, previous: Option<Id>) -> Option<Id> {
         match self.at(index) {
             Some(other) if other == id => return None,
             Some(other) => {
@@ -54,7 +62,7 @@ impl WitnessLog {
     }
 
     /// The statement that came first for a place.
-    fn at(&self, index: u64) -> Option<EventId> {
+    fn at(&self, index: u64) -> Option<Id> {
         let main = usize::try_from(index).ok().and_then(|index| self.main.get(index));
         main.or_else(|| self.ahead.get(&index)).copied()
     }
@@ -64,14 +72,10 @@ impl WitnessLog {
         u64::try_from(self.main.len()).unwrap_or(u64::MAX)
     }
 
-    /// Where its author goes on.
-    pub fn next(&self) -> Log {
+    /// The last statement and its place.
+    pub fn last(&self) -> Option<(u64, Id)> {
         let last = self.ahead.last_key_value().map(|(index, id)| (*index, *id));
-        let last = last.or_else(|| Some((self.whole().checked_sub(1)?, *self.main.last()?)));
-        match last {
-            None => Log { index: 0, previous: None },
-            Some((index, id)) => Log { index: index.saturating_add(1), previous: Some(id) },
-        }
+        last.or_else(|| Some((self.whole().checked_sub(1)?, *self.main.last()?)))
     }
 
     /// Notes whether what the statement at a place is about is here.
@@ -84,17 +88,13 @@ impl WitnessLog {
     }
 
     /// Whether everything that a statement fixes is here, with all it is about.
-    pub fn is_whole(&self, index: u64, id: EventId) -> bool {
+    pub fn is_whole(&self, index: u64, id: Id) -> bool {
         let lacks = self.lacking.first().is_some_and(|lacks| *lacks < index);
         !lacks && self.first_of_main(index, id).is_some()
     }
 
     /// Whether a statement names another one, directly or by those between.
-    pub fn is_before(
-        &self,
-        (index, id): (u64, EventId),
-        (last_index, last): (u64, EventId),
-    ) -> bool {
+    pub fn is_before(&self, (index, id): (u64, Id), (last_index, last): (u64, Id)) -> bool {
         if index >= last_index {
             return false;
         }
@@ -107,7 +107,7 @@ impl WitnessLog {
 
     /// Up to which place what a statement fixes are just the statements that came first; nothing
     /// where some did not come.
-    fn first_of_main(&self, index: u64, id: EventId) -> Option<u64> {
+    fn first_of_main(&self, index: u64, id: Id) -> Option<u64> {
         let plain = self.odd.range(..=index).next().is_none() && self.at(index) == Some(id);
         if plain {
             return (index < self.whole()).then_some(index);
@@ -124,7 +124,7 @@ impl WitnessLog {
     }
 
     /// What a statement names, what that names, and so on, as far as it is here.
-    fn walk(&self, index: u64, id: EventId) -> impl Iterator<Item = (u64, EventId)> {
+    fn walk(&self, index: u64, id: Id) -> impl Iterator<Item = (u64, Id)> {
         std::iter::successors(Some((index, id)), |(index, id)| {
             let before = index.checked_sub(1)?;
             let named = match self.branches.get(&(*index, *id)) {
@@ -144,6 +144,7 @@ impl WitnessLog {
 
 #[cfg(test)]
 mod tests {
+    use ayni_protocol::EventId;
     use proptest::prelude::*;
 
     use super::*;
@@ -172,7 +173,7 @@ mod tests {
             let mut log = WitnessLog::default();
             for next in order.iter().take(all.len()) {
                 let (id, (index, previous)) = coming.swap_remove(next.index(coming.len()));
-                log.insert(Log { index: *index, previous: *previous }, *id);
+                log.insert(*index, *id, *previous);
             }
             for (last, (last_index, _)) in &all {
                 let mut before = BTreeSet::new();
@@ -192,13 +193,13 @@ mod tests {
     }
 
     #[test]
-    fn the_author_goes_on_after_its_last_statement() {
+    fn the_last_statement_is_the_one_at_the_last_place() {
         let mut log = WitnessLog::default();
-        assert_eq!(log.next(), Log { index: 0, previous: None });
-        assert_eq!(log.insert(Log { index: 1, previous: Some(id(1)) }, id(2)), None);
-        assert_eq!(log.next(), Log { index: 2, previous: Some(id(2)) });
+        assert_eq!(log.last(), None);
+        assert_eq!(log.insert(1, id(2), Some(id(1))), None);
+        assert_eq!(log.last(), Some((1, id(2))));
         assert!(!log.is_whole(1, id(2)), "the first did not come");
-        assert_eq!(log.insert(Log { index: 0, previous: None }, id(1)), None);
+        assert_eq!(log.insert(0, id(1), None), None);
         assert!(log.is_whole(1, id(2)) && log.odd.is_empty(), "a plain chain costs its ids");
         log.lacks(1, true);
         assert!(log.is_whole(1, id(2)), "what comes after does not matter");
@@ -206,7 +207,7 @@ mod tests {
         assert!(!log.is_whole(1, id(2)));
         log.lacks(0, false);
         assert!(log.is_whole(1, id(2)));
-        assert_eq!(log.insert(Log { index: 1, previous: Some(id(1)) }, id(3)), Some(id(2)));
-        assert_eq!(log.next(), Log { index: 2, previous: Some(id(2)) });
+        assert_eq!(log.insert(1, id(3), Some(id(1))), Some(id(2)));
+        assert_eq!(log.last(), Some((1, id(2))));
     }
 }

@@ -81,7 +81,20 @@ impl Ledger {
     }
 
     fn is_whole(&self, id: EventId, close: &Close) -> bool {
-        self.logs.get(&close.witness).is_some_and(|log| log.is_whole(close.index, id))
+        let log = self.logs.get(&close.witness).zip(self.known.number(&id));
+        log.is_some_and(|(log, id)| log.is_whole(close.index, id))
+    }
+
+    /// Whether a witness's statement is one of those that a later one of it fixes.
+    fn is_before(
+        &self,
+        witness: &PublicKey,
+        (index, id): (u64, EventId),
+        (last_index, last): (u64, EventId),
+    ) -> bool {
+        let numbers = self.known.number(&id).zip(self.known.number(&last));
+        let log = self.logs.get(witness).zip(numbers);
+        log.is_some_and(|(log, (id, last))| log.is_before((index, id), (last_index, last)))
     }
 
     /// What witness `me` knows of every handover that is still to be decided.
@@ -143,9 +156,9 @@ impl Ledger {
         let signed = holding.iter().filter(|(id, close)| {
             let mut own =
                 signatures().filter(|it| it.witness == close.witness && it.epoch == epoch.id);
-            let log = self.logs.get(&close.witness);
-            let end = (close.index, *id);
-            own.any(|it| log.is_some_and(|log| log.is_before((it.index, it.attestation), end)))
+            own.any(|it| {
+                self.is_before(&close.witness, (it.index, it.attestation), (close.index, *id))
+            })
         });
         signed.count().saturating_add(epoch.charter.quorum) > holding.len()
     }
