@@ -36,6 +36,10 @@ pub struct Plan {
     pub scale: u8,
     /// How far below zero an account may go at first, in the currency's decimals.
     pub limit: String,
+    /// Who may do everyday acts with their own key, and approve others.
+    pub stewards: BTreeSet<PublicKey>,
+    /// How many of them an act needs that is not an everyday one.
+    pub approvals: usize,
     /// A local test beacon, and timings of seconds: for demonstrations and tests.
     pub test_chain: bool,
 }
@@ -51,6 +55,8 @@ impl Default for Plan {
             code: "HOUR".into(),
             scale: 2,
             limit: "20.00".into(),
+            stewards: BTreeSet::new(),
+            approvals: 0,
             test_chain: false,
         }
     }
@@ -67,6 +73,8 @@ pub struct Founded {
     pub currency: String,
     /// The currency's address.
     pub address: Address,
+    /// The first rules, where stewards have to approve them.
+    pub awaited: Option<EventId>,
     /// Where the keys are.
     pub keys: PathBuf,
 }
@@ -150,6 +158,7 @@ pub fn found(data: &Path, plan: &Plan) -> Result<Founded> {
         community: events.charter,
         currency: plan.currency.clone(),
         address: events.address,
+        awaited: (plan.approvals > 0).then_some(events.rules),
         keys: keys::folder(data),
     })
 }
@@ -160,6 +169,13 @@ fn check(plan: &Plan) -> Result<Amount> {
     if limit.scale != scale {
         let sample = scale.format(i128::from(scale.unit()) * 20);
         bail!("the limit must be written with {} decimals, as in {sample}", plan.scale);
+    }
+    if plan.approvals > plan.stewards.len() {
+        bail!(
+            "there are {} stewards, who cannot give {} approvals; name more with --steward",
+            plan.stewards.len(),
+            plan.approvals
+        );
     }
     if plan.name.trim().is_empty() || plan.currency.trim().is_empty() {
         bail!("the community and its currency need names");
@@ -193,6 +209,8 @@ pub struct Seats {
 pub struct Events {
     /// Id of the charter, and so of the community.
     pub charter: EventId,
+    /// The first rules.
+    pub rules: EventId,
     /// The currency.
     pub address: Address,
     /// Charter, rules and currency, in this order.
@@ -229,7 +247,12 @@ impl Plan {
             about: String::new(),
         };
         let currency = sign(Body::from(currency).draft(&charter.id));
-        Events { charter: charter.id, address, all: vec![charter, rules, currency] }
+        Events {
+            charter: charter.id,
+            rules: rules.id,
+            address,
+            all: vec![charter, rules, currency],
+        }
     }
 
     fn charter(&self, witness: PublicKey, chain: Chain, timings: Timings) -> CharterText {
@@ -241,8 +264,8 @@ impl Plan {
             region: self.region.clone(),
             witnesses: vec![WitnessSeat { key: witness, url: String::new() }],
             quorum: 1,
-            stewards: BTreeSet::new(),
-            approvals: 0,
+            stewards: self.stewards.clone(),
+            approvals: self.approvals,
             beacon: Some(chain),
             timings,
             statutes: String::new(),

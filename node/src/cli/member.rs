@@ -214,10 +214,22 @@ fn act(common: &Common, place: &Place, policy: Policy, done: &str) -> Result<()>
     let account = policy.account;
     let draft = Body::from(policy).draft(&place.community.id);
     let (event, _) = place.publish(draft, &common.community_keys()?)?;
+    let counts = place.account(&account).is_ok_and(|now| now.latest_policy == event.id);
     if common.json {
-        return show::json(&serde_json::json!({"id": event.id, "account": account}));
+        let state = if counts { "counted" } else { "waiting" };
+        let answer = serde_json::json!({"id": event.id, "account": account, "state": state});
+        return show::json(&answer);
     }
-    show::line(format!("The account of {} is {done}.", keys::npub(&account)))
+    let npub = keys::npub(&account);
+    if counts {
+        return show::line(format!("The account of {npub} is {done}."));
+    }
+    let awaits = if event.pubkey == place.currency.author {
+        format!("stewards to approve it: ayni approve {} --key steward.key", event.id)
+    } else {
+        "its author to become a steward: only those and the community's key do this".into()
+    };
+    show::line(format!("The account of {npub} will be {done}. It waits for {awaits}"))
 }
 
 fn list(common: &Common, place: &Place) -> Result<()> {

@@ -32,6 +32,7 @@ mod relay;
 mod request;
 mod rules;
 mod show;
+mod steward;
 mod trade;
 mod witness;
 
@@ -41,7 +42,7 @@ use client::Client;
 #[derive(Parser)]
 #[command(name = "ayni", version, about, max_term_width = 100, disable_help_subcommand = true)]
 #[command(
-    after_help = "Start with `ayni run` or `demo`. Also: `rate`, `ratings`, `approve`, `bench`, `compact`, `man`."
+    after_help = "Start with `ayni run` or `demo`. Also: `rate`, `ratings`, `steward`, `approve`, `bench`, `compact`, `man`."
 )]
 pub struct Cli {
     #[command(flatten)]
@@ -173,6 +174,9 @@ enum Command {
     /// Let several nodes keep the books together
     #[command(subcommand)]
     Witness(witness::Witness),
+    /// Let several people act for the community, each with their own key
+    #[command(subcommand, hide = true)]
+    Steward(steward::Steward),
     /// Manage the relay: ban, allow, name it (NIP-86)
     #[command(after_help = "Example: ayni relay banpubkey npub1… \"sells watches\"\n         \
                       ayni relay supportedmethods")]
@@ -238,6 +242,7 @@ pub fn run(cli: Cli) -> Result<u8> {
         Command::Export(export) => export.run(common),
         Command::Peer(peer) => peer.run(common),
         Command::Witness(witness) => witness.run(common),
+        Command::Steward(steward) => steward.run(common),
         Command::Relay(relay) => relay.run(common),
         Command::Backup(backup) => backup.run(common),
         Command::Restore(restore) => restore.run(common),

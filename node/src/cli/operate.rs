@@ -60,6 +60,12 @@ pub struct Init {
     /// How far below zero an account may go, at first
     #[arg(long, default_value = "20.00")]
     limit: String,
+    /// Who else may act for the community, with their own key; once for each
+    #[arg(long = "steward", value_name = "NPUB")]
+    stewards: Vec<String>,
+    /// How many stewards must approve what is not an everyday act
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    approvals: usize,
     /// Timings of votes and raffles in seconds, over a local test beacon
     #[arg(long)]
     insecure_test_chain: bool,
@@ -187,6 +193,12 @@ fn announce(founded: &founding::Founded) {
         founded.currency,
         founded.keys.display()
     );
+    if let Some(rules) = founded.awaited {
+        eprintln!(
+            "Its rules count once stewards have approved them. When the node runs, each types:\n  \
+             ayni approve {rules} --key steward.key"
+        );
+    }
 }
 
 pub fn runtime() -> Result<tokio::runtime::Runtime> {
@@ -206,6 +218,7 @@ pub fn log(config: &Config) -> Result<()> {
 
 impl Init {
     pub fn run(self, common: &Common) -> Result<()> {
+        let key = |name: &String| keys::public(name).with_context(|| format!("{name} is no key"));
         let plan = Plan {
             name: self.name,
             languages: self.languages,
@@ -215,6 +228,8 @@ impl Init {
             code: self.code,
             scale: self.scale,
             limit: self.limit,
+            stewards: self.stewards.iter().map(key).collect::<Result<_>>()?,
+            approvals: self.approvals,
             test_chain: self.insecure_test_chain,
         };
         let founded = founding::found(&common.data, &plan)?;
@@ -222,6 +237,7 @@ impl Init {
         let community = serde_json::json!({
             "community": founded.community,
             "currency": founded.address.to_string(),
+            "awaited": founded.awaited,
         });
         if common.json { show::json(&community) } else { show::line("Start it with `ayni run`.") }
     }

@@ -6,7 +6,7 @@
 use anyhow::{Context as _, Result, bail};
 use ayni_lets::{Body, Ledger};
 use ayni_protocol::{
-    Address, Draft, Event, EventId, Filter, Keys, Kind, Part as _, PublicKey, VerifiedEvent,
+    Address, Draft, Event, EventId, Filter, Keys, Kind, Part as _, PublicKey, VerifiedEvent, kind,
 };
 use ayni_witness::{Charter, Council};
 use serde::Deserialize;
@@ -117,8 +117,10 @@ impl Place {
             .into_iter()
             .next()
             .with_context(|| format!("the node at {} has no community yet", client.address()))?;
-        let address = community.currencies.first().context("the community has no currency yet")?;
-        let currency = address.parse().context("the node's currency address")?;
+        let currency = match community.currencies.first() {
+            Some(address) => address.parse().context("the node's currency address")?,
+            None => awaited(&client, &community)?,
+        };
         Ok(Self { client, community, currency })
     }
 
@@ -224,9 +226,7 @@ impl Place {
     /// # Errors
     /// Where the node does not answer, or gives what is no event.
     pub fn events(&self, filter: &Filter) -> Result<Vec<VerifiedEvent>> {
-        let path = format!("/api/v1/export?filter={}", encoded(&filter.to_json()));
-        let text = self.client.text(&path, "application/jsonl")?;
-        text.lines().map(|line| Ok(Event::parse(line)?.verify()?)).collect()
+        stored(&self.client, filter)
     }
 
     /// Signs a draft now and publishes it.
@@ -238,4 +238,20 @@ impl Place {
         let receipt = self.client.publish_one(&event)?;
         Ok((event, receipt))
     }
+}
+
+/// The currency whose rules wait for the stewards' approval.
+fn awaited(client: &Client, community: &Community) -> Result<Address> {
+    let rules = stored(client, &tagged(kind::RULES, b'h', &community.id))?;
+    let named = rules.iter().find_map(|event| match Ledger::read(event).ok()?.body {
+        Body::Rules(rules) => Some(rules.currency.clone()),
+        _ => None,
+    });
+    named.context("the community has no currency yet")
+}
+
+fn stored(client: &Client, filter: &Filter) -> Result<Vec<VerifiedEvent>> {
+    let path = format!("/api/v1/export?filter={}", encoded(&filter.to_json()));
+    let text = client.text(&path, "application/jsonl")?;
+    text.lines().map(|line| Ok(Event::parse(line)?.verify()?)).collect()
 }

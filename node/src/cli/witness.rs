@@ -45,7 +45,7 @@ pub enum Witness {
         #[arg(long, value_name = "N")]
         quorum: Option<usize>,
     },
-    /// Name the charter in force in the rules of each currency, where `add` or `remove` could not
+    /// Name the witnesses in force in the rules of each currency, where `add` or `remove` could not
     /// wait for it
     Adopt,
     /// List the witnesses, how many must sign, and which currencies they keep
@@ -79,7 +79,7 @@ impl Witness {
             Self::Adopt => {
                 let adopted = adopt(&place, &place.charter()?, &common.community_keys()?)?;
                 match adopted.len() {
-                    0 => show::line("The rules of every currency name the charter in force."),
+                    0 => show::line("The rules of every currency name the witnesses in force."),
                     _ => told(common, &place.charter()?, &adopted),
                 }
             }
@@ -125,16 +125,27 @@ fn change(
     }
     own_address(place, &mut seats);
     let keys = common.community_keys()?;
+    let next = |text: CharterText| CharterText { witnesses: seats, quorum, ..text };
+    let decided = next_charter(place, charter, next, &keys)?;
+    let adopted = adopt(place, &decided, &keys)?;
+    told(common, &decided, &adopted)
+}
+
+/// Publishes the charter that follows one, and waits until the witnesses so far have decided it.
+pub fn next_charter(
+    place: &Place,
+    charter: &Charter,
+    change: impl FnOnce(CharterText) -> CharterText,
+    keys: &Keys,
+) -> Result<Charter> {
     let event = place.event(&charter.id)?;
     let ayni_witness::entry::Body::Charter(text) = Council::read(&event)?.body else {
         bail!("the node named an event that is no charter");
     };
     let previous = Some(Previous { community: charter.community, charter: charter.id });
-    let next = CharterText { previous, witnesses: seats, quorum, ..*text };
-    let (event, _) = place.publish(ayni_witness::draft::charter(&next), &keys)?;
-    let decided = decided(place, &event.id, charter)?;
-    let adopted = adopt(place, &decided, &keys)?;
-    told(common, &decided, &adopted)
+    let next = CharterText { previous, ..change(*text) };
+    let (event, _) = place.publish(ayni_witness::draft::charter(&next), keys)?;
+    decided(place, &event.id, charter)
 }
 
 /// The node that founded the community has no address in its first charter; the others need one.
@@ -176,7 +187,7 @@ fn adopt(place: &Place, charter: &Charter, keys: &Keys) -> Result<Vec<Address>> 
         let currency: Address = address.parse().context("the node's currency address")?;
         let of = place.at(currency.clone());
         let in_force = of.rules()?;
-        if in_force.rules.charter == charter.id {
+        if is_kept_by(&of, &in_force.rules, charter)? {
             continue;
         }
         let next = Rules { charter: charter.id, ..in_force.rules.clone() };
@@ -184,6 +195,15 @@ fn adopt(place: &Place, charter: &Charter, keys: &Keys) -> Result<Vec<Address>> 
         adopted.push(currency);
     }
     Ok(adopted)
+}
+
+/// Whether rules name a charter with these witnesses, be it this one or one before.
+fn is_kept_by(place: &Place, rules: &Rules, charter: &Charter) -> Result<bool> {
+    if rules.charter == charter.id {
+        return Ok(true);
+    }
+    let named = place.charter_event(&rules.charter)?;
+    Ok(named.witnesses == charter.witnesses && named.quorum == charter.quorum)
 }
 
 fn told(common: &Common, charter: &Charter, adopted: &[Address]) -> Result<()> {
@@ -207,7 +227,7 @@ fn list(common: &Common, place: &Place) -> Result<()> {
     let mut behind = Vec::new();
     for address in &place.community.currencies {
         let of = place.at(address.parse().context("the node's currency address")?);
-        if of.rules()?.rules.charter != charter.id {
+        if !is_kept_by(&of, &of.rules()?.rules, &charter)? {
             behind.push(address.clone());
         }
     }
