@@ -319,7 +319,7 @@ mod tests {
     #[test]
     fn a_hold_is_nothing_else() {
         let slot = Slot { currency: crate::testing::currency(), account: key("kai"), seq: 3 };
-        let hold = order("ben", 1).with(|it| it.hold = Some(slot.into()));
+        let hold = order("ben", 1).with(|it| it.hold = Some(slot));
         assert!(read(hold.clone()).is_ok());
         for other in [
             hold.clone().with(|it| it.commit = Some(EventId([1; 32]))),

@@ -237,7 +237,7 @@ fn quote_differs() {
     let quote = market.quoted(450);
     let right = market.hold_on(quote);
     let slot = Slot { seq: 1, ..right.extra().hold.clone().unwrap() };
-    refuses(&mut market, right.with(|it| it.hold = Some(slot.into())), &Refusal::QuoteDiffers);
+    refuses(&mut market, right.with(|it| it.hold = Some(slot)), &Refusal::QuoteDiffers);
     let legs = market.order("ana", "kai", 299).legs;
     let cheaper = Order { legs, ..market.hold_on(quote) };
     refuses(&mut market, cheaper, &Refusal::QuoteDiffers);

@@ -126,7 +126,7 @@ impl Market {
         let said = self.quote(quote);
         let order = self.order("ana", "kai", said.amount.minor);
         order.with(|it| {
-            it.hold = Some(said.slot.into());
+            it.hold = Some(said.slot);
             it.quote = Some(quote);
         })
     }
