@@ -18,7 +18,7 @@ fn a_steward_opens_accounts_with_a_key_of_their_own() {
     assert_eq!((named["stewards"].as_array().unwrap().len(), &named["approvals"]), (1, &0.into()));
     wait_for("the account that ana opened", || {
         let members = village.json(&["member", "list"]);
-        members.as_array()?.iter().any(|member| member["code"] == "rui").then_some(())
+        members["accounts"].as_array()?.iter().any(|member| member["code"] == "rui").then_some(())
     });
     let _ = village.ayni(&["pay", "rui", "1.00", "--key", "ben.key"]);
     assert_eq!(village.balance("rui"), "1.00");
@@ -38,17 +38,15 @@ fn two_of_three_stewards_approve_what_is_not_an_everyday_act() {
     let rules = founded["awaited"].as_str().expect("the rules wait").to_owned();
     let node = folder.start(&[]);
     let ana = key(&folder, "ana");
-    let closed = folder.refusal(&["member", "add", &ana, "--name", "ana"]);
-    assert!(closed.contains("currency"), "no rules count yet: {closed}");
+    let early = folder.ayni(&["member", "add", &ana, "--name", "ana"]);
+    assert!(early.contains("waits for stewards to approve the rules"), "{early}");
     let stranger = folder.refusal(&["approve", &rules, "--key", "ana.key"]);
     assert!(stranger.contains("no steward"), "{stranger}");
     let _ = folder.ayni(&["approve", &rules, "--key", "one.key"]);
     assert!(folder.output(&["currency", "show"]).status.code() == Some(1), "one is not enough");
     let _ = folder.ayni(&["approve", &rules, "--key", "three.key"]);
-    for name in ["ana", "ben"] {
-        let npub = if name == "ana" { ana.clone() } else { key(&folder, name) };
-        let _ = folder.ayni(&["member", "add", &npub, "--name", name, "--key", "two.key"]);
-    }
+    let ben = key(&folder, "ben");
+    let _ = folder.ayni(&["member", "add", &ben, "--name", "ben", "--key", "two.key"]);
     let _ = folder.ayni(&["pay", "ben", "2.00", "--key", "ana.key"]);
     // Taking something away is not an everyday act.
     let lowered = folder.json(&["member", "suspend", "ana"]);

@@ -224,7 +224,9 @@ fn act(common: &Common, place: &Place, policy: Policy, done: &str) -> Result<()>
     if counts {
         return show::line(format!("The account of {npub} is {done}."));
     }
-    let awaits = if event.pubkey == place.currency.author {
+    let awaits = if place.rules().is_err() {
+        "stewards to approve the rules of the currency".into()
+    } else if event.pubkey == place.currency.author {
         format!("stewards to approve it: ayni approve {} --key steward.key", event.id)
     } else {
         "its author to become a steward: only those and the community's key do this".into()
