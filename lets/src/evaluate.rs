@@ -415,8 +415,6 @@ impl Ledger {
         self.books.get(currency)?.epochs.values().find_map(|epoch| {
             let signed = self.known.signatures(target);
             let mut each: Vec<_> = signed.filter(|it| it.epoch == epoch.id).collect();
-            // By witness first, so that whoever signed twice stands beside itself.
-            each.sort_unstable();
             each.dedup_by_key(|it| it.witness);
             let enough = each.len() >= epoch.charter.quorum;
             enough.then(|| each.into_iter().map(|it| it.attestation).collect())

@@ -141,8 +141,9 @@ impl Known {
         self.events.iter().filter_map(|(_, about)| about.entry.as_ref())
     }
 
-    /// Books a statement about `target`.
+    /// Books a statement about `target`, at its place among the others.
     pub fn sign(&mut self, target: EventId, signature: &Signature) {
+        let before = self.signatures(&target).take_while(|other| other < signature).count();
         let known = self.witnesses.iter().position(|witness| *witness == signature.witness);
         let witness = known.unwrap_or_else(|| {
             self.witnesses.push(signature.witness);
@@ -155,10 +156,11 @@ impl Known {
             index: signature.index,
         };
         let all = &mut self.events.enter(target).1.signatures;
-        *all = std::mem::take(all).into_iter().chain([brief]).collect();
+        let (first, last) = all.split_at_checked(before).unwrap_or((&**all, &[]));
+        *all = [first, &[brief], last].concat().into();
     }
 
-    /// The counted statements about an event, in no order that means anything.
+    /// The counted statements about an event, sorted, those of one witness side by side.
     pub fn signatures(&self, target: &EventId) -> impl Iterator<Item = Signature> + use<'_> {
         let all = self.events.get(target).map_or(&[][..], |about| &about.signatures);
         all.iter().filter_map(|brief| {
@@ -174,5 +176,34 @@ impl Known {
     /// Whether any statement about an event counts.
     pub fn is_signed(&self, target: &EventId) -> bool {
         self.events.get(target).is_some_and(|about| !about.signatures.is_empty())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        /// What came first leaves no trace in the list of those who signed.
+        #[test]
+        fn statements_about_an_event_are_sorted(said in prop::collection::vec((0_u8..3, 0_u8..3), 0..8)) {
+            let (mut known, target) = (Known::default(), EventId([9; 32]));
+            let mut plain = Vec::new();
+            for (number, (witness, epoch)) in (0_u8..).zip(&said) {
+                let signature = Signature {
+                    witness: PublicKey([*witness; 32]),
+                    epoch: EventId([*epoch; 32]),
+                    attestation: EventId([100 - number; 32]),
+                    index: number.into(),
+                };
+                known.sign(target, &signature);
+                plain.push(signature);
+            }
+            plain.sort_unstable();
+            prop_assert!(known.signatures(&target).eq(plain.iter().copied()));
+            prop_assert_eq!(known.is_signed(&target), !plain.is_empty());
+        }
     }
 }
