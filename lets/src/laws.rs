@@ -70,6 +70,14 @@ pub const EPOCHS_LOSE_NOTHING: Law = Law {
     why: "or a change of witnesses would cost or make money",
 };
 
+/// An old backup is no second voice.
+pub const RESTORED_SIGN_NOTHING_TWICE: Law = Law {
+    name: "RestoredSignNothingTwice",
+    sentence: "A witness that starts from any earlier copy of itself, and hears what the other \
+               witnesses hold before it signs, signs nothing in the place of what it forgot",
+    why: "or a broken disk would be the way to spend twice",
+};
+
 /// A double signature is evidence.
 pub const FORKS_ARE_PROVABLE: Law = Law {
     name: "ForksAreProvable",
@@ -127,6 +135,7 @@ pub const ALL: &[Law] = &[
     HONEST_ORDERS_ARE_CERTIFIED,
     ACKNOWLEDGED_BINDS,
     EPOCHS_LOSE_NOTHING,
+    RESTORED_SIGN_NOTHING_TWICE,
     FORKS_ARE_PROVABLE,
     AMOUNTS_ARE_EXACT,
     ONE_OUTCOME_PER_HOLD,

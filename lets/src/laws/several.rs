@@ -33,6 +33,8 @@ enum Step {
     Listen { seat: usize },
     /// The liar attests an order, whatever it attested before.
     Lie { back: usize },
+    /// A witness's machine is replaced by an old copy of it.
+    Restore { seat: usize, back: usize },
     /// The community lowers a limit.
     Lower { who: usize, minor: i64 },
     /// The community publishes new rules.
@@ -52,6 +54,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         8 => (0_usize..12, 0_usize..3).prop_map(|(back, seat)| Step::Hear { back, seat }),
         3 => (0_usize..3).prop_map(|seat| Step::Listen { seat }),
         3 => (0_usize..6).prop_map(|back| Step::Lie { back }),
+        1 => (0_usize..3, 1_usize..12).prop_map(|(seat, back)| Step::Restore { seat, back }),
         1 => (people(), 0_i64..900).prop_map(|(who, minor)| Step::Lower { who, minor }),
     ];
     vec(step, 4..26)
@@ -85,6 +88,20 @@ struct Net {
     lowered: BTreeMap<usize, Lowered>,
 }
 
+/// Where every witness starts: nobody has paid yet.
+fn start() -> &'static World {
+    static START: std::sync::OnceLock<World> = std::sync::OnceLock::new();
+    START.get_or_init(|| {
+        let mut world = World::empty();
+        world.learn(charter(SECOND, &SEATS, QUORUM, 0));
+        world.add("sol", Rules { charter: SECOND, ..rules(key("sol")) });
+        for person in PEOPLE {
+            world.open(person, |_| {});
+        }
+        world
+    })
+}
+
 /// A limit that was lowered, and how many events there were once it bound.
 struct Lowered {
     policy: EventId,
@@ -94,16 +111,7 @@ struct Lowered {
 
 impl Net {
     fn new() -> Self {
-        static START: std::sync::OnceLock<World> = std::sync::OnceLock::new();
-        let start = START.get_or_init(|| {
-            let mut world = World::empty();
-            world.learn(charter(SECOND, &SEATS, QUORUM, 0));
-            world.add("sol", Rules { charter: SECOND, ..rules(key("sol")) });
-            for person in PEOPLE {
-                world.open(person, |_| {});
-            }
-            world
-        });
+        let start = start();
         Self {
             all: start.clone(),
             seats: vec![start.clone(); SEATS.len()],
@@ -137,6 +145,7 @@ impl Net {
                 let lie = self.all.attest("liar", &order);
                 self.all.put(lie);
             }
+            Step::Restore { seat, back } => self.restore(seat, back, true),
             Step::Lower { who, minor } => self.lower(who, minor),
             Step::Change => self.change(),
             Step::Decide { seat, without } => self.decide(seat, without),
@@ -233,6 +242,28 @@ impl Net {
         let event = self.all.sign("sol", event);
         let policy = self.all.put(event);
         self.lowered.insert(who, Lowered { policy, limit: minor.into(), bound: None });
+    }
+
+    /// A witness starts from a copy of its machine that lacks the last events. What it signed had
+    /// reached another honest witness, and behind the fence it first hears what all others hold.
+    fn restore(&mut self, seat: usize, back: usize, fence: bool) {
+        let (me, old) = (key(SEATS[seat]), self.seats[seat].clone());
+        for event in old.events.iter().filter(|event| event.pubkey == me) {
+            self.hear((seat + 1) % QUORUM, event);
+        }
+        let mut copy = start().clone();
+        let decided = old.facts.iter().filter(|fact| matches!(fact, Fact::Decided(_)));
+        decided.for_each(|fact| copy.learn(fact.clone()));
+        let kept = old.events.len().saturating_sub(back);
+        let others = self.seats.iter().enumerate().filter(|(other, _)| fence && *other != seat);
+        let heard = others.flat_map(|(_, other)| &other.events);
+        for event in old.events.iter().take(kept).chain(heard) {
+            if copy.ledger.ruling(&event.id).is_none() {
+                copy.put(event.clone());
+            }
+        }
+        self.seats[seat] = copy;
+        self.work(seat);
     }
 
     /// A witness hears an event and, unless it is the liar, does what it then owes.
@@ -345,7 +376,8 @@ proptest! {
     #![proptest_config(cases(1_000))]
 
     /// NoOneBeyondTheirLimit, OneOrderPerSeat, AcknowledgedBinds and ZeroSum at every step;
-    /// HonestOrdersAreCertified, SameSetSameBook and ForksAreProvable after the last.
+    /// RestoredSignNothingTwice at every step; HonestOrdersAreCertified, SameSetSameBook and
+    /// ForksAreProvable after the last.
     #[test]
     fn honest_orders_are_certified(steps in steps()) {
         let mut net = Net::new();
@@ -383,6 +415,24 @@ proptest! {
         }
         net.heal();
         net.all_are_served()?;
+    }
+}
+
+/// RestoredSignNothingTwice, and that the fence is why.
+#[test]
+fn restored_sign_nothing_twice() {
+    for fence in [true, false] {
+        let mut net = Net::new();
+        for minor in [100, 200] {
+            net.take(Step::Pay { who: 0, by: 1, minor, over: 0 });
+            net.heal();
+        }
+        let signed = net.seats[0].ledger.next_log(&key(SEATS[0]));
+        net.restore(0, net.seats[0].events.len(), fence);
+        net.take(Step::Pay { who: 1, by: 1, minor: 50, over: 0 });
+        net.heal();
+        assert_eq!(net.honest_signed_nothing_twice().is_ok(), fence);
+        assert!(net.seats[0].ledger.next_log(&key(SEATS[0])).index > signed.index);
     }
 }
 
