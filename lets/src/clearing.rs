@@ -80,7 +80,7 @@ impl Ledger {
         let Body::Order(held) = &self.holds.get(&id)?.order.body else { return None };
         let slot = held.extra().hold.as_ref().filter(|slot| slot.account == *me)?;
         let (book, epoch, account) = self.clearing_account(&slot.currency, me)?;
-        if account.orders.next_seq() != slot.seq || is_used(account, slot.seq) {
+        if account.orders.next_seq() != slot.seq || self.is_used(account, slot.seq) {
             return None;
         }
         let previous = account.orders.last().or_else(|| book.first_rules())?;
@@ -193,10 +193,17 @@ impl Ledger {
     fn next_slot(&self, currency: &Address, me: &PublicKey) -> Option<Slot> {
         let (_, _, account) = self.clearing_account(currency, me)?;
         let mut seq = account.orders.next_seq();
-        while is_used(account, seq) {
+        while self.is_used(account, seq) {
             seq = seq.checked_add(1)?;
         }
         Some(Slot { currency: currency.clone(), account: *me, seq })
+    }
+
+    /// Whether some order stands at a number. One that lapsed does not: nobody attests it any more,
+    /// so it has to be signed again under the rules that followed.
+    fn is_used(&self, account: &Account, seq: u64) -> bool {
+        let mut orders = account.orders.sound_at(seq).chain(account.orders.attested_at(seq));
+        orders.any(|id| !self.has_lapsed(&id))
     }
 
     fn clearing_account(
@@ -214,10 +221,4 @@ enum Attested {
     Yes(Box<Order>),
     NotYet,
     No,
-}
-
-/// Whether some order stands at a number.
-fn is_used(account: &Account, seq: u64) -> bool {
-    account.orders.sound_at(seq).next().is_some()
-        || account.orders.attested_at(seq).next().is_some()
 }

@@ -387,3 +387,24 @@ fn an_agreement_is_the_communitys() {
     let stray = market.put(stray);
     assert_eq!(market.ruling(stray), Ruling::Void(Reason::NotAllowed));
 }
+
+/// An order that the agent signed under rules that are gone: it signs it again under the new ones.
+#[test]
+fn a_commit_that_lapsed_is_signed_again() {
+    let mut market = Market::new();
+    let hold = market.held(450);
+    let first = market.step().unwrap();
+    let (id, rules) = market.ledger.rules(&moon()).unwrap();
+    let next = Rules { epoch: 1, previous: Some(id), ..rules.clone() };
+    let event = market.sign_in_moons("lua", next);
+    market.put(event);
+    assert_eq!(market.step(), None, "the witness has not closed: the first may count yet");
+    market.duties(LUZ);
+    assert_eq!(market.ledger.order_state(&first).state, view::OrderState::Lapsed);
+    let second = market.step().unwrap();
+    assert_eq!(market.step(), None, "once");
+    market.duties(LUZ);
+    assert_eq!(market.ruling(second), Ruling::Counted);
+    assert_eq!(market.ledger.hold_outcome(&hold), Some(Outcome::Posted));
+    assert!(market.ledger.forks().is_empty(), "orders of two epochs are no fork");
+}
