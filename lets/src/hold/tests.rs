@@ -4,7 +4,9 @@ use ayni_protocol::{Amount, Rejection, Ruling, VerifiedEvent};
 use ayni_witness::Fact;
 
 use super::*;
-use crate::testing::{LUZ, MOONS, Market, currency, key, keys, moon, refusal, scale};
+use crate::testing::{
+    LUZ, MOONS, Market, NODE, charter, currency, key, keys, moon, refusal, scale,
+};
 use crate::*;
 
 fn certifies(verdict: &Verdict) {
@@ -407,4 +409,48 @@ fn a_commit_that_lapsed_is_signed_again() {
     assert_eq!(market.ruling(second), Ruling::Counted);
     assert_eq!(market.ledger.hold_outcome(&hold), Some(Outcome::Posted));
     assert!(market.ledger.forks().is_empty(), "orders of two epochs are no fork");
+}
+
+/// The hours have two more witnesses, and need two of the three.
+fn three_witnesses(market: &mut Market) {
+    let third = EventId([0xc3; 32]);
+    market.learn(charter(third, &[NODE, "two", "three"], 2, 0));
+    let (id, rules) = market.ledger.rules(&currency()).unwrap();
+    let next = Rules { epoch: 1, previous: Some(id), charter: third, ..rules.clone() };
+    market.add("sol", next);
+}
+
+/// A hold that one witness attested in time is attested by the others when it reaches them: its
+/// number would be locked otherwise, and it pays nothing that was not agreed.
+#[test]
+fn a_hold_that_was_attested_in_time_is_not_late() {
+    let mut market = Market::new();
+    three_witnesses(&mut market);
+    let quote = market.quoted(450);
+    let until = market.quote(quote).until;
+    let order = market.hold_on(quote);
+    let hold = market.sign("ana", order);
+    market.put(hold.clone());
+    let late = market.ledger.judge(&hold, &key("two"), until + 1);
+    assert_eq!(refusal(late), Refusal::QuoteExpired.into(), "nobody attested it");
+    let first = market.attest(NODE, &hold);
+    market.put(first);
+    let judged = market.ledger.judge(&hold, &key("two"), until + 1);
+    certifies(&judged);
+}
+
+/// A hold that some node stored, and whose slot was used before a witness heard of it: refused, it
+/// would keep ana's number for ever. So it is certified, and void at once.
+#[test]
+fn a_stored_hold_whose_slot_was_used_is_void_at_once() {
+    let mut market = Market::new();
+    let quote = market.quoted(450);
+    let order = market.hold_on(quote);
+    let (epoch, _) = market.ledger.rules(&moon()).unwrap();
+    let head = market.ledger.account(&moon(), &key("kai")).unwrap().head;
+    market.in_moons("kai", Order::void(moon(), epoch, 0, head));
+    refuses(&mut market, order.clone(), &Refusal::SlotUsed);
+    let hold = market.add("ana", order);
+    assert_eq!(market.ledger.hold_outcome(&hold), Some(Outcome::Void));
+    assert_eq!((market.view("ana").pending, market.view("ana").next_seq), (money(0), 1));
 }

@@ -16,6 +16,10 @@ impl Hearing<'_> {
     }
 
     /// A hold is what a quote says that is good still, at the agreement's rate.
+    ///
+    /// A hold that comes late must not keep its payer's number for ever. So it is refused for its
+    /// quote's time only while nobody attested it, and for a slot that was used only at the door:
+    /// of one that is stored already the payer may not know that. Certified, it is void at once.
     fn hold(&self, slot: &Slot, payee: &Policy, gross: i64) -> Heard {
         let quote = self.order.extra().quote.and_then(|id| self.book.quotes.get(&id));
         let quote = quote.ok_or(Refusal::QuoteUnknown)?;
@@ -27,7 +31,8 @@ impl Hearing<'_> {
         if !same {
             return Err(Refusal::QuoteDiffers);
         }
-        if quote.until < self.now {
+        let attested = self.ledger.known.is_signed(&self.entry.id);
+        if quote.until < self.now && !attested {
             return Err(Refusal::QuoteExpired);
         }
         let agreement = self.agreement(&slot.currency, payee)?;
@@ -38,7 +43,9 @@ impl Hearing<'_> {
         }
         let there = self.ledger.books.get(&slot.currency);
         let account = there.and_then(|book| book.accounts.get(&slot.account));
-        if account.is_some_and(|account| account.orders.next_seq() > slot.seq) {
+        if account.is_some_and(|account| account.orders.next_seq() > slot.seq)
+            && self.ledger.ruling(&self.entry.id).is_none()
+        {
             return Err(Refusal::SlotUsed);
         }
         Ok(())
