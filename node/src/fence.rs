@@ -1,9 +1,10 @@
 //! The fence: a witness signs nothing before it is known that its journal is not an old copy.
 //!
 //! A witness that was restored from an old backup has forgotten what it signed since, and would
-//! sign something else in its place: the one practical way to spend twice. What it signed is at its
-//! peers. So after each start it listens first, and attests once it is in step with as many peers as
-//! may hold what it forgot, or once its operator says that the copy is the newest.
+//! sign something else in its place: the one practical way to spend twice. So would the key that
+//! clears trade. What they signed is at their peers. So after each start a witness listens first,
+//! and attests once it is in step with as many peers as may hold what it forgot, or once its
+//! operator says that the copy is the newest.
 //!
 //! Deliberately absent: any way to see from the journal alone that it is old. There is none.
 
@@ -13,6 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use ayni_lets::AccountType;
 use ayni_protocol::PublicKey;
 
 use crate::book::Book;
@@ -63,7 +65,13 @@ impl Need {
         // Of several communities the one that asks for most.
         let most = seats.map(|charter| (charter.witnesses.len(), charter.quorum)).max();
         let endless = |peers: usize| Some(Self { peers: peers.max(1), patience: None });
+        let clears = || {
+            let mut accounts = book.ledger.accounts_of(me);
+            accounts.any(|(_, view)| view.account_type == AccountType::Clearing)
+        };
         match most {
+            // What it signed for trade and forgot, any peer may hold.
+            _ if restored && clears() => endless(peers),
             Some((seats, _)) if restored => endless(seats.saturating_sub(1)),
             Some((seats, quorum)) if seats > 1 => endless(quorum.saturating_sub(1)),
             Some(_) if peers > 0 => Some(Self { peers: 1, patience: Some(GLANCE) }),
@@ -115,7 +123,33 @@ pub fn note_confirmed(data: &Path) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use ayni_lets::{Body, Policy};
+    use ayni_protocol::{Amount, Draft, Keys};
+    use ayni_witness::Timings;
+    use ayni_witness::beacon::Chain;
+
     use super::*;
+    use crate::founding::{Plan, Seats};
+
+    #[test]
+    fn whoever_clears_trade_waits_after_a_restore_as_a_witness_does() {
+        let [community, witness, clearing] =
+            [1, 2, 3].map(|number| Keys::from_secret([number; 32]).unwrap());
+        let mut sign = |draft: Draft| draft.sign(&community, 1, [0; 32]);
+        let seats = Seats { witness: witness.public(), community: community.public() };
+        let limit = Amount::parse("20.00").unwrap();
+        let (plan, chain) = (Plan::default(), Chain::quicknet());
+        let founded = plan.events(limit, seats, chain, Timings::default(), &mut sign);
+        let policy = Policy::open(founded.address, clearing.public());
+        let policy = Policy { account_type: AccountType::Clearing, ..policy };
+        let mut book = Book::new(Default::default());
+        founded.all.iter().for_each(|event| book.apply(event));
+        book.apply(&sign(Body::from(policy).draft(&founded.charter)));
+        let need = |keys: &Keys, restored| Need::of(&book, &keys.public(), restored, 2);
+        assert_eq!(need(&clearing, true), Some(Need { peers: 2, patience: None }));
+        assert_eq!(need(&clearing, false), None, "its own disk has all that it signed");
+        assert_eq!(need(&witness, true), Some(Need { peers: 1, patience: None }));
+    }
 
     #[test]
     fn a_folder_without_a_book_waits_for_whoever_has_it() {
