@@ -7,14 +7,16 @@
 
 use std::collections::BTreeSet;
 
-use ayni_lets::{Body, Order, Policy};
+use ayni_lets::{AccountType, Agreement, Body, Order, Policy, Quote};
 use ayni_node::admission::Origin;
 use ayni_node::book::Book;
 use ayni_node::config::Config;
 use ayni_node::desk::{Desk, Moment};
 use ayni_node::fence::Fence;
 use ayni_node::founding::{Plan, Seats};
-use ayni_protocol::{Address, Amount, Draft, EventId, Keys, Rejection, Timestamp, VerifiedEvent};
+use ayni_protocol::{
+    Address, Amount, Draft, EventId, Keys, PublicKey, Rejection, Timestamp, VerifiedEvent,
+};
 use ayni_witness::Timings;
 use ayni_witness::beacon::{Chain, Known};
 
@@ -91,10 +93,36 @@ impl Town {
         timings: Timings,
         at: Timestamp,
     ) -> Self {
-        let key = keys(1_000);
+        let members = (1..=members).map(keys).collect();
+        Self::of("Vale do Sol", keys(1_000), members, witness, (chain, timings, at))
+    }
+
+    /// Founds another town with one witness, with which the first may trade.
+    ///
+    /// # Panics
+    /// Never.
+    #[must_use]
+    pub fn neighbour(
+        witness: &Keys,
+        members: u64,
+        chain: Chain,
+        timings: Timings,
+        at: Timestamp,
+    ) -> Self {
+        let members = (21..).map(keys).take(usize::try_from(members).expect("few")).collect();
+        Self::of("Vale da Lua", keys(2_000), members, witness, (chain, timings, at))
+    }
+
+    fn of(
+        name: &str,
+        key: Keys,
+        members: Vec<Keys>,
+        witness: &Keys,
+        (chain, timings, at): (Chain, Timings, Timestamp),
+    ) -> Self {
         let mut sign = |draft: Draft| draft.sign(&key, at, [7; 32]);
         let plan = Plan {
-            name: "Vale do Sol".into(),
+            name: name.into(),
             languages: vec!["pt".into()],
             country: Some("PT".into()),
             ..Plan::default()
@@ -102,13 +130,35 @@ impl Town {
         let limit = Amount::parse(&plan.limit).expect("an amount");
         let seats = Seats { witness: witness.public(), community: key.public() };
         let founded = plan.events(limit, seats, chain, timings, &mut sign);
-        let members: Vec<Keys> = (1..=members).map(keys).collect();
         let mut founding = founded.all;
         for member in &members {
             let policy = Policy::open(founded.address.clone(), member.public());
             founding.push(sign(Body::from(policy).draft(&founded.charter)));
         }
         Self { id: founded.charter, key, currency: founded.address, members, founding }
+    }
+
+    /// Opens an account that clears trade, as far below zero as its agreement lets it go.
+    pub fn open_clearing(&mut self, account: PublicKey, limit: Amount, at: Timestamp) {
+        let policy = Policy::open(self.currency.clone(), account);
+        let account_type = AccountType::Clearing;
+        let policy = Policy { account_type, limit: Some(limit), ..policy };
+        self.founding.push(Body::from(policy).draft(&self.id).sign(&self.key, at, [7; 32]));
+    }
+
+    /// What this town agrees with another: `rate` units here for units there.
+    #[must_use]
+    pub fn agreement(
+        &self,
+        with: &Self,
+        clearing: PublicKey,
+        limit: Amount,
+        rate: (i64, i64),
+    ) -> Draft {
+        let (currency, with, (here, there)) = (self.currency.clone(), with.currency.clone(), rate);
+        let agreement =
+            Agreement { currency, with, clearing, limit, here, there, about: String::new() };
+        Body::from(agreement).draft(&self.id)
     }
 }
 
@@ -236,6 +286,22 @@ pub fn order(
     let terms = book.ledger.terms(&town.currency, &payer.public(), &payee.public(), minor);
     let (terms, rules) = terms?;
     let order = Order::new(&terms, rules).ok()?;
+    Some(Body::from(order).draft(&town.id).sign(payer, now, [5; 32]))
+}
+
+/// A hold on a quote as a member's device writes it, from what its node's book says.
+#[must_use]
+pub fn hold(
+    town: &Town,
+    book: &Book,
+    payer: &Keys,
+    (id, quote): (EventId, &Quote),
+    now: Timestamp,
+) -> Option<VerifiedEvent> {
+    let (account, gross) = (quote.slot.account, quote.amount.minor);
+    let (terms, rules) = book.ledger.terms(&town.currency, &payer.public(), &account, gross)?;
+    let slot = Some(Box::new(quote.slot.clone()));
+    let order = Order { hold: slot, quote: Some(id), ..Order::new(&terms, rules).ok()? };
     Some(Body::from(order).draft(&town.id).sign(payer, now, [5; 32]))
 }
 

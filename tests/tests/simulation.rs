@@ -17,8 +17,9 @@ fn every_law_holds_in_every_world() {
         panic!("{law}; replay: cargo sim --seeds 1 --from {seed}");
     });
     if chosen.is_none() {
-        let Seen { payments, votes, epochs, proofs, restores, lies } = seen;
+        let Seen { payments, votes, epochs, proofs, restores, lies, trades, undone } = seen;
         assert!(payments > SEEDS * 5, "the worlds are too quiet: {seen}");
+        assert!(trades > SEEDS && undone > SEEDS / 5, "nobody trades: {seen}");
         assert!(votes > SEEDS / 4 && epochs > SEEDS / 2, "nothing is decided: {seen}");
         assert!(proofs.min(restores).min(lies) > 20, "nothing goes wrong: {seen}");
     }
@@ -57,4 +58,15 @@ fn a_skipped_fence_is_caught() {
     // Whoever proves its fork may be quicker than the next step.
     let (_, law) = caught(Bug::SkippedFence);
     assert!(law.contains("SignedOnce") || law.contains("accuses an honest one"), "{law}");
+}
+
+#[test]
+fn a_forgotten_commit_is_caught() {
+    assert!(caught(Bug::ForgottenCommit).1.contains("SignedOnce: the clearing account"));
+}
+
+#[test]
+fn an_early_commit_is_caught() {
+    let (_, law) = caught(Bug::EarlyCommit);
+    assert!(law.contains("BothSidesOrNeither"), "{law}");
 }

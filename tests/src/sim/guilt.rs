@@ -6,7 +6,7 @@ use ayni_witness::Instance;
 use ayni_witness::digest::void_digest;
 use ayni_witness::entry::{Action, Choice, Named, Step};
 
-use super::{Bug, World};
+use super::{Bug, HERE, World};
 use crate::world::SimNode;
 
 /// The attestation that a witness with this bug signs, where one without it refuses.
@@ -24,7 +24,8 @@ pub fn forced(
     let is_planted = match bug {
         Bug::LimitOffByOne => why.prefix == Prefix::Limit && is_one_over(node, event),
         Bug::SkippedLock => why.prefix == Prefix::Locked,
-        Bug::DroppedEvent | Bug::SkippedFence => false,
+        Bug::EarlyCommit => why.prefix == Prefix::Missing && completes(event),
+        Bug::DroppedEvent | Bug::SkippedFence | Bug::ForgottenCommit => false,
     };
     is_planted.then(|| blind(node, event, now)).flatten()
 }
@@ -34,6 +35,10 @@ fn order_of(event: &VerifiedEvent) -> Option<Order> {
         Body::Order(order) => Some(Order::clone(&order)),
         _ => None,
     }
+}
+
+fn completes(event: &VerifiedEvent) -> bool {
+    order_of(event).is_some_and(|order| order.commit.is_some())
 }
 
 fn is_one_over(node: &SimNode, event: &VerifiedEvent) -> bool {
@@ -101,17 +106,17 @@ impl World {
                 self.lie_about_the_vote(at, proposal, attempt, now);
             }
         }
-        self.spread(at, before);
+        self.spread(at, before, true);
     }
 
     /// A second statement at the beginning of its log.
     fn lie_about_the_log(&mut self, at: usize, now: Timestamp) {
         let node = &self.nodes[at];
-        let Some((epoch, _)) = node.book.ledger.rules(&self.town.currency) else { return };
+        let Some((epoch, _)) = node.book.ledger.rules(&self.towns[HERE].currency) else { return };
         let log = Log { index: 0, previous: None };
-        let (currency, about) = (self.town.currency.clone(), About::Policy(epoch));
+        let (currency, about) = (self.towns[HERE].currency.clone(), About::Policy(epoch));
         let statement = Statement { currency, epoch, log, about };
-        let draft = Body::from(Attestation::State(Box::new(statement))).draft(&self.town.id);
+        let draft = Body::from(Attestation::State(Box::new(statement))).draft(&self.towns[HERE].id);
         let lie = draft.sign(&node.desk.keys, now, [4; 32]);
         self.nodes[at].keep(vec![lie]);
         self.seen.lies += 1;
@@ -123,7 +128,7 @@ impl World {
         let choice = Choice { named: Named::Void("lie".into()), digest };
         for action in [Action::Ready(Some(digest)), Action::Seal(choice)] {
             let instance = Instance::Close;
-            let step = Step { community: self.town.id, subject, instance, attempt, action };
+            let step = Step { community: self.towns[HERE].id, subject, instance, attempt, action };
             let draft: Draft = ayni_witness::draft::step(&step);
             let lie = draft.sign(&self.nodes[at].desk.keys, now, [4; 32]);
             self.nodes[at].keep(vec![lie]);

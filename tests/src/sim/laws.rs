@@ -1,12 +1,14 @@
 //! What must hold in every world, at every step, over everything that anybody ever said.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use ayni_lets::{About, Attestation, Body, Ledger};
 use ayni_node::book::{Book, Verdict};
 use ayni_protocol::{EventId, Part as _, PublicKey, VerifiedEvent, kind};
 
-use super::{CHEAT, NODES, RACER, World};
+use super::deals::Deals;
+use super::{CHEAT, HERE, HONEST, NODES, RACER, World};
 use crate::world::{SimNode, Town, empty, within_limits, zero_sum};
 
 /// What a witness signed for: account, number, rules.
@@ -18,20 +20,27 @@ pub struct Record {
     pub acknowledged: Vec<(usize, EventId)>,
     book: Book,
     said: BTreeSet<EventId>,
-    orders: Vec<(EventId, PublicKey, String)>,
+    /// Order, payer, currency and number.
+    orders: Vec<(EventId, PublicKey, String, String)>,
     /// By witness and place: the orders it attested.
     attested: BTreeMap<Place, BTreeSet<EventId>>,
     /// By witness and place of its log: the statements.
     logs: BTreeMap<(PublicKey, u64), BTreeSet<EventId>>,
     certified: BTreeSet<EventId>,
+    /// What was said of trade.
+    pub(super) deals: Deals,
 }
 
 impl Record {
     /// Nothing was said yet.
-    #[must_use]
-    #[expect(clippy::new_without_default, reason = "an empty record is made once, by name")]
-    pub fn new() -> Self {
+    pub(super) fn new(agent: PublicKey, towns: &[Rc<Town>; 2]) -> Self {
+        let [here, there] = towns;
+        Self::with(Deals::new(agent, &[here, there]))
+    }
+
+    fn with(deals: Deals) -> Self {
         Self {
+            deals,
             acknowledged: Vec::new(),
             book: empty(),
             said: BTreeSet::new(),
@@ -55,9 +64,13 @@ impl Record {
         }
         self.book.apply(event);
         if event.kind == kind::ORDER {
-            let seq = event.tags.named("seq").next().and_then(ayni_protocol::Tag::value);
-            self.orders.push((event.id, event.pubkey, seq.unwrap_or_default().to_owned()));
+            let value = |name: &str| {
+                let value = event.tags.named(name).next().and_then(ayni_protocol::Tag::value);
+                value.unwrap_or_default().to_owned()
+            };
+            self.orders.push((event.id, event.pubkey, value("a"), value("seq")));
         }
+        self.deals.observe(event);
         if event.kind != kind::ATTESTATION {
             return;
         }
@@ -78,7 +91,8 @@ impl Record {
         under_way: impl Iterator<Item = &'a VerifiedEvent>,
     ) {
         let acknowledged = std::mem::take(&mut self.acknowledged);
-        *self = Self { acknowledged, ..Self::new() };
+        let deals = std::mem::take(&mut self.deals).again();
+        *self = Self { acknowledged, ..Self::with(deals) };
         nodes.iter().flat_map(|node| &node.disk).for_each(|event| self.observe(event));
         under_way.for_each(|event| self.observe(event));
     }
@@ -88,18 +102,20 @@ impl Record {
     ///
     /// # Errors
     /// The law that does not hold.
-    pub fn check(&mut self, town: &Town, liar: Option<PublicKey>) -> Result<(), String> {
-        zero_sum(town, &self.book)?;
-        within_limits(town, &self.book)?;
+    pub fn check(&mut self, towns: &[Rc<Town>], liar: Option<PublicKey>) -> Result<(), String> {
+        for town in towns {
+            zero_sum(town, &self.book)?;
+            within_limits(town, &self.book)?;
+        }
         let mut seats = BTreeMap::new();
-        for (id, payer, seq) in &self.orders {
+        for (id, payer, currency, seq) in &self.orders {
             let counted = self.book.verdict(id) == Some(Verdict::Counted);
             if !counted && self.certified.contains(id) {
                 return Err(format!("CountedStaysCounted: {id} counted, and does no more"));
             }
             if counted {
                 self.certified.insert(*id);
-                if seats.insert((payer, seq), id).is_some() {
+                if seats.insert((payer, currency, seq), id).is_some() {
                     return Err(format!("OneOrderPerSeat: {payer} paid twice as number {seq}"));
                 }
             }
@@ -117,19 +133,32 @@ impl Record {
         }
         Ok(())
     }
+
+    /// The laws of trade.
+    ///
+    /// # Errors
+    /// The law that does not hold.
+    pub fn check_trade(&mut self, lent: [i64; 2]) -> Result<(), String> {
+        self.deals.agree(&self.book)?;
+        self.deals.check(&self.book, lent)
+    }
+
+    /// How many payments across the currencies went through, and how many were undone.
+    #[must_use]
+    pub fn trades(&self) -> (u64, u64) {
+        self.deals.count()
+    }
 }
 
 impl World {
     /// HonestStillServed: what careful members signed is certified, and so is what they sign now.
     pub(super) fn serve_everyone(&mut self) -> Result<(), String> {
-        for member in 0..RACER {
+        for member in HONEST {
             if self.wallets[member].under_way().is_some() {
                 let why = self.why_not(member);
                 return Err(format!("HonestStillServed: member {member} waits for ever: {why}"));
             }
-            let account = self.town.members[member].public();
-            let view = self.nodes[0].book.ledger.account(&self.town.currency, &account);
-            let has_means = view.is_some_and(|view| view.available.minor > 0);
+            let has_means = self.means(member, 0).is_some();
             self.pay(member, 0);
             if has_means && self.wallets[member].under_way().is_none() {
                 let why = &self.wallets[member].refused;
@@ -145,7 +174,7 @@ impl World {
                 return Err(format!("HonestStillServed: member {member} cannot pay: {why}"));
             }
         }
-        if self.reforming.is_some() {
+        if self.reforming != [None; 2] {
             return Err("HonestStillServed: a charter is never decided".into());
         }
         Ok(())
@@ -172,7 +201,7 @@ impl World {
     pub(super) fn liars_are_named(&self) -> Result<(), String> {
         let guilty: BTreeSet<PublicKey> = [RACER, CHEAT]
             .into_iter()
-            .map(|member| self.town.members[member].public())
+            .map(|member| self.towns[HERE].members[member].public())
             .chain(self.liar.map(|at| self.nodes[at].desk.keys.public()))
             .collect();
         for at in (0..NODES).filter(|at| Some(*at) != self.liar) {

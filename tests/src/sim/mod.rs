@@ -1,29 +1,34 @@
 //! Whole communities in one thread, from one seed: several nodes, their members and stewards, and
-//! everything that can happen to messages and machines.
+//! everything that can happen to messages and machines. There are two communities, which trade with
+//! each other through the key of one node, and every node follows both.
 //!
 //! The nodes run the real desk over the real book; only the disk, the network and the clock are made
 //! here. Messages are lost, repeated and reordered; the network splits; power fails between any two
 //! writes; a node comes back from an old backup; a clock is days off; two devices race; a payer signs
-//! twice; a witness lies, as far as the charter bears it; and the charter changes meanwhile.
+//! twice; a witness lies, as far as the charter bears it; the charter changes meanwhile; and the node
+//! that clears trade dies between two steps.
 //! [`laws`] are asked after every step. Then all is healed, and everyone must be served and agree.
 
 mod acts;
+mod deals;
 mod guilt;
 pub mod laws;
+mod seen;
+mod trade;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use ayni_node::admission::Origin;
 use ayni_node::book::Book;
 use ayni_node::fence::Fence;
 use ayni_protocol::{EventId, Timestamp, VerifiedEvent};
-use ayni_witness::Timings;
-use ayni_witness::beacon::Chain;
 
 use crate::world::{Dice, SimNode, Town, Written, empty, keys};
 use acts::Wallet;
 use laws::Record;
+pub use seen::Seen;
 
 /// Nodes of a world; the last one is never a witness.
 const NODES: usize = 6;
@@ -31,6 +36,14 @@ const NODES: usize = 6;
 const MEMBERS: u64 = 5;
 const RACER: usize = 3;
 const CHEAT: usize = 4;
+/// The first member of the other community; all of them are honest and careful.
+const NEIGHBOUR: usize = 5;
+const NEIGHBOURS: u64 = 2;
+/// Who is honest and careful, of both communities.
+const HONEST: [usize; 5] = [0, 1, 2, 5, 6];
+/// The two communities. What is voted on and raised is the first one's.
+const HERE: usize = 0;
+const THERE: usize = 1;
 const STEPS: usize = 160;
 const START: Timestamp = 1_790_000_000;
 const DAY: u64 = 86_400;
@@ -46,46 +59,10 @@ pub enum Bug {
     SkippedLock,
     /// A witness that was restored from an old backup attests at once.
     SkippedFence,
-}
-
-/// What a run made happen, so that a world in which nothing happens is noticed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Seen {
-    /// Certified payments.
-    pub payments: u64,
-    /// Votes that came to an end.
-    pub votes: u64,
-    /// Rules that came into force after the first.
-    pub epochs: u64,
-    /// Proofs of fraud.
-    pub proofs: u64,
-    /// Starts from an old backup.
-    pub restores: u64,
-    /// Signatures of a lying witness.
-    pub lies: u64,
-}
-
-impl Seen {
-    /// Adds what another run made happen.
-    pub const fn add(&mut self, more: Self) {
-        self.payments += more.payments;
-        self.votes += more.votes;
-        self.epochs += more.epochs;
-        self.proofs += more.proofs;
-        self.restores += more.restores;
-        self.lies += more.lies;
-    }
-}
-
-impl std::fmt::Display for Seen {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { payments, votes, epochs, proofs, restores, lies } = self;
-        write!(
-            out,
-            "{payments} payments, {votes} votes, {epochs} changes of rules, {restores} old \
-             backups, {lies} lies, {proofs} proofs"
-        )
-    }
+    /// The node that clears shows the order that completes a hold, and its disk forgets it.
+    ForgottenCommit,
+    /// The clearing key completes holds that are not certified, and witnesses let it.
+    EarlyCommit,
 }
 
 /// A message under way.
@@ -98,7 +75,7 @@ struct Flight {
 
 struct World {
     dice: Dice,
-    town: Town,
+    towns: [Rc<Town>; 2],
     nodes: Vec<SimNode>,
     /// By how many seconds a node's clock is off.
     offsets: Vec<i64>,
@@ -113,13 +90,18 @@ struct World {
     record: Record,
     roster: Option<EventId>,
     proposal: Option<EventId>,
-    reforming: Option<EventId>,
+    /// The charter under way in each community.
+    reforming: [Option<EventId>; 2],
     step: usize,
     lossy: u64,
     calm: bool,
     liar: Option<usize>,
     /// The node whose disk is lost from time to time: neither the steward's nor the liar.
     victim: usize,
+    /// The node that clears trade. It is not the liar.
+    agent: usize,
+    /// The most that each community ever lent the other, in minor units.
+    lent: [i64; 2],
     bug: Option<Bug>,
     seen: Seen,
     written: usize,
@@ -135,6 +117,7 @@ pub fn run(seed: u64, bug: Option<Bug>) -> Result<Seen, String> {
         world.step += 1;
         world.deliver();
         world.act();
+        world.deal();
         world.check().map_err(|law| format!("step {}: {law}", world.step))?;
     }
     world.heal()?;
@@ -188,6 +171,7 @@ pub fn digests(seed: u64, steps: usize) -> Vec<[u8; 32]> {
         world.step += 1;
         world.deliver();
         world.act();
+        world.deal();
     }
     world.nodes.iter().map(|node| node.book.digest()).collect()
 }
@@ -195,9 +179,6 @@ pub fn digests(seed: u64, steps: usize) -> Vec<[u8; 32]> {
 impl World {
     fn new(seed: u64, bug: Option<Bug>) -> Self {
         let mut dice = Dice::new(seed);
-        let (chain, _) = Chain::test([9; 32], START, 1);
-        let timings = Timings { min_notice: 0, seal_window: 10, margin: 5, beacon_deadline: 1_000 };
-        let town = Town::found(&keys(100), MEMBERS, chain, timings, START);
         let nodes: Vec<_> = (100..).take(NODES).map(|number| SimNode::new(keys(number))).collect();
         let alone = dice.chance(30);
         let liar = (!alone && dice.chance(40)).then(|| 1 + dice.below(3));
@@ -209,13 +190,17 @@ impl World {
             let sign = if dice.chance(50) { 1 } else { -1 };
             offsets[1 + dice.below(NODES - 1)] = sign * days * i64::try_from(DAY).expect("a day");
         }
+        let agent = 1 + dice.below(NODES - 1);
+        let agent = if Some(agent) == liar { NODES - 1 } else { agent };
+        let towns = trade::found(agent, victim).map(Rc::new);
         let mut world = Self {
             lossy: dice.roll() % 40,
             dice,
-            wallets: town.members.iter().map(|_| Wallet::default()).collect(),
-            record: Record::new(),
+            wallets: (0..MEMBERS + NEIGHBOURS).map(|_| Wallet::default()).collect(),
+            record: Record::new(nodes[agent].desk.keys.public(), &towns),
             nodes,
-            town,
+            lent: [trade::LENT; 2],
+            towns,
             offsets,
             flights: Vec::new(),
             sides: vec![false; NODES],
@@ -223,24 +208,33 @@ impl World {
             heard: BTreeMap::new(),
             roster: None,
             proposal: None,
-            reforming: None,
+            reforming: [None; 2],
             step: 0,
             calm: true,
             liar,
             victim,
+            agent,
             bug,
             seen: Seen::default(),
             written: 0,
         };
-        for event in &world.town.founding.clone() {
-            let founded = world.submit(0, event, Origin::Import);
+        world.begin(alone);
+        world
+    }
+
+    /// Both communities are founded, and perhaps have several witnesses from the start.
+    fn begin(&mut self, alone: bool) {
+        for event in self.towns.clone().iter().flat_map(|town| &town.founding) {
+            let founded = self.submit(0, event, Origin::Import);
             assert!(founded.is_ok(), "the founding is in order");
         }
         if !alone {
-            world.reform(&[0, 1, 2, 3]);
+            self.reform(HERE, &[0, 1, 2, 3]);
         }
-        world.calm = false;
-        world
+        if self.dice.chance(25) {
+            self.change_hands(THERE);
+        }
+        self.calm = false;
     }
 
     fn now(&self) -> Timestamp {
@@ -252,8 +246,10 @@ impl World {
         self.now().saturating_add_signed(self.offsets[at])
     }
 
-    fn power(&mut self) -> Option<usize> {
-        (!self.calm && self.dice.chance(4)).then(|| self.dice.below(4))
+    /// After how many writes the power of a node goes out, if it does.
+    fn power(&mut self, at: usize) -> Option<usize> {
+        let percent = if at == self.agent { 5 } else { 2 };
+        (!self.calm && self.dice.chance(percent)).then(|| self.dice.below(4))
     }
 
     /// Hands an event to a node; whether it was acknowledged, or why not.
@@ -263,7 +259,7 @@ impl World {
         event: &VerifiedEvent,
         origin: Origin,
     ) -> Result<bool, ayni_protocol::Rejection> {
-        let (now, cut_after) = (self.clock(at), self.power());
+        let (now, cut_after) = (self.clock(at), self.power(at));
         let before = self.nodes[at].disk.len();
         let forced = self.bug.and_then(|bug| guilt::forced(bug, &self.nodes[at], event, now));
         let written = match forced {
@@ -271,7 +267,8 @@ impl World {
             None => self.nodes[at].take(event, origin, now, cut_after),
         };
         self.forget(at, before);
-        self.spread(at, before);
+        self.spread(at, before, written != Ok(Written::Cut));
+        self.forget_commit(at, before);
         let acknowledged = written? == Written::Acknowledged;
         if acknowledged && origin == Origin::Client {
             self.record.acknowledged.push((at, event.id));
@@ -280,10 +277,11 @@ impl World {
     }
 
     fn tick(&mut self, at: usize) {
-        let (now, power) = (self.clock(at), self.power());
+        let (now, power) = (self.clock(at), self.power(at));
         let before = self.nodes[at].disk.len();
-        self.nodes[at].tick(now, power);
-        self.spread(at, before);
+        let written = self.nodes[at].tick(now, power);
+        self.spread(at, before, written != Written::Cut);
+        self.forget_commit(at, before);
     }
 
     /// The planted fault of a disk.
@@ -298,10 +296,14 @@ impl World {
     }
 
     /// Everything written since goes out to everyone: perhaps lost, perhaps twice, in any order.
-    fn spread(&mut self, from: usize, before: usize) {
+    /// Where the power went out it is written, and nobody was sent it.
+    fn spread(&mut self, from: usize, before: usize, sent: bool) {
         let fresh: Vec<_> = self.nodes[from].disk.iter().skip(before).cloned().collect();
         for event in fresh {
             self.record.observe(&event);
+            if !sent {
+                continue;
+            }
             for to in (0..NODES).filter(|to| *to != from) {
                 for _ in 0..=usize::from(self.dice.chance(15)) {
                     if !self.dice.chance(self.lossy) {
@@ -365,7 +367,9 @@ impl World {
     }
 
     fn check(&mut self) -> Result<(), String> {
-        self.record.check(&self.town, self.liar.map(|at| self.nodes[at].desk.keys.public()))?;
+        let liar = self.liar.map(|at| self.nodes[at].desk.keys.public());
+        self.record.check(&self.towns, liar)?;
+        self.check_trade()?;
         for (at, id) in &self.record.acknowledged {
             if !self.nodes[*at].holds(id) {
                 return Err(format!("AcknowledgedMeansDurable: node {at} lost {id}"));
@@ -378,6 +382,7 @@ impl World {
     fn heal(&mut self) -> Result<(), String> {
         self.calm = true;
         self.lossy = 0;
+        self.lend_plenty();
         self.sides = vec![false; NODES];
         let mut quiet = 0;
         for _ in 0..80 {
@@ -386,11 +391,12 @@ impl World {
             quiet = if self.record.count() == before { quiet + 1 } else { 0 };
             // Witnesses that wait for a proposal are quiet as well.
             let waits = self.wallets.iter().any(|wallet| wallet.under_way().is_some());
-            if quiet >= 3 && self.reforming.is_none() && !waits {
+            if quiet >= 3 && self.reforming == [None; 2] && !waits {
                 break;
             }
         }
         self.serve_everyone()?;
+        self.serve_trade()?;
         self.fall_silent();
         let digests: BTreeSet<_> = self.nodes.iter().map(|node| node.book.digest()).collect();
         if digests.len() > 1 {
@@ -401,6 +407,7 @@ impl World {
             return Err("HealedMeansEqual: an acknowledged event is not everywhere".into());
         }
         self.liars_are_named()?;
+        self.nothing_is_reserved()?;
         self.check()
     }
 
@@ -413,12 +420,14 @@ impl World {
         }
     }
 
-    /// What somebody said only just now reaches everybody, and what follows from it as well.
+    /// What somebody said only just now reaches everybody, and what follows from it as well. How a
+    /// hold ended is told once what proves it is on the disk.
     fn fall_silent(&mut self) {
         let mut before = 0;
         while before != self.record.count() {
             before = self.record.count();
             self.exchange();
+            self.tick(self.agent);
         }
     }
 
@@ -430,7 +439,7 @@ impl World {
         }
         self.exchange();
         self.adopt();
-        for member in 0..RACER {
+        for member in HONEST {
             self.insist(member, 0);
         }
     }
@@ -448,20 +457,21 @@ impl World {
                 book.apply(event);
             }
         }
-        if book.digest() == self.nodes[0].book.digest() {
-            return Ok(());
+        if book.digest() != self.nodes[0].book.digest() {
+            return Err("SameSetSameBook: another order of arrival gave another book".into());
         }
-        Err("SameSetSameBook: another order of arrival gave another book".into())
+        self.follow_one(&events)
     }
 
     fn summary(mut self) -> Seen {
         let book = &self.nodes[0].book;
-        let view = book.ledger.currency(&self.town.currency);
+        let view = book.ledger.currency(&self.towns[HERE].currency);
         self.seen.payments = view.as_ref().map_or(0, |view| view.totals.orders);
         self.seen.epochs = view.map_or(0, |view| view.rules.epoch);
         let ended = |line: &String| line.starts_with("proposal|") && !line.ends_with("|-");
         self.seen.votes = u64::from(book.digest_lines().iter().any(ended));
-        let proofs = book.ledger.fraud_proofs(&self.town.currency);
+        let proofs = book.ledger.fraud_proofs(&self.towns[HERE].currency);
+        (self.seen.trades, self.seen.undone) = self.record.trades();
         self.seen.proofs = u64::try_from(proofs.len()).expect("few proofs");
         self.seen
     }

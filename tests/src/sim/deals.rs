@@ -1,0 +1,219 @@
+//! What anybody said of trade, and the laws of it: one outcome for every hold, both sides or
+//! neither, and nothing lent beyond what was agreed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ayni_lets::{Body, Ledger, Order, Outcome, Quote};
+use ayni_node::book::{Book, Verdict};
+use ayni_protocol::{Address, EventId, Part as _, PublicKey, VerifiedEvent, kind};
+
+use super::trade::RATES;
+use super::{HERE, THERE};
+use crate::world::Town;
+
+/// A hold that somebody signed.
+struct Held {
+    side: usize,
+    payer: PublicKey,
+    minor: i128,
+}
+
+/// Everything that was said of trade.
+#[derive(Default)]
+pub struct Deals {
+    agent: Option<PublicKey>,
+    currencies: Vec<Address>,
+    /// What members were quoted. Their devices remember it.
+    quotes: BTreeMap<PublicKey, Vec<(EventId, Quote)>>,
+    holds: BTreeMap<EventId, Held>,
+    /// By hold: the orders that commit it, and how much arrives by them.
+    commits: BTreeMap<EventId, BTreeMap<EventId, i128>>,
+    /// By currency, number and rules: the orders that the clearing account signed.
+    cleared: BTreeMap<(Address, u64, EventId), BTreeSet<EventId>>,
+    /// How holds ended, for whoever heard of it first.
+    ended: BTreeMap<EventId, Outcome>,
+}
+
+impl Deals {
+    /// Nothing was said yet.
+    pub fn new(agent: PublicKey, towns: &[&Town]) -> Self {
+        let currencies = towns.iter().map(|town| town.currency.clone()).collect();
+        Self { agent: Some(agent), currencies, ..Self::default() }
+    }
+
+    /// A disk was lost: what devices remember, and what was once decided, stays.
+    pub fn again(self) -> Self {
+        let Self { agent, currencies, quotes, ended, .. } = self;
+        Self { agent, currencies, quotes, ended, ..Self::default() }
+    }
+
+    /// Notes an order or a quote.
+    pub fn observe(&mut self, event: &VerifiedEvent) {
+        if !matches!(event.kind, kind::ORDER | kind::REQUEST) {
+            return;
+        }
+        match Ledger::read(event).map(|entry| entry.body) {
+            Ok(Body::Quote(quote)) => {
+                let quotes = self.quotes.entry(quote.payer).or_default();
+                if quotes.iter().all(|(id, _)| *id != event.id) {
+                    quotes.push((event.id, Quote::clone(&quote)));
+                }
+            }
+            Ok(Body::Order(order)) => self.observe_order(event, &order),
+            _ => {}
+        }
+    }
+
+    fn observe_order(&mut self, event: &VerifiedEvent, order: &Order) {
+        if order.hold.is_some() {
+            let side = usize::from(self.currencies.get(THERE) == Some(&order.currency));
+            let held = Held { side, payer: event.pubkey, minor: order.total() };
+            self.holds.insert(event.id, held);
+        }
+        if let Some(hold) = order.commit {
+            self.commits.entry(hold).or_default().insert(event.id, order.total());
+        }
+        if Some(event.pubkey) == self.agent {
+            let place = (order.currency.clone(), order.seq, order.epoch);
+            self.cleared.entry(place).or_default().insert(event.id);
+        }
+    }
+
+    /// What somebody was quoted, the oldest first.
+    pub fn quotes_of(&self, payer: &PublicKey) -> &[(EventId, Quote)] {
+        self.quotes.get(payer).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether the clearing account signed an order for a currency, a number and rules.
+    pub fn has_cleared(&self, place: &(Address, u64, EventId)) -> bool {
+        self.cleared.contains_key(place)
+    }
+
+    /// How many holds were paid, and how many were undone.
+    pub fn count(&self) -> (u64, u64) {
+        let of = |end| self.ended.values().filter(|outcome| **outcome == end).count();
+        let count = |end| u64::try_from(of(end)).expect("few holds");
+        (count(Outcome::Posted), count(Outcome::Void))
+    }
+
+    /// OneOutcomePerHold: whoever knows how a hold ended knows the same.
+    ///
+    /// # Errors
+    /// Where one is paid here and void there.
+    pub fn agree(&mut self, book: &Book) -> Result<(), String> {
+        for id in self.holds.keys() {
+            let outcome = book.ledger.hold_outcome(id).filter(|it| *it != Outcome::Pending);
+            let Some(outcome) = outcome else { continue };
+            let before = *self.ended.entry(*id).or_insert(outcome);
+            if before != outcome {
+                return Err(format!("OneOutcomePerHold: {id} is {before:?} and {outcome:?}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// BothSidesOrNeither, that what is reserved and paid is what holds say, that nobody lends more
+    /// than was agreed at some time, and that the clearing account signs once for a number.
+    ///
+    /// # Errors
+    /// The law that does not hold.
+    pub fn check(&self, book: &Book, lent: [i64; 2]) -> Result<(), String> {
+        let mut reserved: BTreeMap<(usize, PublicKey), i128> = BTreeMap::new();
+        let (mut paid, mut arrived) = ([0; 2], [0; 2]);
+        for (id, held) in &self.holds {
+            let Some(outcome) = book.ledger.hold_outcome(id) else { continue };
+            let commit = self.committed(book, id);
+            if commit.is_some() != (outcome == Outcome::Posted) {
+                return Err(format!(
+                    "BothSidesOrNeither: {id} is {outcome:?}, and {commit:?} came"
+                ));
+            }
+            match commit {
+                Some(minor) => {
+                    let (here, there) = RATES[held.side];
+                    let price =
+                        (minor * i128::from(here) + i128::from(there) - 1) / i128::from(there);
+                    if price != held.minor {
+                        return Err(format!("BothSidesOrNeither: {} for {minor}", held.minor));
+                    }
+                    paid[held.side] += held.minor;
+                    arrived[1 - held.side] += minor;
+                }
+                None if outcome == Outcome::Pending => {
+                    *reserved.entry((held.side, held.payer)).or_default() += held.minor;
+                }
+                None => {}
+            }
+        }
+        for (side, currency) in self.currencies.iter().enumerate() {
+            self.check_accounts(book, (side, currency), &reserved)?;
+            self.check_clearing(book, currency, (paid[side], arrived[side], lent[side]))?;
+        }
+        let twice = self.cleared.iter().find(|(_, orders)| orders.len() > 1);
+        twice.map_or(Ok(()), |((_, seq, _), _)| {
+            Err(format!("SignedOnce: the clearing account signed two orders numbered {seq}"))
+        })
+    }
+
+    /// How much arrived by the certified order that commits a hold.
+    fn committed(&self, book: &Book, hold: &EventId) -> Option<i128> {
+        let counted = |id: &EventId| book.verdict(id) == Some(Verdict::Counted);
+        let mut commits = self.commits.get(hold).into_iter().flatten();
+        commits.find(|(id, _)| counted(id)).map(|(_, minor)| *minor)
+    }
+
+    fn check_accounts(
+        &self,
+        book: &Book,
+        (side, currency): (usize, &Address),
+        reserved: &BTreeMap<(usize, PublicKey), i128>,
+    ) -> Result<(), String> {
+        for view in book.ledger.accounts(currency) {
+            let held = reserved.get(&(side, view.account)).copied().unwrap_or_default();
+            if view.pending.minor != held {
+                let (account, pending) = (view.account, view.pending);
+                return Err(format!(
+                    "OneOutcomePerHold: {account} has {pending} reserved for {held}"
+                ));
+            }
+            if view.available.minor < 0 {
+                let account = view.account;
+                return Err(format!("NoOneBeyondTheirLimit: {account} reserved more than it has"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The clearing account got what the holds paid, and gave what their commits delivered.
+    fn check_clearing(
+        &self,
+        book: &Book,
+        currency: &Address,
+        (paid, arrived, lent): (i128, i128, i64),
+    ) -> Result<(), String> {
+        let agent = self.agent.and_then(|agent| book.ledger.account(currency, &agent));
+        let Some(view) = agent else { return Ok(()) };
+        if (view.credits_posted.minor, view.debits_posted.minor) != (paid, arrived) {
+            let (got, gave) = (view.credits_posted, view.debits_posted);
+            return Err(format!(
+                "BothSidesOrNeither: the clearing account got {got} and gave {gave}, for {paid} \
+                 and {arrived}"
+            ));
+        }
+        if view.balance.minor < -i128::from(lent) {
+            let balance = view.balance;
+            return Err(format!("NoFurtherThanLent: the clearing account stands at {balance}"));
+        }
+        Ok(())
+    }
+
+    /// What is still reserved, by anybody.
+    pub fn reserved(&self, book: &Book) -> Option<String> {
+        [HERE, THERE].iter().filter_map(|side| self.currencies.get(*side)).find_map(|currency| {
+            let mut accounts = book.ledger.accounts(currency);
+            let found = accounts.find(|view| view.pending.minor != 0)?;
+            let holds = book.ledger.open_holds_of(currency, &found.account);
+            Some(format!("{} of {}, for {holds:?}", found.pending, found.account))
+        })
+    }
+}
