@@ -300,8 +300,10 @@ pub fn hold(
 ) -> Option<VerifiedEvent> {
     let (account, gross) = (quote.slot.account, quote.amount.minor);
     let (terms, rules) = book.ledger.terms(&town.currency, &payer.public(), &account, gross)?;
-    let slot = Some(Box::new(quote.slot.clone()));
-    let order = Order { hold: slot, quote: Some(id), ..Order::new(&terms, rules).ok()? };
+    let order = Order::new(&terms, rules).ok()?.with(|it| {
+        it.hold = Some(quote.slot.clone());
+        it.quote = Some(id);
+    });
     Some(Body::from(order).draft(&town.id).sign(payer, now, [5; 32]))
 }
 

@@ -4,6 +4,7 @@
 use super::{Account, Body, EventId, Heard, Hearing, Policy, Refusal};
 use crate::account::{Ability, AccountType};
 use crate::hold::Slot;
+use crate::known::Standing;
 use crate::{Agreement, Order, Quote};
 
 impl Hearing<'_> {
@@ -44,7 +45,7 @@ impl Hearing<'_> {
         let there = self.ledger.books.get(&slot.currency);
         let account = there.and_then(|book| book.accounts.get(&slot.account));
         if account.is_some_and(|account| account.orders.next_seq() > slot.seq)
-            && self.ledger.ruling(&self.entry.id).is_none()
+            && self.ledger.known.standing(&self.entry.id) == Standing::Absent
         {
             return Err(Refusal::SlotUsed);
         }

@@ -65,12 +65,12 @@ impl Deals {
     }
 
     fn observe_order(&mut self, event: &VerifiedEvent, order: &Order) {
-        if order.hold.is_some() {
+        if order.extra().hold.is_some() {
             let side = usize::from(self.currencies.get(THERE) == Some(&order.currency));
             let held = Held { side, payer: event.pubkey, minor: order.total() };
             self.holds.insert(event.id, held);
         }
-        if let Some(hold) = order.commit {
+        if let Some(hold) = order.extra().commit {
             self.commits.entry(hold).or_default().insert(event.id, order.total());
         }
         if Some(event.pubkey) == self.agent {

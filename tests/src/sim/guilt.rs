@@ -38,7 +38,7 @@ fn order_of(event: &VerifiedEvent) -> Option<Order> {
 }
 
 fn completes(event: &VerifiedEvent) -> bool {
-    order_of(event).is_some_and(|order| order.commit.is_some())
+    order_of(event).is_some_and(|order| order.extra().commit.is_some())
 }
 
 fn is_one_over(node: &SimNode, event: &VerifiedEvent) -> bool {

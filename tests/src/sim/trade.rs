@@ -176,7 +176,7 @@ impl World {
         order.tags.named("hold").next()?;
         let Body::Order(body) = Ledger::read(order).ok()?.body else { return None };
         let quotes = self.record.deals.quotes_of(&order.pubkey);
-        quotes.iter().find(|(id, _)| Some(*id) == body.quote)
+        quotes.iter().find(|(id, _)| Some(*id) == body.extra().quote)
     }
 
     /// The laws of trade, in every node's book and in everything that was said.
@@ -292,8 +292,10 @@ impl World {
         if !waits || ledger.hold_outcome(&event.id).is_some() {
             return None;
         }
-        let (quoted, commit) = (Some(quote.0), Some(event.id));
-        let order = Order { quote: quoted, commit, ..Order::new(&terms, rules).ok()? };
+        let order = Order::new(&terms, rules).ok()?.with(|it| {
+            it.quote = Some(quote.0);
+            it.commit = Some(event.id);
+        });
         let side = usize::from(self.towns[THERE].currency == to.currency);
         Some(Body::from(order).draft(&self.towns[side].id).sign(
             &agent.desk.keys,
