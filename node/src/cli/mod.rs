@@ -42,7 +42,7 @@ use client::Client;
 #[derive(Parser)]
 #[command(name = "ayni", version, about, max_term_width = 100, disable_help_subcommand = true)]
 #[command(
-    after_help = "Start with `run` or `demo`. Also: `rate`, `ratings`, `steward`, `approve`, `bench`, `compact`, `man`."
+    after_help = "Start with `run` or `demo`. Also: rate, ratings, steward, approve, bench, compact, man."
 )]
 pub struct Cli {
     #[command(flatten)]
