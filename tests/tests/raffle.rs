@@ -114,4 +114,10 @@ fn a_round_can_be_entered_by_hand() {
         ["paid", "finished"].contains(&state().as_str()).then_some(())
     });
     assert_eq!(village.balance("ana"), "0.00", "ana bought the only ticket and won the pot");
+    let said = village.ayni(&["raffle", "show", id]);
+    for line in
+        ["? (", "tickets: 1 at 1.00, 1.00 in the pot", "The pot  ana", "1.00 paid to ana: prize"]
+    {
+        assert!(said.contains(line), "{said}");
+    }
 }

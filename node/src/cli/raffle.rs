@@ -86,7 +86,10 @@ impl Raffle {
                     "Called off. Everyone is refunded once the close is decided.",
                 )
             }
-            Self::Show { raffle } => show::json(&view(&place, proposal(&raffle)?)?),
+            Self::Show { raffle } => {
+                let raffle = view(&place, proposal(&raffle)?)?;
+                if common.json { show::json(&raffle) } else { told(&place, &raffle) }
+            }
         }
     }
 }
@@ -97,6 +100,51 @@ fn said(common: &Common, id: EventId, sentence: &str) -> Result<()> {
 
 fn view(place: &Place, raffle: EventId) -> Result<Value> {
     place.client.get(&format!("/api/v1/raffles/{raffle}"))
+}
+
+/// A raffle in words: how it stands, who won, and what was paid.
+fn told(place: &Place, raffle: &Value) -> Result<()> {
+    let members = place.members()?;
+    let called = |key: &Value| -> Option<String> {
+        let key: PublicKey = key.as_str()?.parse().ok()?;
+        let known = members.iter().find(|member| member.account == key);
+        Some(known.map_or_else(|| keys::npub(&key), |member| member.name.clone()))
+    };
+    let text = |value: &Value| match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let of = |name: &str| text(raffle.get(name).unwrap_or(&Value::Null));
+    show::line(format!("{} ({})", of("title"), of("state")))?;
+    let (units, price, pot) = (of("units"), of("price"), of("pot"));
+    match (price.is_empty(), pot.is_empty()) {
+        (true, _) => show::line(format!("tickets: {units}"))?,
+        (false, true) => show::line(format!("tickets: {units} at {price}"))?,
+        (false, false) => show::line(format!("tickets: {units} at {price}, {pot} in the pot"))?,
+    }
+    let list = |name: &str| raffle.get(name).and_then(Value::as_array).cloned().unwrap_or_default();
+    let prize = |prize: &Value| {
+        let won = called(&prize["winner"]).unwrap_or_else(|| "-".into());
+        [text(&prize["number"]), text(&prize["text"]), won]
+    };
+    show::table(
+        ["prize", "what", "won by"],
+        &list("prizes").iter().map(prize).collect::<Vec<_>>(),
+    )?;
+    for payout in list("payouts").iter().chain(&list("refunds")) {
+        let paid = if payout["paid"] == true { "paid to" } else { "due to" };
+        let to = called(&payout["to"]).unwrap_or_default();
+        show::line(format!(
+            "{} {paid} {to}: {}",
+            text(&payout["amount"]),
+            text(&payout["reason"])
+        ))?;
+    }
+    match of("void_reason") {
+        reason if reason.is_empty() => Ok(()),
+        reason => show::line(format!("Called off: {reason}.")),
+    }
 }
 
 fn announce(common: &Common, place: &Place, file: &std::path::Path) -> Result<()> {
