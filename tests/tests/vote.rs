@@ -43,6 +43,8 @@ fn a_vote_is_cast_counted_and_certified() {
     assert_eq!(scores, [10, -4]);
     let spoiled = &tally["spoiled"].as_array().unwrap()[0];
     assert!(spoiled["reason"].as_str().unwrap().contains("credits"), "{spoiled}");
+    let said = village.ayni(&["tally", id]);
+    assert!(said.contains("spoiled: the ballot of carla: "), "{said}");
     let late = village.refusal(&["vote", id, "well=1", "roof=0", "--key", "carla.key"]);
     assert!(late.contains("closed"), "{late}");
     let stored = village

@@ -12,7 +12,7 @@ use ayni_witness::RosterRow;
 use clap::Args;
 use serde_json::Value;
 
-use super::place::Place;
+use super::place::{Place, called};
 use super::{Common, show};
 use crate::{clock, keys};
 
@@ -237,14 +237,13 @@ impl Tally {
             .collect();
         show::table(["option", "label", "score"], &rows)?;
         show::line(format!("{} of {} voted", number("turnout"), number("eligible")))?;
+        let members = Place::of(common).and_then(|place| place.members()).unwrap_or_default();
         for spoiled in view.get("spoiled").and_then(Value::as_array).into_iter().flatten() {
             let field = |name: &str| spoiled.get(name).map_or(String::new(), plain);
-            show::line(format!(
-                "spoiled: {} by {}: {}",
-                field("ballot"),
-                field("voter"),
-                field("reason")
-            ))?;
+            let voter = field("voter");
+            let voter = voter.parse().map_or(voter, |key| called(&members, &key));
+            let (ballot, reason) = (field("ballot"), field("reason"));
+            show::line(format!("spoiled: the ballot of {voter}: {reason} ({ballot})"))?;
         }
         Ok(())
     }

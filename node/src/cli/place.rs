@@ -50,6 +50,12 @@ pub struct Member {
     pub merit: i64,
 }
 
+/// What people call an account: its name, or else its npub.
+pub fn called(members: &[Member], key: &PublicKey) -> String {
+    let known = members.iter().find(|member| member.account == *key);
+    known.map_or_else(|| keys::npub(key), |member| member.name.clone())
+}
+
 /// An account, as far as commands need it.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Account {

@@ -11,7 +11,7 @@ use clap::{Args, Subcommand};
 use serde_json::Value;
 
 use super::governance::{proposal, read_table, times};
-use super::place::Place;
+use super::place::{Place, called};
 use super::{Common, show};
 use crate::config::Config;
 use crate::{clock, drand, keys};
@@ -105,11 +105,7 @@ fn view(place: &Place, raffle: EventId) -> Result<Value> {
 /// A raffle in words: how it stands, who won, and what was paid.
 fn told(place: &Place, raffle: &Value) -> Result<()> {
     let members = place.members()?;
-    let called = |key: &Value| -> Option<String> {
-        let key: PublicKey = key.as_str()?.parse().ok()?;
-        let known = members.iter().find(|member| member.account == key);
-        Some(known.map_or_else(|| keys::npub(&key), |member| member.name.clone()))
-    };
+    let called = |key: &Value| Some(called(&members, &key.as_str()?.parse().ok()?));
     let text = |value: &Value| match value {
         Value::Null => String::new(),
         Value::String(text) => text.clone(),
