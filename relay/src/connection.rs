@@ -167,12 +167,7 @@ impl<B: Backend> Connection<B> {
         }
         let arrivals = self.line.take();
         let moved = !arrivals.checked.is_empty() || !arrivals.live.is_empty();
-        for Checked { id, purpose, weight, outcome } in arrivals.checked {
-            self.session.verified(id, purpose, weight, outcome);
-            if purpose == Purpose::Authenticate {
-                self.line.recognise(self.session.viewer());
-            }
-        }
+        arrivals.checked.into_iter().for_each(|checked| self.take_checked(checked));
         if !arrivals.live.is_empty() {
             let now = self.shared.backend.now();
             for (key, live) in &arrivals.live {
@@ -181,6 +176,13 @@ impl<B: Backend> Connection<B> {
         }
         self.work();
         moved
+    }
+
+    fn take_checked(&mut self, Checked { id, purpose, weight, outcome }: Checked) {
+        self.session.verified(id, purpose, weight, outcome);
+        if purpose == Purpose::Authenticate {
+            self.line.recognise(self.session.viewer());
+        }
     }
 
     fn take_verdicts(&mut self, context: &mut Context<'_>) -> bool {
@@ -284,7 +286,15 @@ impl<B: Backend> Connection<B> {
         let (id, weight) = (errand.event.id, errand.weight);
         if errand.purpose == Purpose::Store && self.shared.backend.contains(&id) {
             self.session.settled(id, weight, Ok(Accepted::duplicate()));
-        } else if let Err((errand, why)) = self.shared.verifier.check(errand, &self.line) {
+            return;
+        }
+        let verifier = &self.shared.verifier;
+        let alone = self.session.has_only_in_flight(weight);
+        let errand = match if alone { verifier.check_here(errand) } else { Err(errand) } {
+            Ok(checked) => return self.take_checked(checked),
+            Err(errand) => errand,
+        };
+        if let Err((errand, why)) = verifier.check(errand, &self.line) {
             self.session.verified(id, errand.purpose, weight, Err(why));
         }
     }

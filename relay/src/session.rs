@@ -287,6 +287,12 @@ impl Session {
         !self.in_flight.is_empty()
     }
 
+    /// Whether an event of this weight is all that was taken in and has no OK yet.
+    #[must_use]
+    pub const fn has_only_in_flight(&self, weight: usize) -> bool {
+        self.in_flight.is_only(weight)
+    }
+
     /// Says whether whoever checks signatures has time for more than this client's fair share.
     pub const fn set_spare(&mut self, spare: bool) {
         self.in_flight.set_spare(spare);

@@ -4,6 +4,9 @@
 //! the connections they belong to, those of one connection together, so that its writer sees them
 //! together. The queue is bounded: what comes beyond is refused with `rate-limited:`, but a single
 //! connection rarely gets there, because it may only have so many bytes under way.
+//!
+//! A single event on a relay that has nothing else to check is not worth waking a thread for, and
+//! then another to hear of it: it is checked where it came ([`Verifier::check_here`]).
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
@@ -38,6 +41,8 @@ struct Shared {
     /// How many jobs wait, for those who only want to know.
     waiting: AtomicUsize,
     filled: Condvar,
+    /// Held by the one thread of sockets that checks an event itself.
+    here: Mutex<KnownKeys>,
     counters: Arc<Counters>,
 }
 
@@ -54,6 +59,7 @@ impl Verifier {
             queue: Mutex::default(),
             waiting: AtomicUsize::new(0),
             filled: Condvar::new(),
+            here: Mutex::new(KnownKeys::up_to(KEYS)),
             counters,
         });
         let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
@@ -70,6 +76,20 @@ impl Verifier {
     /// Whether far fewer events wait than may.
     pub fn has_time(&self) -> bool {
         self.shared.waiting.load(Relaxed) < self.capacity / 8
+    }
+
+    /// Checks an event on the thread of its socket, if nothing waits here and no other socket's
+    /// thread does the same: at least one of them stays free for all the others.
+    ///
+    /// # Errors
+    /// The errand, where it has to wait its turn.
+    pub fn check_here(&self, errand: Errand) -> Result<Checked, Errand> {
+        if self.shared.waiting.load(Relaxed) > 0 {
+            return Err(errand);
+        }
+        let Ok(mut known) = self.shared.here.try_lock() else { return Err(errand) };
+        add(&self.shared.counters.verified, 1);
+        Ok(verify(errand, &mut known))
     }
 
     /// Takes an event in; its outcome comes to `line`.

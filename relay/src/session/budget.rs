@@ -83,6 +83,12 @@ impl InFlight {
         self.bytes == 0
     }
 
+    /// Whether nothing waits but an event of this weight.
+    #[must_use]
+    pub const fn is_only(&self, weight: usize) -> bool {
+        self.bytes == weight
+    }
+
     /// An event was taken in. Its weight is at least 1.
     pub const fn enter(&mut self, weight: usize) {
         self.bytes = self.bytes.saturating_add(weight);
