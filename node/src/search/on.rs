@@ -1,11 +1,14 @@
 //! The index of words, asked and kept.
+//!
+//! Its thread takes what processor time is left: in a rush of events it works a tenth of the time
+//! and falls behind, and makes up for it afterwards.
 
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use ayni_protocol::search::KINDS;
@@ -24,6 +27,14 @@ const BATCH_MAX: usize = 256;
 const LOOK_AFTER: Duration = Duration::from_secs(1);
 /// How long it rests where the index cannot be written.
 const REST: Duration = Duration::from_secs(10);
+/// Events stored during one step, from which on the node has more urgent things to do.
+const RUSH: u64 = 32;
+/// In a rush it rests so many times as long as it works, and catches up when the rush is over.
+const REST_IN_RUSH: u32 = 9;
+/// The longest of those rests.
+const REST_IN_RUSH_MAX: Duration = Duration::from_secs(1);
+/// How often it looks during a rest whether the node stops.
+const NAP: Duration = Duration::from_millis(20);
 
 /// Asks the index, and tells its thread what happens. Cheap to clone.
 #[derive(Clone)]
@@ -155,7 +166,7 @@ impl Seeker {
             }
         }
         if !entries.is_empty() {
-            self.index.add(&entries, next.saturating_sub(1))?;
+            self.index(&entries, next.saturating_sub(1))?;
         }
         if !gone.is_empty() {
             self.index.forget(&gone)?;
@@ -193,8 +204,26 @@ impl Seeker {
     fn add(&self, batch: &mut Vec<(u64, Event)>, last: u64) -> Result<(), Fault> {
         let entries: Vec<_> =
             batch.iter().map(|(position, event)| Entry { position: *position, event }).collect();
-        self.index.add(&entries, last)?;
+        self.index(&entries, last)?;
         batch.clear();
         Ok(())
+    }
+
+    /// Indexes some events. Where others come meanwhile it rests afterwards: that they are stored
+    /// soon matters more than that these are found a moment earlier.
+    fn index(&self, entries: &[Entry<'_>], last: u64) -> Result<(), Fault> {
+        let (began, before) = (Instant::now(), self.store.last_position().0);
+        self.index.add(entries, last)?;
+        if self.store.last_position().0.saturating_sub(before) >= RUSH {
+            self.rest((began.elapsed() * REST_IN_RUSH).min(REST_IN_RUSH_MAX));
+        }
+        Ok(())
+    }
+
+    fn rest(&self, long: Duration) {
+        let began = Instant::now();
+        while began.elapsed() < long && !self.stopping.load(Relaxed) {
+            std::thread::sleep(NAP.min(long.saturating_sub(began.elapsed())));
+        }
     }
 }
