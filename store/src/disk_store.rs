@@ -36,6 +36,9 @@ const SWEEP: usize = if cfg!(test) { 3 } else { 512 };
 /// Events of one removal, with one sync.
 const REMOVED: usize = 512;
 
+/// Bytes of memory that are kept to put the frames of a batch together.
+const FRAMES_KEPT: usize = 4 << 20;
+
 /// How a store is kept.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
@@ -77,6 +80,8 @@ pub(crate) struct Writer {
     pub next: Position,
     /// Whether anything changed since the last snapshot.
     pub changed: bool,
+    /// Where frames are put together; empty between batches.
+    frames: Vec<u8>,
 }
 
 impl DiskStore {
@@ -155,7 +160,8 @@ impl DiskStore {
         index.sweep_all();
         let recovery = Recovery { events: index.len(), from_snapshot, ..opened.recovery };
         let next = opened.next.max(Position(mark.last.0 + 1));
-        let writer = Writer { journal: opened.journal, next, changed: !from_snapshot };
+        let (journal, frames) = (opened.journal, Vec::new());
+        let writer = Writer { journal, next, changed: !from_snapshot, frames };
         let store = Self {
             folder: PathBuf::new(),
             disk,
@@ -335,13 +341,17 @@ impl Writer {
         own: &BTreeSet<String>,
         written: &mut dyn FnMut(),
     ) -> Result<Placed, Fault> {
-        let mut frames = Vec::new();
+        let mut frames = std::mem::take(&mut self.frames);
         let key = self.journal.key();
         for (event, position) in accepted.iter().zip(self.next.0..) {
             let vanishes = rules::vanishes(event, own);
             frame::write(event, Position(position), &key, vanishes, &mut frames);
         }
-        self.append_frames(&frames, accepted.len(), written)
+        let placed = self.append_frames(&frames, accepted.len(), written);
+        frames.clear();
+        frames.shrink_to(FRAMES_KEPT);
+        self.frames = frames;
+        placed
     }
 
     /// Writes that events are taken out.
