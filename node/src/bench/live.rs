@@ -3,18 +3,16 @@
 //! read by the same subscribers; of the largest round not, because both ends would be in this
 //! process, which may not open so many files.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 use ayni_protocol::VerifiedEvent;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
-use tokio::sync::Barrier;
-use tokio::task::JoinSet;
 
+use super::hearing::Hearing;
 use super::plain::Plain;
-use super::wire::{self, Frames, Talk};
+use super::wire::{self, Talk};
 use super::{Bench, Corpus, Report};
 
 /// Events published in each round, ten a second.
@@ -24,8 +22,6 @@ const PAUSE: Duration = Duration::from_millis(100);
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Sockets up to which the machine's own pace is measured.
 const BY_HAND_MAX: usize = 1_000;
-/// Connections opened at a time, so that a listener's backlog is enough.
-const OPENING: usize = 64;
 
 /// Measures live delivery to 1, to 1,000 and to many subscribers.
 pub fn measure(bench: &Bench, report: &mut Report<'_>) -> Result<()> {
@@ -62,9 +58,6 @@ fn percentile(sorted: &[Duration], percent: usize) -> Duration {
     sorted.get(at).copied().unwrap_or_default()
 }
 
-/// When each event was sent.
-type Sent = Arc<Mutex<Vec<Instant>>>;
-
 /// A relay publishes to so many subscribers, and one that does not read.
 fn by_relay(bench: &Bench, notes: &[VerifiedEvent], subscribers: usize) -> Result<Vec<Duration>> {
     let subject = bench.subject()?;
@@ -96,94 +89,30 @@ fn deliver(
     notes: &[VerifiedEvent],
     mut publish: impl FnMut(&VerifiedEvent) -> Result<()>,
 ) -> Result<Vec<Duration>> {
-    let sent = Sent::default();
-    let runtime = tokio::runtime::Runtime::new()?;
-    let hearing = runtime.block_on(subscribe(url, subscribers, notes.len(), &sent))?;
-    for event in notes {
-        std::thread::sleep(PAUSE);
-        sent.lock().unwrap_or_else(PoisonError::into_inner).push(Instant::now());
-        publish(event)?;
-    }
-    let heard = async { tokio::time::timeout(PATIENCE, hearing.join_all()).await };
-    let heard = runtime.block_on(heard).context("some subscriber did not hear every event")?;
-    let mut delays = heard.into_iter().collect::<Result<Vec<_>>>()?.concat();
+    // When each event was sent.
+    let sent = Mutex::new(Vec::with_capacity(notes.len()));
+    let sent = || sent.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut hearing = Hearing::open(url, subscribers)?;
+    let patience = PATIENCE + PAUSE * u32::try_from(notes.len())?;
+    let mut delays = thread::scope(|scope| {
+        let heard = scope.spawn(|| {
+            let mut delays = Vec::with_capacity(subscribers * notes.len());
+            hearing.hear(subscribers * notes.len(), patience, |number, now| {
+                let sent: Option<Instant> = sent().get(number).copied();
+                delays.extend(sent.map(|sent| now.duration_since(sent)));
+            })?;
+            anyhow::Ok(delays)
+        });
+        for event in notes {
+            thread::sleep(PAUSE);
+            sent().push(Instant::now());
+            publish(event)?;
+        }
+        heard.join().ok().context("a thread of the load broke")?
+    })?;
     if delays.len() != subscribers * notes.len() {
         bail!("{} of {} deliveries came", delays.len(), subscribers * notes.len());
     }
     delays.sort_unstable();
-    Ok(delays)
-}
-
-/// Opens all conversations; each then hears so many events and gives their delays.
-async fn subscribe(
-    url: &str,
-    subscribers: usize,
-    count: usize,
-    sent: &Sent,
-) -> Result<JoinSet<Result<Vec<Duration>>>> {
-    let mut hearing = JoinSet::new();
-    let begun = Arc::new(Barrier::new(OPENING + 1));
-    for first in (0..subscribers).step_by(OPENING) {
-        let together = OPENING.min(subscribers - first);
-        let begun = match together {
-            OPENING => Arc::clone(&begun),
-            fewer => Arc::new(Barrier::new(fewer + 1)),
-        };
-        for _ in 0..together {
-            let (url, sent, begun) = (url.to_owned(), Arc::clone(sent), Arc::clone(&begun));
-            hearing.spawn(async move {
-                let opened = open(&url).await;
-                begun.wait().await;
-                hear(opened?, count, &sent).await
-            });
-        }
-        begun.wait().await;
-    }
-    Ok(hearing)
-}
-
-/// A conversation whose subscription is open.
-async fn open(url: &str) -> Result<TcpStream> {
-    let mut stream = TcpStream::connect(wire::authority(url)?).await?;
-    stream.set_nodelay(true)?;
-    stream.write_all(wire::request(url)?.as_bytes()).await?;
-    let mut head = Vec::new();
-    while wire::answer_end(&head)?.is_none() {
-        head.push(stream.read_u8().await?);
-    }
-    let mut frame = Vec::new();
-    wire::text(r#"["REQ","live",{"kinds":[1],"limit":0}]"#, &mut frame);
-    stream.write_all(&frame).await?;
-    let (mut frames, mut open) = (Frames::default(), false);
-    let mut buffer = vec![0; 512];
-    while !open {
-        let read = stream.read(&mut buffer).await?;
-        if read == 0 {
-            bail!("the relay hung up");
-        }
-        let bytes = buffer.get(..read).unwrap_or_default();
-        frames.feed(bytes, |payload| open |= payload.starts_with(b"[\"EOSE\""));
-    }
-    Ok(stream)
-}
-
-async fn hear(mut stream: TcpStream, count: usize, sent: &Sent) -> Result<Vec<Duration>> {
-    let mut frames = Frames::default();
-    let mut buffer = vec![0; 4_096];
-    let mut delays = Vec::with_capacity(count);
-    while delays.len() < count {
-        let read = stream.read(&mut buffer).await?;
-        let now = Instant::now();
-        if read == 0 {
-            bail!("the relay closed a subscriber");
-        }
-        frames.feed(buffer.get(..read).unwrap_or_default(), |payload| {
-            if payload.starts_with(b"[\"EVENT\"") {
-                let sent = sent.lock().unwrap_or_else(PoisonError::into_inner);
-                let sent = sent.get(delays.len()).copied();
-                delays.extend(sent.map(|sent| now.duration_since(sent)));
-            }
-        });
-    }
     Ok(delays)
 }

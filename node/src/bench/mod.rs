@@ -10,6 +10,7 @@
 //! Deliberately absent: verdicts. Nothing here fails because something was slow.
 
 mod corpus;
+mod hearing;
 mod idle;
 mod ingest;
 mod live;
