@@ -58,6 +58,14 @@ enum End {
     TooSlow,
 }
 
+/// What became of what was ready to be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Written {
+    Nothing,
+    Some,
+    All,
+}
+
 /// The verdict on a submitted event.
 type Settled = (EventId, usize, Result<Accepted, Rejection>);
 
@@ -140,20 +148,25 @@ impl<B: Backend> Connection<B> {
             let mut moved = self.take_arrivals();
             moved |= self.take_verdicts(context);
             moved |= self.take_answers(context);
-            let read = match self.read(context) {
+            moved |= match self.read(context) {
                 Ok(read) => read,
                 Err(end) => return Poll::Ready(end),
             };
             self.work();
-            let written = match self.write(context) {
-                Ok(written) => written,
+            let listened = self.listens();
+            moved |= match self.write(context) {
+                Ok(Written::Nothing) => false,
+                // Most of what a relay does is to bring live events to sockets that wait for them:
+                // that is done in one round.
+                Ok(Written::All) => !listened || self.session.has_work(),
+                Ok(Written::Some) => true,
                 Err(_) => return Poll::Ready(End::Theirs),
             };
             self.count_verdicts();
             if let Some(end) = self.end() {
                 return Poll::Ready(end);
             }
-            if !(moved || read || written) && self.poll_timer(context).is_pending() {
+            if !moved && self.poll_timer(context).is_pending() {
                 return Poll::Pending;
             }
         }
@@ -161,12 +174,14 @@ impl<B: Backend> Connection<B> {
         Poll::Pending
     }
 
+    /// Takes what others brought. Tells whether something follows from it that must be polled; of
+    /// live events nothing does but that they are written.
     fn take_arrivals(&mut self) -> bool {
         if self.line.is_stopping() {
             self.session.stop();
         }
         let arrivals = self.line.take();
-        let moved = !arrivals.checked.is_empty() || !arrivals.live.is_empty();
+        let moved = !arrivals.checked.is_empty();
         arrivals.checked.into_iter().for_each(|checked| self.take_checked(checked));
         if !arrivals.live.is_empty() {
             let now = self.shared.backend.now();
@@ -208,7 +223,7 @@ impl<B: Backend> Connection<B> {
     /// to must be polled.
     fn read(&mut self, context: &mut Context<'_>) -> Result<bool, End> {
         self.session.set_spare(self.shared.verifier.has_time());
-        if !self.session.wants_input() || self.is_flooded() {
+        if !self.listens() {
             return Ok(false);
         }
         if self.reader.is_paused() {
@@ -246,7 +261,7 @@ impl<B: Backend> Connection<B> {
                     closed = true;
                 }
             }
-            let more = !closed && self.session.wants_input() && !self.is_flooded();
+            let more = !closed && self.listens();
             if more { Appetite::More } else { Appetite::Enough }
         });
         self.reader = reader;
@@ -313,18 +328,23 @@ impl<B: Backend> Connection<B> {
         }));
     }
 
-    /// Writes what is ready, up to a buffer's fill. Tells whether anything was written.
-    fn write(&mut self, context: &mut Context<'_>) -> io::Result<bool> {
+    /// Writes what is ready, up to a buffer's fill.
+    fn write(&mut self, context: &mut Context<'_>) -> io::Result<Written> {
         if self.unsent.is_empty() {
             return SCRATCH.with_borrow_mut(|scratch| {
                 scratch.clear();
                 self.gather(scratch);
                 let sent = self.send(context, scratch)?;
                 self.unsent.extend_from_slice(scratch.get(sent..).unwrap_or_default());
+                let written = match sent {
+                    0 => Written::Nothing,
+                    _ if sent == scratch.len() && sent < WRITE_BYTES => Written::All,
+                    _ => Written::Some,
+                };
                 if scratch.capacity() > WRITE_BYTES * 8 {
                     scratch.shrink_to(WRITE_BYTES * 2);
                 }
-                Ok(sent > 0)
+                Ok(written)
             });
         }
         let unsent = std::mem::take(&mut self.unsent);
@@ -333,7 +353,7 @@ impl<B: Backend> Connection<B> {
             self.unsent = unsent;
             self.unsent.drain(..sent);
         }
-        Ok(sent > 0)
+        Ok(if sent > 0 { Written::Some } else { Written::Nothing })
     }
 
     /// Writes as many of the bytes as the socket takes now.
@@ -364,6 +384,11 @@ impl<B: Backend> Connection<B> {
         let tally = self.session.take_tally();
         add(&self.shared.counters.accepted, tally.accepted);
         add(&self.shared.counters.rejected, tally.rejected);
+    }
+
+    /// Whether anything that comes would be read.
+    fn listens(&self) -> bool {
+        self.session.wants_input() && !self.is_flooded()
     }
 
     /// Whether it pings without reading the pongs.

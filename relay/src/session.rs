@@ -314,13 +314,24 @@ impl Session {
         if let Some(work) = self.work.pop_front() {
             return Some(work);
         }
-        let room = self.subscriptions.backlog() <= self.rules.limits.max_limit;
-        if self.asking || self.questions.is_empty() || !room {
+        if !self.may_ask() {
             return None;
         }
         self.asking = true;
         let count = self.questions.len().min(QUESTIONS_AT_ONCE);
         Some(Work::Ask(self.questions.drain(..count).collect(), Arc::clone(&self.viewer)))
+    }
+
+    /// Whether there is something for others to do.
+    #[must_use]
+    pub fn has_work(&self) -> bool {
+        !self.work.is_empty() || self.may_ask()
+    }
+
+    /// Whether the next questions may be asked now: those before are answered, and sent.
+    fn may_ask(&self) -> bool {
+        let room = self.subscriptions.backlog() <= self.rules.limits.max_limit;
+        !self.asking && !self.questions.is_empty() && room
     }
 
     /// The next frame to send. Answers to queries are drawn only when nothing else waits, so they
