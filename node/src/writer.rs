@@ -12,6 +12,7 @@
 //! sync fails, nothing is certain any more: the writer answers `error:` and the program ends.
 
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
 
 use ayni_protocol::{Event, EventId, Prefix, Rejection, Timestamp, VerifiedEvent, kind};
 use ayni_relay::Accepted;
@@ -26,6 +27,13 @@ use crate::desk::{Desk, Moment};
 
 /// How many events one sync may cover.
 const BATCH_MAX: usize = 1_024;
+/// A batch of so many is part of a rush.
+const RUSH: usize = 8;
+/// In a rush the writer waits a moment for so many: asking the disk for each handful costs more than
+/// all else that is done with them.
+const WORTH_A_SYNC: usize = 128;
+/// The moment. Whoever sends one event at a time never waits for it.
+const MOMENT: Duration = Duration::from_millis(2);
 
 /// What is answered to a request to vanish.
 const VANISHED: &str = "everything you wrote until then is gone from here and will not be taken \
@@ -116,6 +124,15 @@ fn goes_ahead(event: &VerifiedEvent) -> bool {
     !event.kind.is_economy()
 }
 
+/// Takes all that waits, as far as one batch goes.
+fn gather(inbox: &mut mpsc::Receiver<Command>, waiting: &mut Vec<Command>) {
+    while waiting.len() < BATCH_MAX
+        && let Ok(command) = inbox.try_recv()
+    {
+        waiting.push(command);
+    }
+}
+
 fn refused(sentence: &'static str) -> Result<Accepted, Rejection> {
     Err(Rejection::invalid(sentence))
 }
@@ -127,17 +144,19 @@ impl<A: Audience> Writer<A> {
     /// The fault.
     pub fn run(self, mut inbox: mpsc::Receiver<Command>) -> Result<(), Fault> {
         let mut waiting = Vec::with_capacity(BATCH_MAX);
+        let mut rush = false;
         loop {
             waiting.clear();
             match inbox.blocking_recv() {
                 Some(command) => waiting.push(command),
                 None => return Ok(()),
             }
-            while waiting.len() < BATCH_MAX
-                && let Ok(command) = inbox.try_recv()
-            {
-                waiting.push(command);
+            gather(&mut inbox, &mut waiting);
+            if rush && waiting.len() < WORTH_A_SYNC {
+                std::thread::sleep(MOMENT);
+                gather(&mut inbox, &mut waiting);
             }
+            rush = waiting.len() >= RUSH;
             if self.work(&mut waiting)? {
                 return Ok(());
             }

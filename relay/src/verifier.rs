@@ -169,3 +169,41 @@ fn verify(errand: Errand, known: &mut KnownKeys) -> Checked {
     let outcome = event.verify_among(known).map_err(|error| Rejection::invalid(error.to_string()));
     Checked { id, purpose, weight, outcome }
 }
+
+#[cfg(test)]
+mod tests {
+    use ayni_protocol::{Draft, Event, Keys, kind};
+
+    use super::*;
+    use crate::session::Purpose;
+
+    fn errand(change: impl FnOnce(&mut Event)) -> Errand {
+        let keys = Keys::from_secret([7; 32]).unwrap();
+        let mut event = Event::clone(&Draft::new(kind::NOTE).sign(&keys, 1, [9; 32]));
+        change(&mut event);
+        Errand { event: Box::new(event), purpose: Purpose::Store, weight: 300 }
+    }
+
+    #[test]
+    fn what_is_checked_where_it_came_is_checked_as_well() {
+        let verifier = Verifier::new(8, Arc::default());
+        let good = verifier.check_here(errand(|_| {})).unwrap();
+        assert!(good.outcome.is_ok_and(|event| event.id == good.id));
+        let forged = verifier.check_here(errand(|event| event.sig[3] ^= 1)).unwrap();
+        assert_eq!(forged.outcome.unwrap_err().prefix, Prefix::Invalid);
+        let counted = verifier.shared.counters.verified.load(Relaxed);
+        assert_eq!(counted, 2);
+    }
+
+    #[test]
+    fn one_socket_at_a_time_checks_for_itself_and_none_while_others_wait() {
+        let verifier = Verifier::new(8, Arc::default());
+        let busy = verifier.shared.here.lock().unwrap();
+        assert!(verifier.check_here(errand(|_| {})).is_err());
+        drop(busy);
+        verifier.shared.waiting.store(1, Relaxed);
+        assert!(verifier.check_here(errand(|_| {})).is_err());
+        verifier.shared.waiting.store(0, Relaxed);
+        assert!(verifier.check_here(errand(|_| {})).is_ok());
+    }
+}

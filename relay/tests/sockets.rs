@@ -85,6 +85,27 @@ async fn many_events_at_once_get_one_ok_each() {
 }
 
 #[tokio::test]
+async fn questions_that_wait_for_an_answer_to_be_sent_are_asked_then() {
+    // Answers of three events, and never more than one under way: each question waits for the one
+    // before to be wholly sent, and nothing else ever wakes the connection.
+    let house = House::open(Limits { max_limit: 3, ..Limits::default() }).await;
+    (0..5).for_each(|number| house.store(&note(1, number.to_string())));
+    let mut client = house.client().await;
+    for number in 0..20 {
+        let text = format!(r#"["REQ","q{number}",{{"kinds":[1]}}]"#);
+        client.socket.feed(Message::text(text)).await.unwrap();
+    }
+    client.socket.flush().await.unwrap();
+    for number in 0..20 {
+        for _ in 0..3 {
+            assert_eq!(client.hear().await[1], format!("q{number}"));
+        }
+        let end = client.hear().await;
+        assert_eq!((&end[0], &end[1]), (&json!("EOSE"), &json!(format!("q{number}"))));
+    }
+}
+
+#[tokio::test]
 async fn gift_wraps_reach_their_party_alone() {
     let house = House::open(Limits::default()).await;
     let mut clients = [house.client().await, house.client().await, house.client().await];
