@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use ayni_protocol::{Address, EventId, Premise, PublicKey, Ruling, Scale};
+use ayni_protocol::{Address, EventId, Number, Premise, PublicKey, Ruling, Scale};
 use ayni_witness::acts::Standing;
 
 use crate::account::Raise;
@@ -49,12 +49,12 @@ fn unsigned() -> Held {
 type Counts = Result<(), Held>;
 
 impl Ledger {
-    pub(crate) fn evaluate(&self, entry: &Entry) -> Counts {
+    pub(crate) fn evaluate(&self, number: Number, entry: &Entry) -> Counts {
         match &entry.body {
             Body::Currency(currency) => self.weigh_currency(entry, currency),
             Body::Rules(rules) => self.weigh_rules(entry, rules),
             Body::Policy(policy) => self.weigh_policy(entry, policy),
-            Body::Order(order) => self.weigh_order(entry, order),
+            Body::Order(order) => self.weigh_order(number, entry, order),
             Body::Attestation(Attestation::Approve { .. }) => Ok(()),
             Body::Attestation(Attestation::State(statement)) => {
                 self.weigh_statement(entry, statement)
@@ -71,7 +71,7 @@ impl Ledger {
             Body::Agreement(agreement) => self.weigh_agreement(entry, agreement),
             Body::Resolution(resolution) => self.weigh_resolution(entry, resolution),
             Body::Decline(decline) => self.weigh_decline(entry, decline),
-            Body::Charge(charge) => self.weigh_charge(entry, charge),
+            Body::Charge(charge) => self.weigh_charge(number, entry, charge),
             Body::Checkpoint(checkpoint) => {
                 self.book_for(entry, &checkpoint.currency, None)?;
                 self.witness_of(&checkpoint.currency, &entry.author)
@@ -137,7 +137,7 @@ impl Ledger {
         }
     }
 
-    fn weigh_order(&self, entry: &Entry, order: &Order) -> Counts {
+    fn weigh_order(&self, number: Number, entry: &Entry, order: &Order) -> Counts {
         let epoch = self.epoch(order.epoch, &order.currency, entry.community)?;
         if !order.is_void() && order.scale != epoch.rules.scale {
             return Err(void(Reason::AmountNotCanonical));
@@ -146,14 +146,14 @@ impl Ledger {
         for leg in &order.legs {
             self.opened(&order.currency, leg.account)?;
         }
-        self.weigh_signatures(entry)
+        self.weigh_signatures(number, entry)
     }
 
     /// Whether enough witnesses signed for an order or charge that lacks nothing else.
-    pub(crate) fn weigh_signatures(&self, entry: &Entry) -> Counts {
+    pub(crate) fn weigh_signatures(&self, number: Number, entry: &Entry) -> Counts {
         let certified = match &entry.body {
-            Body::Order(order) => self.is_certified(&order.currency, &entry.id),
-            Body::Charge(charge) => self.is_certified(&charge.currency, &entry.id),
+            Body::Order(order) => self.is_certified_at(&order.currency, number),
+            Body::Charge(charge) => self.is_certified_at(&charge.currency, number),
             _ => false,
         };
         if certified { Ok(()) } else { Err(unsigned()) }
@@ -237,7 +237,7 @@ impl Ledger {
         self.authorised(&decline.currency, entry)
     }
 
-    fn weigh_charge(&self, entry: &Entry, charge: &Charge) -> Counts {
+    fn weigh_charge(&self, number: Number, entry: &Entry, charge: &Charge) -> Counts {
         self.book_for(entry, &charge.currency, Some(charge.scale))?;
         if entry.author != charge.currency.author {
             return Err(void(Reason::NotAllowed));
@@ -246,7 +246,7 @@ impl Ledger {
         for (account, _) in charge.debits.iter().chain(&charge.credits) {
             self.opened(&charge.currency, *account)?;
         }
-        self.weigh_signatures(entry)
+        self.weigh_signatures(number, entry)
     }
 
     fn weigh_fraud(&self, entry: &Entry, fraud: &Fraud) -> Counts {
@@ -315,17 +315,14 @@ impl Ledger {
         currency: &Address,
         community: EventId,
     ) -> Result<&Arc<Epoch>, Held> {
-        let Body::Rules(rules) = &self.present(id)?.body else {
-            return Err(void(Reason::WrongTarget));
-        };
-        let epoch = self.books.get(&rules.currency).and_then(|book| book.epoch(id));
-        let Some(epoch) = epoch else {
-            return Err(waits(Premise::Event(id), [Key::Counted(id)]));
-        };
-        if rules.currency == *currency && epoch.community == community {
-            Ok(epoch)
-        } else {
-            Err(void(Reason::Foreign))
+        if let Some(epoch) = self.books.get(currency).and_then(|book| book.epoch(id)) {
+            let own = epoch.community == community;
+            return if own { Ok(epoch) } else { Err(void(Reason::Foreign)) };
+        }
+        match self.present(id)?.body {
+            Body::Rules(_) if self.is_counted(&id) => Err(void(Reason::Foreign)),
+            Body::Rules(_) => Err(waits(Premise::Event(id), [Key::Counted(id)])),
+            _ => Err(void(Reason::WrongTarget)),
         }
     }
 
@@ -378,7 +375,7 @@ impl Ledger {
     /// that nothing counted is uncounted when a key changes; the witness goes by the one in force.
     fn signer(&self, currency: &Address, account: PublicKey, key: PublicKey) -> Counts {
         let known = self.books.get(currency).and_then(|book| book.account(&account));
-        if known.is_some_and(|known| known.ever_let_sign(&key)) {
+        if known.is_some_and(|known| known.ever_let_sign(&account, &key)) {
             Ok(())
         } else {
             Err(waits(Premise::Earlier, [Key::Signer(currency.clone(), account, key)]))
@@ -404,7 +401,15 @@ impl Ledger {
     /// Whether enough distinct witnesses of any one epoch signed for an order, policy or charge. An
     /// order's own witnesses certify it, or those of later rules who carried it over.
     pub(crate) fn is_certified(&self, currency: &Address, target: &EventId) -> bool {
-        self.certificate(currency, target).is_some()
+        self.known.number(target).is_some_and(|target| self.is_certified_at(currency, target))
+    }
+
+    fn is_certified_at(&self, currency: &Address, target: Number) -> bool {
+        let Some(book) = self.books.get(currency) else { return false };
+        book.epochs.values().any(|epoch| {
+            let signers = self.known.signers_under(target, &epoch.id);
+            signers > 0 && signers >= epoch.charter.quorum
+        })
     }
 
     /// One attestation of each witness of an epoch that signed for it, where they are enough.

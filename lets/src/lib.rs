@@ -21,6 +21,7 @@ pub mod currency;
 mod duty;
 pub mod entry;
 mod evaluate;
+mod few;
 pub mod fork;
 pub mod fraud;
 pub mod hold;

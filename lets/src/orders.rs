@@ -3,9 +3,9 @@
 //! Nearly all of them count, one at each number, and those are a plain list. Whatever else there
 //! is (what has not come so far, forks, what waits for an earlier number) stands beside it.
 
-use std::collections::BTreeMap;
-
 use ayni_protocol::EventId;
+
+use crate::few::Few;
 
 /// The orders of one account.
 #[derive(Debug, Clone, Default)]
@@ -13,7 +13,7 @@ pub struct Orders {
     /// Certified orders from number 0 on, without a gap; of several at one number the lowest id.
     chain: Vec<EventId>,
     /// All others, and how far they have come.
-    others: BTreeMap<(u64, EventId), Reached>,
+    others: Few<(u64, EventId), Reached>,
 }
 
 /// How far an order has come.
@@ -43,7 +43,7 @@ impl Orders {
         if self.in_chain(seq) == Some(id) {
             return false;
         }
-        let reached = self.others.entry((seq, id)).or_default();
+        let reached = self.others.or_default((seq, id));
         let fresh = !reached.sound && !reached.certified;
         reached.sound = true;
         fresh
@@ -52,7 +52,7 @@ impl Orders {
     /// Notes that a witness attested an order.
     pub fn note_attested(&mut self, seq: u64, id: EventId) {
         if self.in_chain(seq) != Some(id) {
-            self.others.entry((seq, id)).or_default().attested = true;
+            self.others.or_default((seq, id)).attested = true;
         }
     }
 
@@ -69,8 +69,8 @@ impl Orders {
             self.grow();
             self.chain.push(id);
         } else {
-            let certified = Reached { certified: true, ..Reached::default() };
-            self.others.insert((seq, beside), certified);
+            *self.others.or_default((seq, beside)) =
+                Reached { certified: true, ..Reached::default() };
         }
         // A gap may be closed now.
         let mut next = self.next_seq();

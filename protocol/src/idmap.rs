@@ -127,6 +127,11 @@ impl<K: Eq + Hash, V> Register<K, V> {
         self.0.get_index(usize::try_from(number.0).ok()?)
     }
 
+    /// What lies under the key that stands there, to change it.
+    pub fn at_mut(&mut self, number: Number) -> Option<&mut V> {
+        Some(self.0.get_index_mut(usize::try_from(number.0).ok()?)?.1)
+    }
+
     /// Where a key stands and what lies under it; a key that had not come comes now, with a default.
     pub fn enter(&mut self, key: K) -> (Number, &mut V)
     where
@@ -195,6 +200,7 @@ mod tests {
                 let times = u32::try_from(keys.iter().filter(|key| id.0[0] == **key).count()).unwrap();
                 prop_assert_eq!(number, Number(u32::try_from(at).unwrap()));
                 prop_assert_eq!(register.at(number), Some((id, &times)));
+                prop_assert_eq!(register.at_mut(number).copied(), Some(times));
                 prop_assert_eq!(register.get_mut(id).copied(), Some(times));
             }
         }
