@@ -86,6 +86,9 @@ impl Ledger {
                 if order.seq >= account.orders.next_seq() {
                     self.unattested.or_default(id);
                 }
+                if !account.orders.is_contested(order.seq, id) {
+                    return;
+                }
                 let rival = |other: &EventId| match self.known.entry(other).map(|it| &it.body) {
                     Some(Body::Order(rival)) => *other != id && rival.epoch == order.epoch,
                     _ => false,
@@ -277,8 +280,10 @@ impl Ledger {
         let Some(book) = self.books.get_mut(&order.currency) else { return };
         let account = book.accounts.or_default(entry.speaker());
         account.orders.certify(order.seq, entry.id);
-        for other in account.orders.sound_at(order.seq) {
-            self.unattested.remove(&other);
+        if account.orders.is_contested(order.seq, entry.id) {
+            for other in account.orders.sound_at(order.seq) {
+                self.unattested.remove(&other);
+            }
         }
         match &order.extra().hold {
             Some(slot) => facts.extend(self.count_hold(entry, order, slot)),
@@ -382,10 +387,12 @@ impl Ledger {
         let Some(book) = self.books.get_mut(currency) else { return };
         let account = book.accounts.or_default(payer);
         account.orders.note_attested(seq, order);
-        let others = account.orders.attested_at(seq).filter(|other| *other != order);
-        let others: Vec<_> = others.collect();
-        let other = others.into_iter().find(|id| self.signed_in(id, &witness, epoch).is_some());
-        self.note_fork(Case::Attest, currency, witness, seq, order, other);
+        if account.orders.is_contested(seq, order) {
+            let others = account.orders.attested_at(seq).filter(|other| *other != order);
+            let others: Vec<_> = others.collect();
+            let other = others.into_iter().find(|id| self.signed_in(id, &witness, epoch).is_some());
+            self.note_fork(Case::Attest, currency, witness, seq, order, other);
+        }
         if let Some(Body::Order(body)) = self.known.entry_at(target).map(|entry| &entry.body)
             && let Some(pay) = body.extra().pay
         {

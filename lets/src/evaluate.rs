@@ -102,7 +102,7 @@ impl Ledger {
         }
         self.stands(entry, false)?;
         let Some(previous) = rules.previous else { return Ok(()) };
-        let before = self.epoch(previous, &rules.currency, entry.community)?;
+        let (_, before) = self.epoch(previous, &rules.currency, entry.community)?;
         if before.rules.epoch.checked_add(1) != Some(rules.epoch) {
             return Err(void(Reason::BrokenChain));
         }
@@ -138,29 +138,30 @@ impl Ledger {
     }
 
     fn weigh_order(&self, number: Number, entry: &Entry, order: &Order) -> Counts {
-        let epoch = self.epoch(order.epoch, &order.currency, entry.community)?;
+        let (book, epoch) = self.epoch(order.epoch, &order.currency, entry.community)?;
         if !order.is_void() && order.scale != epoch.rules.scale {
             return Err(void(Reason::AmountNotCanonical));
         }
-        self.authorised(&order.currency, entry)?;
+        signer(Some(book), &order.currency, entry.speaker(), entry.author)?;
         for leg in &order.legs {
-            self.opened(&order.currency, leg.account)?;
+            opened(Some(book), &order.currency, leg.account)?;
         }
-        self.weigh_signatures(number, entry)
+        if self.is_certified_in(book, number) { Ok(()) } else { Err(unsigned()) }
     }
 
     /// Whether enough witnesses signed for an order or charge that lacks nothing else.
     pub(crate) fn weigh_signatures(&self, number: Number, entry: &Entry) -> Counts {
-        let certified = match &entry.body {
-            Body::Order(order) => self.is_certified_at(&order.currency, number),
-            Body::Charge(charge) => self.is_certified_at(&charge.currency, number),
-            _ => false,
+        let currency = match &entry.body {
+            Body::Order(order) => &order.currency,
+            Body::Charge(charge) => &charge.currency,
+            _ => return Err(unsigned()),
         };
-        if certified { Ok(()) } else { Err(unsigned()) }
+        let book = self.books.get(currency).filter(|book| self.is_certified_in(book, number));
+        book.map(|_| ()).ok_or_else(unsigned)
     }
 
     fn weigh_statement(&self, entry: &Entry, statement: &Statement) -> Counts {
-        let epoch = self.epoch(statement.epoch, &statement.currency, entry.community)?;
+        let (_, epoch) = self.epoch(statement.epoch, &statement.currency, entry.community)?;
         if !epoch.charter.is_witness(&entry.author) {
             return Err(void(Reason::NotAWitness));
         }
@@ -172,7 +173,7 @@ impl Ledger {
         match (&statement.about, &target.body) {
             (About::Order(repeat), Body::Order(order)) => {
                 if order.epoch != statement.epoch {
-                    let own = self.epoch(order.epoch, &order.currency, target.community)?;
+                    let (_, own) = self.epoch(order.epoch, &order.currency, target.community)?;
                     if own.rules.epoch >= epoch.rules.epoch {
                         return Err(void(Reason::DiffersFromOrder));
                     }
@@ -211,7 +212,7 @@ impl Ledger {
         if *slot != resolution.slot {
             return Err(void(Reason::WrongSlot));
         }
-        let epoch = self.epoch(resolution.epoch, &slot.currency, resolution.community)?;
+        let (_, epoch) = self.epoch(resolution.epoch, &slot.currency, resolution.community)?;
         let signed = resolution.witnesses.iter().filter(|key| epoch.charter.is_witness(key));
         if signed.count() < epoch.charter.quorum {
             return Err(void(Reason::NotCertified));
@@ -244,7 +245,7 @@ impl Ledger {
         }
         self.stands(entry, false)?;
         for (account, _) in charge.debits.iter().chain(&charge.credits) {
-            self.opened(&charge.currency, *account)?;
+            opened(self.books.get(&charge.currency), &charge.currency, *account)?;
         }
         self.weigh_signatures(number, entry)
     }
@@ -308,16 +309,17 @@ impl Ledger {
         Ok(book)
     }
 
-    /// Rules that count, of this currency and community.
+    /// Rules that count, of this currency and community, and the currency's book.
     fn epoch(
         &self,
         id: EventId,
         currency: &Address,
         community: EventId,
-    ) -> Result<&Arc<Epoch>, Held> {
-        if let Some(epoch) = self.books.get(currency).and_then(|book| book.epoch(id)) {
+    ) -> Result<(&Book, &Arc<Epoch>), Held> {
+        let found = self.books.get(currency).and_then(|book| Some((book, book.epoch(id)?)));
+        if let Some((book, epoch)) = found {
             let own = epoch.community == community;
-            return if own { Ok(epoch) } else { Err(void(Reason::Foreign)) };
+            return if own { Ok((book, epoch)) } else { Err(void(Reason::Foreign)) };
         }
         match self.present(id)?.body {
             Body::Rules(_) if self.is_counted(&id) => Err(void(Reason::Foreign)),
@@ -371,23 +373,8 @@ impl Ledger {
         self.signer(currency, entry.speaker(), entry.author)
     }
 
-    /// Whether any counted policy let the key sign for the account. Readers go by any version, so
-    /// that nothing counted is uncounted when a key changes; the witness goes by the one in force.
     fn signer(&self, currency: &Address, account: PublicKey, key: PublicKey) -> Counts {
-        let known = self.books.get(currency).and_then(|book| book.account(&account));
-        if known.is_some_and(|known| known.ever_let_sign(&account, &key)) {
-            Ok(())
-        } else {
-            Err(waits(Premise::Earlier, [Key::Signer(currency.clone(), account, key)]))
-        }
-    }
-
-    fn opened(&self, currency: &Address, account: PublicKey) -> Counts {
-        if self.books.get(currency).is_some_and(|book| book.account(&account).is_some()) {
-            Ok(())
-        } else {
-            Err(waits(Premise::Earlier, [Key::Opened(currency.clone(), account)]))
-        }
+        signer(self.books.get(currency), currency, account, key)
     }
 
     fn witness_of(&self, currency: &Address, key: &PublicKey) -> Counts {
@@ -401,15 +388,16 @@ impl Ledger {
     /// Whether enough distinct witnesses of any one epoch signed for an order, policy or charge. An
     /// order's own witnesses certify it, or those of later rules who carried it over.
     pub(crate) fn is_certified(&self, currency: &Address, target: &EventId) -> bool {
-        self.known.number(target).is_some_and(|target| self.is_certified_at(currency, target))
+        let found = self.books.get(currency).zip(self.known.number(target));
+        found.is_some_and(|(book, target)| self.is_certified_in(book, target))
     }
 
-    fn is_certified_at(&self, currency: &Address, target: Number) -> bool {
-        let Some(book) = self.books.get(currency) else { return false };
-        book.epochs.values().any(|epoch| {
-            let signers = self.known.signers_under(target, &epoch.id);
-            signers > 0 && signers >= epoch.charter.quorum
-        })
+    fn is_certified_in(&self, book: &Book, target: Number) -> bool {
+        self.known.is_signed_at(target)
+            && book.epochs.values().any(|epoch| {
+                let signers = self.known.signers_under(target, &epoch.id);
+                signers >= epoch.charter.quorum
+            })
     }
 
     /// One attestation of each witness of an epoch that signed for it, where they are enough.
@@ -424,6 +412,26 @@ impl Ledger {
             let enough = each.len() >= epoch.charter.quorum;
             enough.then(|| each.into_iter().map(|it| it.attestation).collect())
         })
+    }
+}
+
+/// Whether any counted policy let the key sign for the account. Readers go by any version, so that
+/// nothing counted is uncounted when a key changes; the witness goes by the one in force.
+fn signer(book: Option<&Book>, currency: &Address, account: PublicKey, key: PublicKey) -> Counts {
+    let known = book.and_then(|book| book.account(&account));
+    if known.is_some_and(|known| known.ever_let_sign(&account, &key)) {
+        Ok(())
+    } else {
+        Err(waits(Premise::Earlier, [Key::Signer(currency.clone(), account, key)]))
+    }
+}
+
+/// Whether the account has a counted policy.
+fn opened(book: Option<&Book>, currency: &Address, account: PublicKey) -> Counts {
+    if book.is_some_and(|book| book.account(&account).is_some()) {
+        Ok(())
+    } else {
+        Err(waits(Premise::Earlier, [Key::Opened(currency.clone(), account)]))
     }
 }
 

@@ -28,8 +28,7 @@ impl<K: Copy + Ord, V> Few<K, V> {
     where
         V: Default,
     {
-        let is_only = self.only.as_ref().is_none_or(|(other, _)| *other == key);
-        if is_only && self.several.is_empty() {
+        if self.several.is_empty() && self.is_at_most(&key) {
             return &mut self.only.get_or_insert_with(|| (key, V::default())).1;
         }
         self.several.extend(self.only.take());
@@ -56,6 +55,19 @@ impl<K: Copy + Ord, V> Few<K, V> {
     /// Everything, sorted.
     pub fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
         self.range(..)
+    }
+
+    /// Whether there is nothing but what lies under a key, if that.
+    pub fn is_at_most(&self, key: &K) -> bool {
+        match &self.only {
+            Some((other, _)) => other == key,
+            None => self.several.len() <= 1 && self.several.keys().all(|other| other == key),
+        }
+    }
+
+    /// Whether there is nothing.
+    pub fn is_empty(&self) -> bool {
+        self.only.is_none() && self.several.is_empty()
     }
 
     /// How many things there are.
@@ -85,7 +97,8 @@ mod tests {
                 }
                 prop_assert!(few.iter().eq(&tree));
                 prop_assert!(few.range(1..=2).eq(tree.range(1..=2)));
-                prop_assert_eq!(few.len(), tree.len());
+                prop_assert_eq!(few.is_at_most(&key), tree.keys().all(|other| *other == key));
+                prop_assert_eq!((few.len(), few.is_empty()), (tree.len(), tree.is_empty()));
             }
         }
     }

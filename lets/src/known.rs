@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use ayni_protocol::{EventId, Number, PublicKey, Register};
+use ayni_protocol::{EventId, Number, PublicKey, Register, Rows};
 
 use crate::entry::Entry;
 use crate::reason::Reason;
@@ -16,7 +16,7 @@ use crate::reason::Reason;
 pub(crate) struct Known {
     events: Register<EventId, About>,
     /// The counted statements about all of them, as they came.
-    statements: Vec<Brief>,
+    statements: Rows<Brief>,
     /// Witnesses that signed something, a few of them.
     witnesses: Vec<PublicKey>,
     /// How many events came whose last word is not spoken.
@@ -80,7 +80,8 @@ impl Standing {
 impl Known {
     /// The number of an event that comes for the first time; none where it came before.
     pub fn enter(&mut self, id: EventId) -> Option<Number> {
-        let (number, about) = self.events.enter(id);
+        let number = self.events.enter(id);
+        let about = self.events.at_mut(number)?;
         if about.standing != Standing::Absent {
             return None;
         }
@@ -128,6 +129,12 @@ impl Known {
         self.events.at(number).is_some_and(|(_, about)| about.standing.is_settled())
     }
 
+    /// Brings an id's place into the processor's cache; says something about it, so that it has to
+    /// be looked at.
+    pub fn touch(&self, id: &EventId) -> u8 {
+        self.events.number(id).is_some().into()
+    }
+
     /// How many events came whose last word is not spoken.
     pub const fn waiting(&self) -> usize {
         self.waiting
@@ -143,7 +150,7 @@ impl Known {
 
     /// The number of an id, which is heard of now if it was not before.
     pub fn number_of(&mut self, id: EventId) -> Number {
-        self.events.enter(id).0
+        self.events.enter(id)
     }
 
     /// The id of a number.
@@ -210,6 +217,11 @@ impl Known {
     /// Whether any statement about an event counts.
     pub fn is_signed(&self, target: &EventId) -> bool {
         self.events.get(target).is_some_and(|about| about.signed.is_some())
+    }
+
+    /// The same of the event of a number.
+    pub fn is_signed_at(&self, target: Number) -> bool {
+        self.events.at(target).is_some_and(|(_, about)| about.signed.is_some())
     }
 
     /// How many witnesses signed for an event under some rules.

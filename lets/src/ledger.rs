@@ -39,6 +39,8 @@ pub struct Ledger {
     /// What is said meanwhile of entries that lack more than witnesses.
     open: IdMap<Ruling<Reason>>,
     waiting: BTreeMap<Key, BTreeSet<Number>>,
+    /// An empty list, so that not every entry makes one of its own for what has to be looked at.
+    work: Vec<Number>,
     /// Statements about orders that have not come: account, number, witness, order.
     pub(crate) unseen: BTreeSet<(Address, PublicKey, u64, PublicKey, EventId)>,
     /// Every log that any key claims to keep.
@@ -110,7 +112,7 @@ impl Part for Ledger {
     fn apply(&mut self, entry: Entry, facts: &mut Vec<Fact>) {
         let Some(number) = self.known.enter(entry.id) else { return };
         self.note_claim(number, &entry);
-        let mut work = Vec::new();
+        let mut work = std::mem::take(&mut self.work);
         self.fire(&Key::Present(entry.id), &mut work);
         if matches!(entry.body, Body::Attestation(_)) {
             // It is kept only where it waits: nearly every one is settled at once.
@@ -201,6 +203,7 @@ impl Ledger {
             let Some((entry, is_sound)) = self.known.unsettled(number) else { continue };
             self.look(number, &entry, is_sound, &mut work, facts);
         }
+        self.work = work;
     }
 
     /// Looks at an entry that is not settled. What it lacked once and has now is never taken back,

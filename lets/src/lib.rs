@@ -11,6 +11,7 @@
 
 pub mod account;
 pub mod agreement;
+mod ahead;
 pub mod attestation;
 mod book;
 pub mod charge;

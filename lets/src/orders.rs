@@ -72,6 +72,9 @@ impl Orders {
             *self.others.or_default((seq, beside)) =
                 Reached { certified: true, ..Reached::default() };
         }
+        if self.others.is_empty() {
+            return;
+        }
         // A gap may be closed now.
         let mut next = self.next_seq();
         while let Some(id) = self.certified_at(next).min() {
@@ -82,12 +85,25 @@ impl Orders {
         }
     }
 
-    /// Makes room for one more, and a quarter ahead: lists that double leave a quarter of the memory
+    /// Makes room for a few more, and a quarter ahead: lists that double leave a quarter of the memory
     /// of a hundred thousand accounts unused.
     fn grow(&mut self) {
         if self.chain.len() == self.chain.capacity() {
-            self.chain.reserve_exact(self.chain.len() / 4 + 1);
+            self.chain.reserve_exact(self.chain.len() / 4 + 2);
         }
+    }
+
+    /// Whether another order than this one is known of at its number, which is rare.
+    pub fn is_contested(&self, seq: u64, id: EventId) -> bool {
+        let alone =
+            self.others.is_at_most(&(seq, id)) || self.beside(seq, |_| true).all(|it| it == id);
+        !alone || self.in_chain(seq).is_some_and(|certified| certified != id)
+    }
+
+    /// Brings into the processor's cache what the next order will ask for; says something about it,
+    /// so that it has to be looked at.
+    pub fn touch(&self) -> u8 {
+        self.chain.last().and_then(|id| id.0.last()).map_or(0, |byte| *byte)
     }
 
     /// Orders that count at this number, by id.
@@ -162,6 +178,9 @@ mod tests {
                         certified.insert(order);
                     }
                 }
+                let contested = [&sound, &attested, &certified].into_iter().flatten();
+                let contested = contested.into_iter().any(|it| it.0 == order.0 && it.1 != order.1);
+                prop_assert_eq!(orders.is_contested(order.0, order.1), contested);
                 let at = |all: &BTreeSet<(u64, EventId)>, seq| -> BTreeSet<EventId> {
                     all.iter().filter(|it| it.0 == seq).map(|it| it.1).collect()
                 };

@@ -13,6 +13,7 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
+use ayni_lets::Ledger;
 use ayni_protocol::{Event, EventId, Prefix, Rejection, Timestamp, VerifiedEvent, kind};
 use ayni_relay::Accepted;
 use ayni_store::{DiskStore, Fault, Outcome, Position, Store as _};
@@ -106,7 +107,15 @@ struct Written {
 #[must_use]
 pub fn fold(store: &DiskStore, known: Known) -> Book {
     let mut book = Book::new(known);
-    store.replay(Book::reads, |event| Book::read(&event), |page| book.take(page));
+    let mut coming = Vec::with_capacity(Ledger::AHEAD);
+    let each = |page| {
+        coming.push(page);
+        if coming.len() == Ledger::AHEAD {
+            book.take_all(&mut coming);
+        }
+    };
+    store.replay(Book::reads, |event| Book::read(&event), each);
+    book.take_all(&mut coming);
     book
 }
 
