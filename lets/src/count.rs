@@ -19,7 +19,7 @@ use crate::known::Signature;
 use crate::ledger::{Key, Ledger};
 use crate::periodic::Kept;
 use crate::{
-    Charge, Checkpoint, Fraud, Order, Policy, Rating, Resolution, Resolved, Rules, Status,
+    Charge, Checkpoint, Fraud, Order, Policy, Rating, Request, Resolution, Resolved, Rules, Status,
 };
 
 impl Ledger {
@@ -155,17 +155,7 @@ impl Ledger {
             Body::Attestation(Attestation::State(statement)) => {
                 self.count_statement(number, entry, statement, work);
             }
-            Body::Request(request) => {
-                let book = self.books.entry(request.currency.clone()).or_default();
-                let asked = Asked {
-                    payee: entry.speaker(),
-                    community: entry.community,
-                    created_at: entry.created_at,
-                    request: Arc::clone(request),
-                    answers: BTreeMap::new(),
-                };
-                book.requests.insert(entry.id, asked);
-            }
+            Body::Request(request) => self.count_request(entry, request),
             Body::Ask(_) => {
                 if !self.quoted.contains(&entry.id) {
                     self.asks.insert(entry.id);
@@ -196,6 +186,18 @@ impl Ledger {
             Body::Fraud(fraud) => self.count_fraud(entry, fraud),
             Body::Rating(rating) => self.count_rating(entry, rating),
         }
+    }
+
+    fn count_request(&mut self, entry: &Entry, request: &Arc<Request>) {
+        let book = self.books.entry(request.currency.clone()).or_default();
+        let asked = Asked {
+            payee: entry.speaker(),
+            community: entry.community,
+            created_at: entry.created_at,
+            request: Arc::clone(request),
+            answers: BTreeMap::new(),
+        };
+        book.requests.insert(entry.id, asked);
     }
 
     fn count_rules(
