@@ -42,9 +42,14 @@ fn main() {
         reading += timed(|| entries.extend(events.iter().map(read)));
         let mut facts = Vec::new();
         folding += timed(|| {
-            for entry in entries {
-                table.ledger.apply(entry, &mut facts);
-                facts.clear();
+            let mut entries = entries.into_iter();
+            while !entries.as_slice().is_empty() {
+                let some = entries.as_slice().iter().take(Ledger::AHEAD);
+                table.ledger.look_ahead(some);
+                for entry in entries.by_ref().take(Ledger::AHEAD) {
+                    table.ledger.apply(entry, &mut facts);
+                    facts.clear();
+                }
             }
         });
     }

@@ -107,6 +107,10 @@ pub struct Asked {
 pub struct Account {
     /// Counted policies by version; of two with one version the lowest id is in force, and last.
     pub policies: Vec<Arc<Version>>,
+    /// Who any of them let sign: whether its own key, and which others. Every order asks this, and
+    /// nearly all are signed by the account's own key.
+    own_key_signs: bool,
+    other_signers: BTreeSet<PublicKey>,
     pub orders: Orders,
     pub debits: i128,
     pub credits: i128,
@@ -236,13 +240,22 @@ impl Account {
         self.balance().saturating_sub(self.held)
     }
 
-    /// Whether any counted policy names this key as a signer.
-    pub fn ever_let_sign(&self, key: &PublicKey) -> bool {
-        self.policies.iter().any(|version| version.policy.signers.contains(key))
+    /// Whether any counted policy of it, whose own key is `own`, names this key as a signer.
+    pub fn ever_let_sign(&self, own: &PublicKey, key: &PublicKey) -> bool {
+        if key == own { self.own_key_signs } else { self.other_signers.contains(key) }
+    }
+
+    /// Brings the ends of its lists into the processor's cache; says something about them, so that
+    /// they have to be looked at.
+    pub fn touch(&self) -> u8 {
+        self.orders.touch() ^ u8::from(self.history.last() == self.history.first())
     }
 
     /// Books that a policy counts.
     pub fn add_policy(&mut self, version: Version) {
+        let Policy { account, signers, .. } = &*version.policy;
+        self.own_key_signs |= signers.contains(account);
+        self.other_signers.extend(signers.iter().filter(|key| *key != account));
         let place = |version: &Version| (version.policy.version, Reverse(version.id));
         let at = self.policies.partition_point(|other| place(other) < place(&version));
         self.policies.reserve_exact(1);

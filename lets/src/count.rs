@@ -7,7 +7,7 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use ayni_protocol::{Address, EventId, PublicKey};
+use ayni_protocol::{Address, EventId, Number, PublicKey};
 use ayni_witness::{Account, Fact, Payment};
 
 use crate::account::Raise;
@@ -19,25 +19,40 @@ use crate::known::Signature;
 use crate::ledger::{Key, Ledger};
 use crate::periodic::Kept;
 use crate::{
-    Charge, Checkpoint, Fraud, Order, Policy, Rating, Resolution, Resolved, Rules, Status,
+    Charge, Checkpoint, Fraud, Order, Policy, Rating, Request, Resolution, Resolved, Rules, Status,
 };
 
 impl Ledger {
-    /// Files a statement in its author's log, before anything is known of either.
-    pub(crate) fn note_log(&mut self, witness: PublicKey, statement: &Statement, id: EventId) {
-        let Log { index: number, previous } = statement.log;
+    /// Files what an entry claims, before anything is known of it.
+    pub(crate) fn note_claim(&mut self, number: Number, entry: &Entry) {
+        match &entry.body {
+            Body::Attestation(Attestation::State(statement)) => {
+                self.note_log(number, entry, statement);
+            }
+            Body::Fraud(fraud) => {
+                let (whose, place) = fraud.place;
+                self.accused.insert((entry.author, fraud.case, whose, place));
+            }
+            Body::Resolution(it) => _ = self.told.insert((entry.author, it.hold, it.resolved)),
+            _ => {}
+        }
+    }
+
+    /// Files a statement in its author's log.
+    fn note_log(&mut self, number: Number, entry: &Entry, statement: &Statement) {
+        let Log { index, previous } = statement.log;
         let previous = previous.map(|previous| self.known.number_of(previous));
-        let log = self.logs.entry(witness).or_default();
-        let other = log.insert(number, self.known.number_of(id), previous);
+        let log = self.logs.entry(entry.author).or_default();
+        let other = log.insert(index, number, previous);
         let Some(other) = other.and_then(|other| self.known.id(other)) else { return };
-        let fork = Fork { case: Case::Log, currency: None, whose: witness, number };
-        self.forks.entry(fork).or_default().extend([id, other]);
+        let fork = Fork { case: Case::Log, currency: None, whose: entry.author, number: index };
+        self.forks.entry(fork).or_default().extend([entry.id, other]);
     }
 
     /// Keeps the index of statements about orders that have not come, and lets go of what is settled:
     /// a counted statement lives on as a [`Signature`].
-    pub(crate) fn note_attestation(&mut self, entry: &Entry) {
-        let settled = self.known.standing(&entry.id).is_settled();
+    pub(crate) fn note_attestation(&mut self, number: Number, entry: &Entry) {
+        let settled = self.known.is_settled(number);
         if let Body::Attestation(Attestation::State(statement)) = &entry.body
             && let About::Order(repeat) = &statement.about
         {
@@ -53,7 +68,7 @@ impl Ledger {
             self.logs.entry(entry.author).or_default().lacks(statement.log.index, !settled);
         }
         if settled {
-            self.known.forget(&entry.id);
+            self.known.forget(number);
         }
     }
 
@@ -63,13 +78,16 @@ impl Ledger {
         match &entry.body {
             Body::Order(order) => {
                 let payer = entry.speaker();
-                let book = self.books.entry(order.currency.clone()).or_default();
+                let Some(book) = self.books.get_mut(&order.currency) else { return };
                 let account = book.accounts.or_default(payer);
                 if !account.orders.note_sound(order.seq, id) {
                     return;
                 }
                 if order.seq >= account.orders.next_seq() {
-                    self.unattested.insert(id);
+                    self.unattested.or_default(id);
+                }
+                if !account.orders.is_contested(order.seq, id) {
+                    return;
                 }
                 let rival = |other: &EventId| match self.known.entry(other).map(|it| &it.body) {
                     Some(Body::Order(rival)) => *other != id && rival.epoch == order.epoch,
@@ -79,7 +97,7 @@ impl Ledger {
                 self.note_fork(Case::Order, &order.currency, payer, order.seq, id, other);
             }
             Body::Charge(charge) => {
-                let book = self.books.entry(charge.currency.clone()).or_default();
+                let Some(book) = self.books.get_mut(&charge.currency) else { return };
                 book.charges.sound.insert((charge.cseq, id));
                 let other = book.charges.sound_at(charge.cseq).find(|other| *other != id);
                 self.note_fork(
@@ -113,7 +131,13 @@ impl Ledger {
     }
 
     /// Books an entry. Entries to look at again go to `work`, what it establishes to `facts`.
-    pub(crate) fn count(&mut self, entry: &Entry, work: &mut Vec<EventId>, facts: &mut Vec<Fact>) {
+    pub(crate) fn count(
+        &mut self,
+        number: Number,
+        entry: &Entry,
+        work: &mut Vec<Number>,
+        facts: &mut Vec<Fact>,
+    ) {
         match &entry.body {
             Body::Currency(currency) => {
                 let book = self.books.entry(currency.address(&entry.author)).or_default();
@@ -122,26 +146,16 @@ impl Ledger {
             }
             Body::Rules(rules) => facts.extend(self.count_rules(entry, rules, work)),
             Body::Policy(policy) => facts.extend(self.count_policy(entry, policy, work)),
-            Body::Order(order) => facts.extend(self.count_order(entry, order)),
+            Body::Order(order) => self.count_order(number, entry, order, facts),
             Body::Attestation(Attestation::Approve { act }) => {
                 let fact = Fact::Approved { act: *act, steward: entry.author };
                 self.hear_act(&fact, work);
                 facts.push(fact);
             }
             Body::Attestation(Attestation::State(statement)) => {
-                self.count_statement(entry, statement, work);
+                self.count_statement(number, entry, statement, work);
             }
-            Body::Request(request) => {
-                let book = self.books.entry(request.currency.clone()).or_default();
-                let asked = Asked {
-                    payee: entry.speaker(),
-                    community: entry.community,
-                    created_at: entry.created_at,
-                    request: Arc::clone(request),
-                    answers: BTreeMap::new(),
-                };
-                book.requests.insert(entry.id, asked);
-            }
+            Body::Request(request) => self.count_request(entry, request),
             Body::Ask(_) => {
                 if !self.quoted.contains(&entry.id) {
                     self.asks.insert(entry.id);
@@ -167,18 +181,30 @@ impl Ledger {
                     asked.answers.insert(entry.id, decline.answer);
                 }
             }
-            Body::Charge(charge) => self.count_charge(entry, charge),
+            Body::Charge(charge) => self.count_charge(number, entry, charge),
             Body::Checkpoint(checkpoint) => self.count_checkpoint(entry, checkpoint),
             Body::Fraud(fraud) => self.count_fraud(entry, fraud),
             Body::Rating(rating) => self.count_rating(entry, rating),
         }
     }
 
+    fn count_request(&mut self, entry: &Entry, request: &Arc<Request>) {
+        let book = self.books.entry(request.currency.clone()).or_default();
+        let asked = Asked {
+            payee: entry.speaker(),
+            community: entry.community,
+            created_at: entry.created_at,
+            request: Arc::clone(request),
+            answers: BTreeMap::new(),
+        };
+        book.requests.insert(entry.id, asked);
+    }
+
     fn count_rules(
         &mut self,
         entry: &Entry,
         rules: &Arc<Rules>,
-        work: &mut Vec<EventId>,
+        work: &mut Vec<Number>,
     ) -> Option<Fact> {
         let charter = self.charters.get(&rules.charter)?;
         let epoch = Epoch {
@@ -202,7 +228,7 @@ impl Ledger {
         &mut self,
         entry: &Entry,
         policy: &Arc<Policy>,
-        work: &mut Vec<EventId>,
+        work: &mut Vec<Number>,
     ) -> Option<Fact> {
         let previous = policy.previous.and_then(|id| match &self.known.entry(&id)?.body {
             Body::Policy(previous) => Some(Arc::clone(previous)),
@@ -220,7 +246,7 @@ impl Ledger {
             self.lowering.insert((currency.clone(), entry.id));
         }
         let known = book.accounts.or_default(account);
-        let fresh = |key: &&PublicKey| !known.ever_let_sign(key);
+        let fresh = |key: &&PublicKey| !known.ever_let_sign(&account, key);
         let fresh: Vec<_> = policy.signers.iter().filter(fresh).copied().collect();
         known.add_policy(version);
         let mut same = known.policies.iter().filter(|v| v.policy.version == policy.version);
@@ -251,34 +277,36 @@ impl Ledger {
     }
 
     /// Takes the order's number, then pays or reserves, then ends what waited for the number.
-    fn count_order(&mut self, entry: &Entry, order: &Order) -> Vec<Fact> {
+    fn count_order(&mut self, number: Number, entry: &Entry, order: &Order, facts: &mut Vec<Fact>) {
         self.unattested.remove(&entry.id);
-        let book = self.books.entry(order.currency.clone()).or_default();
+        let Some(book) = self.books.get_mut(&order.currency) else { return };
         let account = book.accounts.or_default(entry.speaker());
         account.orders.certify(order.seq, entry.id);
-        for other in account.orders.sound_at(order.seq) {
-            self.unattested.remove(&other);
+        if account.orders.is_contested(order.seq, entry.id) {
+            for other in account.orders.sound_at(order.seq) {
+                self.unattested.remove(&other);
+            }
         }
-        let mut facts = match &order.extra().hold {
-            Some(slot) => self.count_hold(entry, order, slot),
-            None => vec![self.post(entry, order)],
-        };
-        facts.extend(self.use_slot(entry, order));
-        facts
+        match &order.extra().hold {
+            Some(slot) => facts.extend(self.count_hold(entry, order, slot)),
+            None => facts.extend(self.post(number, entry, order)),
+        }
+        if !self.slots.is_empty() {
+            facts.extend(self.use_slot(entry, order));
+        }
     }
 
     /// Books the payment itself.
-    pub(crate) fn post(&mut self, entry: &Entry, order: &Order) -> Fact {
+    pub(crate) fn post(&mut self, number: Number, entry: &Entry, order: &Order) -> Option<Fact> {
         let (payer, total) = (entry.speaker(), order.total());
-        let number = self.known.number(&entry.id);
-        let book = self.books.entry(order.currency.clone()).or_default();
+        let book = self.books.get_mut(&order.currency)?;
         let account = book.accounts.or_default(payer);
         account.debits = account.debits.saturating_add(total);
-        account.history.extend(number);
+        account.history.push(number);
         for leg in &order.legs {
             let account = book.accounts.or_default(leg.account);
             account.credits = account.credits.saturating_add(leg.minor.into());
-            account.history.extend(number);
+            account.history.push(number);
         }
         book.orders = book.orders.saturating_add(1);
         book.volume = book.volume.saturating_add(total);
@@ -289,7 +317,7 @@ impl Ledger {
             let sum = book.refunded.entry(refunded).or_default();
             *sum = sum.saturating_add(total);
         }
-        Fact::Certified(Arc::new(Payment {
+        Some(Fact::Certified(Arc::new(Payment {
             order: entry.id,
             community: entry.community,
             currency: order.currency.clone(),
@@ -299,7 +327,7 @@ impl Ledger {
             refund_of: order.extra().refund,
             purpose: order.extra().purpose.clone(),
             pay: order.extra().pay,
-        }))
+        })))
     }
 
     fn count_resolution(&mut self, resolution: &Resolution) -> Option<Fact> {
@@ -311,7 +339,13 @@ impl Ledger {
         fact
     }
 
-    fn count_statement(&mut self, entry: &Entry, statement: &Statement, work: &mut Vec<EventId>) {
+    fn count_statement(
+        &mut self,
+        number: Number,
+        entry: &Entry,
+        statement: &Statement,
+        work: &mut Vec<Number>,
+    ) {
         let target = match &statement.about {
             About::Order(repeat) => repeat.order,
             About::Policy(id) | About::Charge(id) => *id,
@@ -329,9 +363,10 @@ impl Ledger {
             attestation: entry.id,
             index: statement.log.index,
         };
-        self.known.sign(target, &signature);
+        let target = self.known.number_of(target);
+        self.known.sign(target, number, &signature);
         if let About::Order(repeat) = &statement.about {
-            self.note_attested(statement, repeat, entry.author);
+            self.note_attested(target, statement, repeat, entry.author);
         }
         if let About::Policy(policy) = statement.about
             && self.is_certified(&statement.currency, &policy)
@@ -342,30 +377,37 @@ impl Ledger {
     }
 
     /// An attested order takes its place, uses up its `pay` id, and may show a witness's fork.
-    fn note_attested(&mut self, statement: &Statement, repeat: &Repeat, witness: PublicKey) {
+    fn note_attested(
+        &mut self,
+        target: Number,
+        statement: &Statement,
+        repeat: &Repeat,
+        witness: PublicKey,
+    ) {
         let Repeat { payer, seq, order, .. } = *repeat;
         let (currency, epoch) = (&statement.currency, &statement.epoch);
-        let book = self.books.entry(currency.clone()).or_default();
+        let Some(book) = self.books.get_mut(currency) else { return };
         let account = book.accounts.or_default(payer);
         account.orders.note_attested(seq, order);
-        let others = account.orders.attested_at(seq).filter(|other| *other != order);
-        let others: Vec<_> = others.collect();
-        let other = others.into_iter().find(|id| self.signed_in(id, &witness, epoch).is_some());
-        self.note_fork(Case::Attest, currency, witness, seq, order, other);
-        if let Some(Body::Order(body)) = self.known.entry(&order).map(|entry| &entry.body)
+        if account.orders.is_contested(seq, order) {
+            let others = account.orders.attested_at(seq).filter(|other| *other != order);
+            let others: Vec<_> = others.collect();
+            let other = others.into_iter().find(|id| self.signed_in(id, &witness, epoch).is_some());
+            self.note_fork(Case::Attest, currency, witness, seq, order, other);
+        }
+        if let Some(Body::Order(body)) = self.known.entry_at(target).map(|entry| &entry.body)
             && let Some(pay) = body.extra().pay
         {
             self.paid.entry(pay).or_default().insert(order);
         }
     }
 
-    fn count_charge(&mut self, entry: &Entry, charge: &Charge) {
-        let number = self.known.number(&entry.id);
+    fn count_charge(&mut self, number: Number, entry: &Entry, charge: &Charge) {
         let book = self.books.entry(charge.currency.clone()).or_default();
         for (account, minor) in charge.effects() {
             let account = book.accounts.or_default(account);
             account.charges = account.charges.saturating_add(minor);
-            account.history.extend(number);
+            account.history.push(number);
         }
         book.charges.count(charge.cseq, entry.id);
     }

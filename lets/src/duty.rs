@@ -39,7 +39,7 @@ impl Ledger {
         let pages = self.unattested.len().div_ceil(ORDERS_AT_ONCE).max(1);
         let page = u64::try_from(pages).ok().and_then(|pages| now.checked_rem(pages))?;
         let before = usize::try_from(page).ok()?.saturating_mul(ORDERS_AT_ONCE);
-        self.unattested.iter().skip(before).take(ORDERS_AT_ONCE).find_map(|id| {
+        self.unattested.iter().skip(before).take(ORDERS_AT_ONCE).find_map(|(id, ())| {
             match self.hear(self.known.entry(id)?, me, now) {
                 Ok(Verdict::Attest(draft)) => Some(draft),
                 _ => None,

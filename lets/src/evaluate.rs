@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use ayni_protocol::{Address, EventId, Premise, PublicKey, Ruling, Scale};
+use ayni_protocol::{Address, EventId, Number, Premise, PublicKey, Ruling, Scale};
 use ayni_witness::acts::Standing;
 
 use crate::account::Raise;
@@ -49,12 +49,12 @@ fn unsigned() -> Held {
 type Counts = Result<(), Held>;
 
 impl Ledger {
-    pub(crate) fn evaluate(&self, entry: &Entry) -> Counts {
+    pub(crate) fn evaluate(&self, number: Number, entry: &Entry) -> Counts {
         match &entry.body {
             Body::Currency(currency) => self.weigh_currency(entry, currency),
             Body::Rules(rules) => self.weigh_rules(entry, rules),
             Body::Policy(policy) => self.weigh_policy(entry, policy),
-            Body::Order(order) => self.weigh_order(entry, order),
+            Body::Order(order) => self.weigh_order(number, entry, order),
             Body::Attestation(Attestation::Approve { .. }) => Ok(()),
             Body::Attestation(Attestation::State(statement)) => {
                 self.weigh_statement(entry, statement)
@@ -71,7 +71,7 @@ impl Ledger {
             Body::Agreement(agreement) => self.weigh_agreement(entry, agreement),
             Body::Resolution(resolution) => self.weigh_resolution(entry, resolution),
             Body::Decline(decline) => self.weigh_decline(entry, decline),
-            Body::Charge(charge) => self.weigh_charge(entry, charge),
+            Body::Charge(charge) => self.weigh_charge(number, entry, charge),
             Body::Checkpoint(checkpoint) => {
                 self.book_for(entry, &checkpoint.currency, None)?;
                 self.witness_of(&checkpoint.currency, &entry.author)
@@ -102,7 +102,7 @@ impl Ledger {
         }
         self.stands(entry, false)?;
         let Some(previous) = rules.previous else { return Ok(()) };
-        let before = self.epoch(previous, &rules.currency, entry.community)?;
+        let (_, before) = self.epoch(previous, &rules.currency, entry.community)?;
         if before.rules.epoch.checked_add(1) != Some(rules.epoch) {
             return Err(void(Reason::BrokenChain));
         }
@@ -137,30 +137,31 @@ impl Ledger {
         }
     }
 
-    fn weigh_order(&self, entry: &Entry, order: &Order) -> Counts {
-        let epoch = self.epoch(order.epoch, &order.currency, entry.community)?;
+    fn weigh_order(&self, number: Number, entry: &Entry, order: &Order) -> Counts {
+        let (book, epoch) = self.epoch(order.epoch, &order.currency, entry.community)?;
         if !order.is_void() && order.scale != epoch.rules.scale {
             return Err(void(Reason::AmountNotCanonical));
         }
-        self.authorised(&order.currency, entry)?;
+        signer(Some(book), &order.currency, entry.speaker(), entry.author)?;
         for leg in &order.legs {
-            self.opened(&order.currency, leg.account)?;
+            opened(Some(book), &order.currency, leg.account)?;
         }
-        self.weigh_signatures(entry)
+        if self.is_certified_in(book, number) { Ok(()) } else { Err(unsigned()) }
     }
 
     /// Whether enough witnesses signed for an order or charge that lacks nothing else.
-    pub(crate) fn weigh_signatures(&self, entry: &Entry) -> Counts {
-        let certified = match &entry.body {
-            Body::Order(order) => self.is_certified(&order.currency, &entry.id),
-            Body::Charge(charge) => self.is_certified(&charge.currency, &entry.id),
-            _ => false,
+    pub(crate) fn weigh_signatures(&self, number: Number, entry: &Entry) -> Counts {
+        let currency = match &entry.body {
+            Body::Order(order) => &order.currency,
+            Body::Charge(charge) => &charge.currency,
+            _ => return Err(unsigned()),
         };
-        if certified { Ok(()) } else { Err(unsigned()) }
+        let book = self.books.get(currency).filter(|book| self.is_certified_in(book, number));
+        book.map(|_| ()).ok_or_else(unsigned)
     }
 
     fn weigh_statement(&self, entry: &Entry, statement: &Statement) -> Counts {
-        let epoch = self.epoch(statement.epoch, &statement.currency, entry.community)?;
+        let (_, epoch) = self.epoch(statement.epoch, &statement.currency, entry.community)?;
         if !epoch.charter.is_witness(&entry.author) {
             return Err(void(Reason::NotAWitness));
         }
@@ -172,7 +173,7 @@ impl Ledger {
         match (&statement.about, &target.body) {
             (About::Order(repeat), Body::Order(order)) => {
                 if order.epoch != statement.epoch {
-                    let own = self.epoch(order.epoch, &order.currency, target.community)?;
+                    let (_, own) = self.epoch(order.epoch, &order.currency, target.community)?;
                     if own.rules.epoch >= epoch.rules.epoch {
                         return Err(void(Reason::DiffersFromOrder));
                     }
@@ -211,7 +212,7 @@ impl Ledger {
         if *slot != resolution.slot {
             return Err(void(Reason::WrongSlot));
         }
-        let epoch = self.epoch(resolution.epoch, &slot.currency, resolution.community)?;
+        let (_, epoch) = self.epoch(resolution.epoch, &slot.currency, resolution.community)?;
         let signed = resolution.witnesses.iter().filter(|key| epoch.charter.is_witness(key));
         if signed.count() < epoch.charter.quorum {
             return Err(void(Reason::NotCertified));
@@ -237,16 +238,16 @@ impl Ledger {
         self.authorised(&decline.currency, entry)
     }
 
-    fn weigh_charge(&self, entry: &Entry, charge: &Charge) -> Counts {
+    fn weigh_charge(&self, number: Number, entry: &Entry, charge: &Charge) -> Counts {
         self.book_for(entry, &charge.currency, Some(charge.scale))?;
         if entry.author != charge.currency.author {
             return Err(void(Reason::NotAllowed));
         }
         self.stands(entry, false)?;
         for (account, _) in charge.debits.iter().chain(&charge.credits) {
-            self.opened(&charge.currency, *account)?;
+            opened(self.books.get(&charge.currency), &charge.currency, *account)?;
         }
-        self.weigh_signatures(entry)
+        self.weigh_signatures(number, entry)
     }
 
     fn weigh_fraud(&self, entry: &Entry, fraud: &Fraud) -> Counts {
@@ -308,24 +309,22 @@ impl Ledger {
         Ok(book)
     }
 
-    /// Rules that count, of this currency and community.
+    /// Rules that count, of this currency and community, and the currency's book.
     fn epoch(
         &self,
         id: EventId,
         currency: &Address,
         community: EventId,
-    ) -> Result<&Arc<Epoch>, Held> {
-        let Body::Rules(rules) = &self.present(id)?.body else {
-            return Err(void(Reason::WrongTarget));
-        };
-        let epoch = self.books.get(&rules.currency).and_then(|book| book.epoch(id));
-        let Some(epoch) = epoch else {
-            return Err(waits(Premise::Event(id), [Key::Counted(id)]));
-        };
-        if rules.currency == *currency && epoch.community == community {
-            Ok(epoch)
-        } else {
-            Err(void(Reason::Foreign))
+    ) -> Result<(&Book, &Arc<Epoch>), Held> {
+        let found = self.books.get(currency).and_then(|book| Some((book, book.epoch(id)?)));
+        if let Some((book, epoch)) = found {
+            let own = epoch.community == community;
+            return if own { Ok((book, epoch)) } else { Err(void(Reason::Foreign)) };
+        }
+        match self.present(id)?.body {
+            Body::Rules(_) if self.is_counted(&id) => Err(void(Reason::Foreign)),
+            Body::Rules(_) => Err(waits(Premise::Event(id), [Key::Counted(id)])),
+            _ => Err(void(Reason::WrongTarget)),
         }
     }
 
@@ -374,23 +373,8 @@ impl Ledger {
         self.signer(currency, entry.speaker(), entry.author)
     }
 
-    /// Whether any counted policy let the key sign for the account. Readers go by any version, so
-    /// that nothing counted is uncounted when a key changes; the witness goes by the one in force.
     fn signer(&self, currency: &Address, account: PublicKey, key: PublicKey) -> Counts {
-        let known = self.books.get(currency).and_then(|book| book.account(&account));
-        if known.is_some_and(|known| known.ever_let_sign(&key)) {
-            Ok(())
-        } else {
-            Err(waits(Premise::Earlier, [Key::Signer(currency.clone(), account, key)]))
-        }
-    }
-
-    fn opened(&self, currency: &Address, account: PublicKey) -> Counts {
-        if self.books.get(currency).is_some_and(|book| book.account(&account).is_some()) {
-            Ok(())
-        } else {
-            Err(waits(Premise::Earlier, [Key::Opened(currency.clone(), account)]))
-        }
+        signer(self.books.get(currency), currency, account, key)
     }
 
     fn witness_of(&self, currency: &Address, key: &PublicKey) -> Counts {
@@ -404,7 +388,16 @@ impl Ledger {
     /// Whether enough distinct witnesses of any one epoch signed for an order, policy or charge. An
     /// order's own witnesses certify it, or those of later rules who carried it over.
     pub(crate) fn is_certified(&self, currency: &Address, target: &EventId) -> bool {
-        self.certificate(currency, target).is_some()
+        let found = self.books.get(currency).zip(self.known.number(target));
+        found.is_some_and(|(book, target)| self.is_certified_in(book, target))
+    }
+
+    fn is_certified_in(&self, book: &Book, target: Number) -> bool {
+        self.known.is_signed_at(target)
+            && book.epochs.values().any(|epoch| {
+                let signers = self.known.signers_under(target, &epoch.id);
+                signers >= epoch.charter.quorum
+            })
     }
 
     /// One attestation of each witness of an epoch that signed for it, where they are enough.
@@ -419,6 +412,26 @@ impl Ledger {
             let enough = each.len() >= epoch.charter.quorum;
             enough.then(|| each.into_iter().map(|it| it.attestation).collect())
         })
+    }
+}
+
+/// Whether any counted policy let the key sign for the account. Readers go by any version, so that
+/// nothing counted is uncounted when a key changes; the witness goes by the one in force.
+fn signer(book: Option<&Book>, currency: &Address, account: PublicKey, key: PublicKey) -> Counts {
+    let known = book.and_then(|book| book.account(&account));
+    if known.is_some_and(|known| known.ever_let_sign(&account, &key)) {
+        Ok(())
+    } else {
+        Err(waits(Premise::Earlier, [Key::Signer(currency.clone(), account, key)]))
+    }
+}
+
+/// Whether the account has a counted policy.
+fn opened(book: Option<&Book>, currency: &Address, account: PublicKey) -> Counts {
+    if book.is_some_and(|book| book.account(&account).is_some()) {
+        Ok(())
+    } else {
+        Err(waits(Premise::Earlier, [Key::Opened(currency.clone(), account)]))
     }
 }
 

@@ -131,7 +131,11 @@ impl Ledger {
             let account = book.accounts.or_default(entry.speaker());
             account.held = account.held.saturating_sub(order.total());
         }
-        (reached == Outcome::Posted).then(|| self.post(&entry, order))
+        if reached != Outcome::Posted {
+            return None;
+        }
+        let number = self.known.number_of(id);
+        self.post(number, &entry, order)
     }
 
     /// What became of a hold; nothing where the order is none or does not count.

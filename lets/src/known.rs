@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use ayni_protocol::{EventId, Number, PublicKey, Register};
+use ayni_protocol::{EventId, Number, PublicKey, Register, Rows};
 
 use crate::entry::Entry;
 use crate::reason::Reason;
@@ -15,6 +15,8 @@ use crate::reason::Reason;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Known {
     events: Register<EventId, About>,
+    /// The counted statements about all of them, as they came.
+    statements: Rows<Brief>,
     /// Witnesses that signed something, a few of them.
     witnesses: Vec<PublicKey>,
     /// How many events came whose last word is not spoken.
@@ -26,7 +28,8 @@ pub(crate) struct Known {
 struct About {
     entry: Option<Arc<Entry>>,
     standing: Standing,
-    signatures: Box<[Brief]>,
+    /// Where in [`Known::statements`] the first about it stands.
+    signed: Option<u32>,
 }
 
 /// How far an event has come.
@@ -62,6 +65,8 @@ struct Brief {
     witness: u32,
     epoch: Number,
     attestation: Number,
+    /// Where in [`Known::statements`] the next about the same event stands.
+    next: Option<u32>,
     index: u64,
 }
 
@@ -73,26 +78,61 @@ impl Standing {
 }
 
 impl Known {
-    /// Takes in an event that comes for the first time.
-    pub fn enter(&mut self, id: EventId, entry: Arc<Entry>) {
-        let about = self.events.enter(id).1;
-        about.entry = Some(entry);
+    /// The number of an event that comes for the first time; none where it came before.
+    pub fn enter(&mut self, id: EventId) -> Option<Number> {
+        let number = self.events.enter(id);
+        let about = self.events.at_mut(number)?;
+        if about.standing != Standing::Absent {
+            return None;
+        }
         about.standing = Standing::Open;
         self.waiting = self.waiting.saturating_add(1);
+        Some(number)
+    }
+
+    /// Keeps what an event says.
+    pub fn keep(&mut self, number: Number, entry: Arc<Entry>) {
+        if let Some(about) = self.events.at_mut(number) {
+            about.entry = Some(entry);
+        }
+    }
+
+    /// Lets go of what an event says; what became of it stays.
+    pub fn forget(&mut self, number: Number) {
+        if let Some(about) = self.events.at_mut(number) {
+            about.entry = None;
+        }
     }
 
     pub fn entry(&self, id: &EventId) -> Option<&Arc<Entry>> {
         self.events.get(id)?.entry.as_ref()
     }
 
+    /// What the event of a number says.
+    pub fn entry_at(&self, number: Number) -> Option<&Arc<Entry>> {
+        self.events.at(number)?.1.entry.as_ref()
+    }
+
     /// An event that came and is not settled, and whether it is sound.
-    pub fn unsettled(&self, id: &EventId) -> Option<(Arc<Entry>, bool)> {
-        let about = self.events.get(id).filter(|about| !about.standing.is_settled())?;
-        Some((Arc::clone(about.entry.as_ref()?), about.standing == Standing::Sound))
+    pub fn unsettled(&self, number: Number) -> Option<(Arc<Entry>, bool)> {
+        let (_, about) = self.events.at(number)?;
+        let entry = about.entry.as_ref().filter(|_| !about.standing.is_settled())?;
+        Some((Arc::clone(entry), about.standing == Standing::Sound))
     }
 
     pub fn standing(&self, id: &EventId) -> Standing {
         self.events.get(id).map_or(Standing::Absent, |about| about.standing)
+    }
+
+    /// Whether the last word on an event is spoken.
+    pub fn is_settled(&self, number: Number) -> bool {
+        self.events.at(number).is_some_and(|(_, about)| about.standing.is_settled())
+    }
+
+    /// Brings an id's place into the processor's cache; says something about it, so that it has to
+    /// be looked at.
+    pub fn touch(&self, id: &EventId) -> u8 {
+        self.events.number(id).is_some().into()
     }
 
     /// How many events came whose last word is not spoken.
@@ -101,23 +141,16 @@ impl Known {
     }
 
     /// Says how far an event has come that is not settled.
-    pub fn stand(&mut self, id: &EventId, standing: Standing) {
-        if let Some(about) = self.events.get_mut(id) {
+    pub fn stand(&mut self, number: Number, standing: Standing) {
+        if let Some(about) = self.events.at_mut(number) {
             about.standing = standing;
             self.waiting = self.waiting.saturating_sub(usize::from(standing.is_settled()));
         }
     }
 
-    /// Lets go of what an event says; what became of it stays.
-    pub fn forget(&mut self, id: &EventId) {
-        if let Some(about) = self.events.get_mut(id) {
-            about.entry = None;
-        }
-    }
-
     /// The number of an id, which is heard of now if it was not before.
     pub fn number_of(&mut self, id: EventId) -> Number {
-        self.events.enter(id).0
+        self.events.enter(id)
     }
 
     /// The id of a number.
@@ -130,57 +163,103 @@ impl Known {
         self.events.number(id)
     }
 
-    /// What the event of a number says.
-    pub fn entry_at(&self, number: Number) -> Option<&Arc<Entry>> {
-        self.events.at(number)?.1.entry.as_ref()
-    }
-
     /// Every event whose body is kept.
     #[cfg(test)]
     pub fn entries(&self) -> impl Iterator<Item = &Arc<Entry>> {
         self.events.iter().filter_map(|(_, about)| about.entry.as_ref())
     }
 
-    /// Books a statement about `target`, at its place among the others.
-    pub fn sign(&mut self, target: EventId, signature: &Signature) {
-        let before = self.signatures(&target).take_while(|other| other < signature).count();
-        let known = self.witnesses.iter().position(|witness| *witness == signature.witness);
-        let witness = known.unwrap_or_else(|| {
-            self.witnesses.push(signature.witness);
-            self.witnesses.len().saturating_sub(1)
-        });
+    /// Books a statement about an event, at its place among the others; `attestation` is its own
+    /// number.
+    pub fn sign(&mut self, target: Number, attestation: Number, signature: &Signature) {
+        let earlier = self
+            .briefs(target)
+            .take_while(|(_, other)| self.signature(other).is_some_and(|other| other < *signature));
+        let before = earlier.last().map(|(place, brief)| (place, brief.next));
+        let next = match before {
+            Some((_, next)) => next,
+            None => self.events.at(target).and_then(|(_, about)| about.signed),
+        };
         let brief = Brief {
-            witness: u32::try_from(witness).unwrap_or(u32::MAX),
+            witness: self.witness(signature.witness),
             epoch: self.number_of(signature.epoch),
-            attestation: self.number_of(signature.attestation),
+            attestation,
+            next,
             index: signature.index,
         };
-        let all = &mut self.events.enter(target).1.signatures;
-        let (first, last) = all.split_at_checked(before).unwrap_or((&**all, &[]));
-        *all = [first, &[brief], last].concat().into();
+        let place = u32::try_from(self.statements.len()).ok();
+        self.statements.push(brief);
+        if let Some((before, _)) = before {
+            if let Some(before) = self.statements.get_mut(before) {
+                before.next = place;
+            }
+        } else if let Some(about) = self.events.at_mut(target) {
+            about.signed = place;
+        }
+    }
+
+    /// Where a witness stands among those that signed something.
+    fn witness(&mut self, key: PublicKey) -> u32 {
+        let known = self.witnesses.iter().position(|witness| *witness == key);
+        let place = known.unwrap_or_else(|| {
+            self.witnesses.push(key);
+            self.witnesses.len().saturating_sub(1)
+        });
+        u32::try_from(place).unwrap_or(u32::MAX)
     }
 
     /// The counted statements about an event, sorted, those of one witness side by side.
     pub fn signatures(&self, target: &EventId) -> impl Iterator<Item = Signature> + use<'_> {
-        let all = self.events.get(target).map_or(&[][..], |about| &about.signatures);
-        all.iter().filter_map(|brief| {
-            Some(Signature {
-                witness: *self.witnesses.get(usize::try_from(brief.witness).ok()?)?,
-                epoch: self.id(brief.epoch)?,
-                attestation: self.id(brief.attestation)?,
-                index: brief.index,
-            })
-        })
+        let briefs = self.number(target).into_iter().flat_map(|target| self.briefs(target));
+        briefs.filter_map(|(_, brief)| self.signature(brief))
     }
 
     /// Whether any statement about an event counts.
     pub fn is_signed(&self, target: &EventId) -> bool {
-        self.events.get(target).is_some_and(|about| !about.signatures.is_empty())
+        self.events.get(target).is_some_and(|about| about.signed.is_some())
+    }
+
+    /// The same of the event of a number.
+    pub fn is_signed_at(&self, target: Number) -> bool {
+        self.events.at(target).is_some_and(|(_, about)| about.signed.is_some())
+    }
+
+    /// How many witnesses signed for an event under some rules.
+    pub fn signers_under(&self, target: Number, epoch: &EventId) -> usize {
+        let (mut signers, mut last) = (0_usize, None);
+        for (_, brief) in self.briefs(target) {
+            if self.id(brief.epoch) == Some(*epoch) && last != Some(brief.witness) {
+                signers = signers.saturating_add(1);
+                last = Some(brief.witness);
+            }
+        }
+        signers
+    }
+
+    /// The statements about an event, sorted, and where each stands.
+    fn briefs(&self, target: Number) -> impl Iterator<Item = (usize, &Brief)> {
+        let at = |place: Option<u32>| {
+            let place = usize::try_from(place?).ok()?;
+            Some((place, self.statements.get(place)?))
+        };
+        let first = at(self.events.at(target).and_then(|(_, about)| about.signed));
+        std::iter::successors(first, move |(_, brief)| at(brief.next))
+    }
+
+    fn signature(&self, brief: &Brief) -> Option<Signature> {
+        Some(Signature {
+            witness: *self.witnesses.get(usize::try_from(brief.witness).ok()?)?,
+            epoch: self.id(brief.epoch)?,
+            attestation: self.id(brief.attestation)?,
+            index: brief.index,
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -198,12 +277,19 @@ mod tests {
                     attestation: EventId([100 - number; 32]),
                     index: number.into(),
                 };
-                known.sign(target, &signature);
+                let numbers = (known.number_of(target), known.number_of(signature.attestation));
+                known.sign(numbers.0, numbers.1, &signature);
                 plain.push(signature);
             }
             plain.sort_unstable();
             prop_assert!(known.signatures(&target).eq(plain.iter().copied()));
             prop_assert_eq!(known.is_signed(&target), !plain.is_empty());
+            let number = known.number_of(target);
+            for epoch in (0..3).map(|epoch| EventId([epoch; 32])) {
+                let under = plain.iter().filter(|it| it.epoch == epoch).map(|it| it.witness);
+                let signers = under.collect::<BTreeSet<_>>().len();
+                prop_assert_eq!(known.signers_under(number, &epoch), signers);
+            }
         }
     }
 }

@@ -16,10 +16,10 @@ use ayni_protocol::{
 use ayni_witness::acts::{Acts, Touched};
 use ayni_witness::{Charter, Fact, Payout, Value};
 
-use crate::attestation::Attestation;
 use crate::book::Book;
 use crate::entry::{Body, Entry};
 use crate::evaluate::Held;
+use crate::few::Few;
 use crate::fork::{Case, Fork};
 use crate::hold::{Hold, Slot};
 use crate::known::{Known, Standing};
@@ -38,7 +38,9 @@ pub struct Ledger {
     pub(crate) known: Known,
     /// What is said meanwhile of entries that lack more than witnesses.
     open: IdMap<Ruling<Reason>>,
-    waiting: BTreeMap<Key, BTreeSet<EventId>>,
+    waiting: BTreeMap<Key, BTreeSet<Number>>,
+    /// An empty list, so that not every entry makes one of its own for what has to be looked at.
+    work: Vec<Number>,
     /// Statements about orders that have not come: account, number, witness, order.
     pub(crate) unseen: BTreeSet<(Address, PublicKey, u64, PublicKey, EventId)>,
     /// Every log that any key claims to keep.
@@ -53,7 +55,7 @@ pub struct Ledger {
     /// Orders that witnesses attested for a `pay` id.
     pub(crate) paid: BTreeMap<[u8; 32], BTreeSet<EventId>>,
     /// Orders that lack nothing but the witnesses' word.
-    pub(crate) unattested: BTreeSet<EventId>,
+    pub(crate) unattested: Few<EventId, ()>,
     /// Policies that wait for the acknowledgement of witnesses.
     pub(crate) lowering: BTreeSet<(Address, EventId)>,
     /// Every hold that counts, and what became of it.
@@ -108,23 +110,21 @@ impl Part for Ledger {
     }
 
     fn apply(&mut self, entry: Entry, facts: &mut Vec<Fact>) {
-        let id = entry.id;
-        if self.known.standing(&id) != Standing::Absent {
-            return;
+        let Some(number) = self.known.enter(entry.id) else { return };
+        self.note_claim(number, &entry);
+        let mut work = std::mem::take(&mut self.work);
+        self.fire(&Key::Present(entry.id), &mut work);
+        if matches!(entry.body, Body::Attestation(_)) {
+            // It is kept only where it waits: nearly every one is settled at once.
+            self.look(number, &entry, false, &mut work, facts);
+            if !self.known.is_settled(number) {
+                self.known.keep(number, Arc::new(entry));
+            }
+        } else {
+            let entry = Arc::new(entry);
+            self.known.keep(number, Arc::clone(&entry));
+            self.look(number, &entry, false, &mut work, facts);
         }
-        if let Body::Attestation(Attestation::State(statement)) = &entry.body {
-            self.note_log(entry.author, statement, id);
-        }
-        if let Body::Fraud(fraud) = &entry.body {
-            let (whose, number) = fraud.place;
-            self.accused.insert((entry.author, fraud.case, whose, number));
-        }
-        if let Body::Resolution(it) = &entry.body {
-            self.told.insert((entry.author, it.hold, it.resolved));
-        }
-        self.known.enter(id, Arc::new(entry));
-        let mut work = vec![id];
-        self.fire(&Key::Present(id), &mut work);
         self.settle(work, facts);
     }
 
@@ -183,7 +183,7 @@ impl Ledger {
         self.known.standing(id) == Standing::Counted
     }
 
-    pub(crate) fn hear_act(&mut self, fact: &Fact, work: &mut Vec<EventId>) {
+    pub(crate) fn hear_act(&mut self, fact: &Fact, work: &mut Vec<Number>) {
         match self.acts.learn(fact) {
             Touched::Nothing => {}
             Touched::Act(act) => self.fire(&Key::Act(act), work),
@@ -191,55 +191,72 @@ impl Ledger {
         }
     }
 
-    pub(crate) fn fire(&mut self, key: &Key, work: &mut Vec<EventId>) {
+    pub(crate) fn fire(&mut self, key: &Key, work: &mut Vec<Number>) {
         if !self.waiting.is_empty() {
             work.extend(self.waiting.remove(key).into_iter().flatten());
         }
     }
 
-    fn settle(&mut self, mut work: Vec<EventId>, facts: &mut Vec<Fact>) {
-        while let Some(id) = work.pop() {
-            let Some((entry, is_sound)) = self.known.unsettled(&id) else { continue };
-            // What it lacked once and has now is never taken back.
-            let counts =
-                if is_sound { self.weigh_signatures(&entry) } else { self.evaluate(&entry) };
-            match counts {
-                Ok(()) => {
-                    self.settle_as(id, Standing::Counted);
-                    if !is_sound {
-                        self.note_sound(&entry);
-                    }
-                    self.count(&entry, &mut work, facts);
-                    self.fire(&Key::Counted(id), &mut work);
+    /// Looks at entries that something was said about, until nothing follows any more.
+    fn settle(&mut self, mut work: Vec<Number>, facts: &mut Vec<Fact>) {
+        while let Some(number) = work.pop() {
+            let Some((entry, is_sound)) = self.known.unsettled(number) else { continue };
+            self.look(number, &entry, is_sound, &mut work, facts);
+        }
+        self.work = work;
+    }
+
+    /// Looks at an entry that is not settled. What it lacked once and has now is never taken back,
+    /// so a sound one is not weighed again.
+    fn look(
+        &mut self,
+        number: Number,
+        entry: &Entry,
+        is_sound: bool,
+        work: &mut Vec<Number>,
+        facts: &mut Vec<Fact>,
+    ) {
+        let counts = if is_sound {
+            self.weigh_signatures(number, entry)
+        } else {
+            self.evaluate(number, entry)
+        };
+        match counts {
+            Ok(()) => {
+                self.settle_as(number, &entry.id, Standing::Counted);
+                if !is_sound {
+                    self.note_sound(entry);
                 }
-                Err(held) => self.hold(&entry, held),
+                self.count(number, entry, work, facts);
+                self.fire(&Key::Counted(entry.id), work);
             }
-            if matches!(entry.body, Body::Attestation(_)) {
-                self.note_attestation(&entry);
-            }
+            Err(held) => self.hold(number, entry, held),
+        }
+        if matches!(entry.body, Body::Attestation(_)) {
+            self.note_attestation(number, entry);
         }
     }
 
-    fn settle_as(&mut self, id: EventId, standing: Standing) {
+    fn settle_as(&mut self, number: Number, id: &EventId, standing: Standing) {
         if !self.open.is_empty() {
-            self.open.remove(&id);
+            self.open.remove(id);
         }
-        self.known.stand(&id, standing);
+        self.known.stand(number, standing);
     }
 
-    fn hold(&mut self, entry: &Entry, held: Held) {
+    fn hold(&mut self, number: Number, entry: &Entry, held: Held) {
         match held.ruling {
             Ruling::Void(reason) if held.keys.is_empty() => {
-                self.settle_as(entry.id, Standing::Void(reason));
+                self.settle_as(number, &entry.id, Standing::Void(reason));
             }
             _ if held.sound => {
-                self.settle_as(entry.id, Standing::Sound);
+                self.settle_as(number, &entry.id, Standing::Sound);
                 self.note_sound(entry);
             }
             ruling => _ = self.open.insert(entry.id, ruling),
         }
         for key in held.keys {
-            self.waiting.entry(key).or_default().insert(entry.id);
+            self.waiting.entry(key).or_default().insert(number);
         }
     }
 }

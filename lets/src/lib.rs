@@ -11,6 +11,7 @@
 
 pub mod account;
 pub mod agreement;
+mod ahead;
 pub mod attestation;
 mod book;
 pub mod charge;
@@ -21,6 +22,7 @@ pub mod currency;
 mod duty;
 pub mod entry;
 mod evaluate;
+mod few;
 pub mod fork;
 pub mod fraud;
 pub mod hold;

@@ -54,7 +54,11 @@ impl<Id: Copy + Ord> WitnessLog<Id> {
         if self.odd.get(&next) == Some(&Some(id)) {
             self.odd.remove(&next);
         }
-        self.ahead.insert(index, id);
+        if index == self.whole() {
+            self.main.push(id);
+        } else {
+            self.ahead.insert(index, id);
+        }
         while let Some(id) = self.ahead.remove(&self.whole()) {
             self.main.push(id);
         }

@@ -3,9 +3,9 @@
 //! Nearly all of them count, one at each number, and those are a plain list. Whatever else there
 //! is (what has not come so far, forks, what waits for an earlier number) stands beside it.
 
-use std::collections::BTreeMap;
-
 use ayni_protocol::EventId;
+
+use crate::few::Few;
 
 /// The orders of one account.
 #[derive(Debug, Clone, Default)]
@@ -13,7 +13,7 @@ pub struct Orders {
     /// Certified orders from number 0 on, without a gap; of several at one number the lowest id.
     chain: Vec<EventId>,
     /// All others, and how far they have come.
-    others: BTreeMap<(u64, EventId), Reached>,
+    others: Few<(u64, EventId), Reached>,
 }
 
 /// How far an order has come.
@@ -43,7 +43,7 @@ impl Orders {
         if self.in_chain(seq) == Some(id) {
             return false;
         }
-        let reached = self.others.entry((seq, id)).or_default();
+        let reached = self.others.or_default((seq, id));
         let fresh = !reached.sound && !reached.certified;
         reached.sound = true;
         fresh
@@ -52,7 +52,7 @@ impl Orders {
     /// Notes that a witness attested an order.
     pub fn note_attested(&mut self, seq: u64, id: EventId) {
         if self.in_chain(seq) != Some(id) {
-            self.others.entry((seq, id)).or_default().attested = true;
+            self.others.or_default((seq, id)).attested = true;
         }
     }
 
@@ -69,8 +69,11 @@ impl Orders {
             self.grow();
             self.chain.push(id);
         } else {
-            let certified = Reached { certified: true, ..Reached::default() };
-            self.others.insert((seq, beside), certified);
+            *self.others.or_default((seq, beside)) =
+                Reached { certified: true, ..Reached::default() };
+        }
+        if self.others.is_empty() {
+            return;
         }
         // A gap may be closed now.
         let mut next = self.next_seq();
@@ -82,12 +85,25 @@ impl Orders {
         }
     }
 
-    /// Makes room for one more, and a quarter ahead: lists that double leave a quarter of the memory
+    /// Makes room for a few more, and a quarter ahead: lists that double leave a quarter of the memory
     /// of a hundred thousand accounts unused.
     fn grow(&mut self) {
         if self.chain.len() == self.chain.capacity() {
-            self.chain.reserve_exact(self.chain.len() / 4 + 1);
+            self.chain.reserve_exact(self.chain.len() / 4 + 2);
         }
+    }
+
+    /// Whether another order than this one is known of at its number, which is rare.
+    pub fn is_contested(&self, seq: u64, id: EventId) -> bool {
+        let alone =
+            self.others.is_at_most(&(seq, id)) || self.beside(seq, |_| true).all(|it| it == id);
+        !alone || self.in_chain(seq).is_some_and(|certified| certified != id)
+    }
+
+    /// Brings into the processor's cache what the next order will ask for; says something about it,
+    /// so that it has to be looked at.
+    pub fn touch(&self) -> u8 {
+        self.chain.last().and_then(|id| id.0.last()).map_or(0, |byte| *byte)
     }
 
     /// Orders that count at this number, by id.
@@ -162,6 +178,9 @@ mod tests {
                         certified.insert(order);
                     }
                 }
+                let contested = [&sound, &attested, &certified].into_iter().flatten();
+                let contested = contested.into_iter().any(|it| it.0 == order.0 && it.1 != order.1);
+                prop_assert_eq!(orders.is_contested(order.0, order.1), contested);
                 let at = |all: &BTreeSet<(u64, EventId)>, seq| -> BTreeSet<EventId> {
                     all.iter().filter(|it| it.0 == seq).map(|it| it.1).collect()
                 };

@@ -183,6 +183,16 @@ impl Book {
         }
     }
 
+    /// Folds in events of a book that is read back, in their order, and empties the list. Of so many
+    /// in a row, what the next ones need is fetched while there is time.
+    pub fn take_all(&mut self, pages: &mut Vec<Page>) {
+        let coming = pages.iter().filter_map(|page| page.ledger.as_ref()?.as_ref().ok());
+        self.ledger.look_ahead(coming);
+        for page in pages.drain(..) {
+            self.take(page);
+        }
+    }
+
     /// Which beacon chains a charter may pin.
     #[must_use]
     pub const fn chains(&self) -> Known {

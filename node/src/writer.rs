@@ -14,6 +14,7 @@
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use ayni_lets::Ledger;
 use ayni_protocol::{Event, EventId, Prefix, Rejection, Timestamp, VerifiedEvent, kind};
 use ayni_relay::Accepted;
 use ayni_store::{DiskStore, Fault, Outcome, Position, Store as _};
@@ -114,7 +115,15 @@ struct Written {
 #[must_use]
 pub fn fold(store: &DiskStore, known: Known) -> Book {
     let mut book = Book::new(known);
-    store.replay(Book::reads, |event| Book::read(&event), |page| book.take(page));
+    let mut coming = Vec::with_capacity(Ledger::AHEAD);
+    let each = |page| {
+        coming.push(page);
+        if coming.len() == Ledger::AHEAD {
+            book.take_all(&mut coming);
+        }
+    };
+    store.replay(Book::reads, |event| Book::read(&event), each);
+    book.take_all(&mut coming);
     book
 }
 

@@ -7,11 +7,12 @@
 //! has to compute a million hashes for each of them, and gains a slower lookup.
 
 use std::collections::HashMap;
-use std::hash::Hash;
+use std::hash::{BuildHasher as _, Hash};
 
 use foldhash::fast::FixedState;
-use indexmap::IndexMap;
+use hashbrown::HashTable;
 
+use crate::rows::Rows;
 use crate::{EventId, PublicKey};
 
 /// A map by event id.
@@ -95,11 +96,16 @@ pub struct Number(u32);
 /// A map that numbers its keys as they come and forgets none. What names a key often can name its
 /// number instead, in four bytes.
 #[derive(Debug, Clone)]
-pub struct Register<K, V>(IndexMap<K, V, FixedState>);
+pub struct Register<K, V> {
+    /// Where each key stands. Half of its hash lies beside the number: a place is found, and the
+    /// table grows, without a look at keys that lie far away in memory.
+    places: HashTable<(u32, Number)>,
+    rows: Rows<(K, V)>,
+}
 
 impl<K, V> Default for Register<K, V> {
     fn default() -> Self {
-        Self(IndexMap::default())
+        Self { places: HashTable::new(), rows: Rows::default() }
     }
 }
 
@@ -107,61 +113,97 @@ impl<K: Eq + Hash, V> Register<K, V> {
     /// What lies under a key.
     #[must_use]
     pub fn get(&self, key: &K) -> Option<&V> {
-        self.0.get(key)
+        Some(self.at(self.number(key)?)?.1)
     }
 
     /// The same, to change it.
     pub fn get_mut(&mut self, key: &K) -> Option<&mut V> {
-        self.0.get_mut(key)
+        self.at_mut(self.number(key)?)
     }
 
     /// Where a key stands, if it came.
     #[must_use]
     pub fn number(&self, key: &K) -> Option<Number> {
-        self.0.get_index_of(key).map(number)
+        let half = half_hash(key);
+        let found = self.places.find(whole_hash(half), |(other, number)| {
+            *other == half && self.at(*number).is_some_and(|(other, _)| other == key)
+        });
+        found.map(|(_, number)| *number)
     }
 
     /// The key that stands there, and what lies under it.
     #[must_use]
     pub fn at(&self, number: Number) -> Option<(&K, &V)> {
-        self.0.get_index(usize::try_from(number.0).ok()?)
+        self.rows.get(number.place()).map(|(key, value)| (key, value))
     }
 
-    /// Where a key stands and what lies under it; a key that had not come comes now, with a default.
-    pub fn enter(&mut self, key: K) -> (Number, &mut V)
+    /// What lies under the key that stands there, to change it.
+    pub fn at_mut(&mut self, number: Number) -> Option<&mut V> {
+        self.rows.get_mut(number.place()).map(|(_, value)| value)
+    }
+
+    /// Where a key stands; one that had not come comes now, with a default.
+    pub fn enter(&mut self, key: K) -> Number
     where
         V: Default,
     {
-        let entry = self.0.entry(key);
-        (number(entry.index()), entry.or_default())
+        self.number(&key).unwrap_or_else(|| self.begin(key, V::default()))
     }
 
     /// Lays something under a key; gives what lay there.
     pub fn insert(&mut self, key: K, value: V) -> Option<V> {
-        self.0.insert(key, value)
+        if let Some(number) = self.number(&key) {
+            return self.at_mut(number).map(|before| std::mem::replace(before, value));
+        }
+        self.begin(key, value);
+        None
     }
 
     /// How many keys there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.rows.len()
     }
 
     /// Whether there are none.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    pub const fn is_empty(&self) -> bool {
+        self.rows.is_empty()
     }
 
     /// Everything, as it came.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = (&K, &V)> {
-        self.0.iter()
+        self.rows.iter().map(|(key, value)| (key, value))
+    }
+
+    /// Gives the next number to a key that had not come.
+    fn begin(&mut self, key: K, value: V) -> Number {
+        // Four billion keys would need hundreds of gigabytes, so numbers never run out.
+        let number = Number(u32::try_from(self.rows.len()).unwrap_or(u32::MAX));
+        let half = half_hash(&key);
+        let rehash = |(half, _): &(u32, Number)| whole_hash(*half);
+        self.places.insert_unique(whole_hash(half), (half, number), rehash);
+        self.rows.push((key, value));
+        number
     }
 }
 
-/// Four billion keys would need hundreds of gigabytes, so numbers never run out.
-fn number(index: usize) -> Number {
-    Number(u32::try_from(index).unwrap_or(u32::MAX))
+impl Number {
+    fn place(self) -> usize {
+        usize::try_from(self.0).unwrap_or(usize::MAX)
+    }
+}
+
+/// What a register keeps of a key's hash.
+fn half_hash(key: &impl Hash) -> u32 {
+    let hash = FixedState::default().hash_one(key);
+    u32::try_from((hash ^ (hash >> 32)) & u64::from(u32::MAX)).unwrap_or_default()
+}
+
+/// The hash that the table goes by: it looks at both ends, and so finds the kept half at both.
+fn whole_hash(half: u32) -> u64 {
+    let half = u64::from(half);
+    (half << 32) | half
 }
 
 #[cfg(test)]
@@ -183,7 +225,8 @@ mod tests {
                     prop_assert!(register.get(&id).is_none() && register.number(&id).is_none());
                     plain.push(id);
                 }
-                let times = register.enter(id).1;
+                let number = register.enter(id);
+                let times = register.at_mut(number).unwrap();
                 *times += 1;
                 let times = *times;
                 prop_assert_eq!(register.insert(id, times), Some(times));
@@ -195,6 +238,7 @@ mod tests {
                 let times = u32::try_from(keys.iter().filter(|key| id.0[0] == **key).count()).unwrap();
                 prop_assert_eq!(number, Number(u32::try_from(at).unwrap()));
                 prop_assert_eq!(register.at(number), Some((id, &times)));
+                prop_assert_eq!(register.at_mut(number).copied(), Some(times));
                 prop_assert_eq!(register.get_mut(id).copied(), Some(times));
             }
         }
