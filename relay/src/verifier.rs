@@ -78,13 +78,13 @@ impl Verifier {
         self.shared.waiting.load(Relaxed) < self.capacity / 8
     }
 
-    /// Checks an event on the thread of its socket, if nothing waits here and no other socket's
-    /// thread does the same: at least one of them stays free for all the others.
+    /// Checks an event on the thread of its socket, if nothing waits here, which may at all, and no
+    /// other socket's thread does the same: at least one of them stays free for all the others.
     ///
     /// # Errors
     /// The errand, where it has to wait its turn.
     pub fn check_here(&self, errand: Errand) -> Result<Checked, Errand> {
-        if self.shared.waiting.load(Relaxed) > 0 {
+        if self.capacity == 0 || self.shared.waiting.load(Relaxed) > 0 {
             return Err(errand);
         }
         let Ok(mut known) = self.shared.here.try_lock() else { return Err(errand) };
@@ -205,5 +205,6 @@ mod tests {
         assert!(verifier.check_here(errand(|_| {})).is_err());
         verifier.shared.waiting.store(0, Relaxed);
         assert!(verifier.check_here(errand(|_| {})).is_ok());
+        assert!(Verifier::new(0, Arc::default()).check_here(errand(|_| {})).is_err());
     }
 }
