@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::seed::{NOW, keys};
 
-#[expect(dead_code, reason = "the node uses more of it")]
+#[cfg_attr(not(test), expect(dead_code, reason = "the node and its tests use more of it"))]
 #[path = "../../node/src/http/authorization.rs"]
 mod authorization;
 
