@@ -1,25 +1,22 @@
 //! Many subscribers in one thread, who cost as little as can be: they share the machine with the
-//! relay that is measured.
+//! relay that is measured, as subscribers elsewhere do not.
 //!
-//! One thread waits for all sockets at once. While much comes it rests a moment between two looks, so
-//! that it finds many sockets ready and is not woken for each.
+//! One thread waits for all sockets at once. Where they are many it leaves what has come where it is
+//! for a while, and reads it when the relay is likely done; the system knows when it came.
 
-use std::io::{ErrorKind, Read as _};
+use std::io::ErrorKind;
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context as _, Result, bail};
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 
+use super::arrival;
 use super::wire::{self, Frames, Talk};
 
-/// Sockets looked after at a time.
-const READY: usize = 1_024;
-/// From so many ready sockets on it rests before it looks again.
-const MANY: usize = 8;
-/// For so long; a small part of what is measured there.
-const REST: Duration = Duration::from_micros(100);
+/// So few are read at once.
+const FEW: usize = 8;
 /// Bytes read at a time: more than a subscriber is sent at once, so a shorter read is the last.
 const READ_BYTES: usize = 1 << 16;
 
@@ -48,8 +45,8 @@ impl Hearing {
         Ok(Self { poll, all })
     }
 
-    /// Hears until so many events came in all; `each` is told which of its events, from 0, somebody
-    /// heard, and when.
+    /// Hears until so many events came in all; `each` is told which of its events, from 0, came to
+    /// somebody, and when it did.
     ///
     /// # Errors
     /// Where a conversation ends before, or not everything comes within `patience`.
@@ -57,10 +54,10 @@ impl Hearing {
         &mut self,
         total: usize,
         patience: Duration,
-        mut each: impl FnMut(usize, Instant),
+        mut each: impl FnMut(usize, SystemTime),
     ) -> Result<()> {
         let begun = Instant::now();
-        let (mut events, mut buffer) = (Events::with_capacity(READY), vec![0; READ_BYTES]);
+        let (mut events, mut buffer) = (Events::with_capacity(self.all.len()), vec![0; READ_BYTES]);
         let mut heard = 0;
         while heard < total {
             let left = patience.checked_sub(begun.elapsed());
@@ -69,12 +66,12 @@ impl Hearing {
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
                 done => done?,
             }
+            if self.all.len() > FEW {
+                sleep(arrival::REST);
+            }
             for event in &events {
                 let subscriber = self.all.get_mut(event.token().0).context("a subscriber")?;
                 heard += subscriber.read(&mut buffer, &mut each)?;
-            }
-            if events.iter().count() >= MANY {
-                sleep(REST);
             }
         }
         Ok(())
@@ -92,6 +89,7 @@ impl Subscriber {
             talk.hear(|payload| open |= payload.starts_with(b"[\"EOSE\""))?;
         }
         let stream = talk.idle();
+        arrival::note(&stream)?;
         stream.set_nonblocking(true)?;
         let mut stream = TcpStream::from_std(stream);
         poll.registry().register(&mut stream, token, Interest::READABLE)?;
@@ -99,19 +97,22 @@ impl Subscriber {
     }
 
     /// Reads what has come; gives how many events that were.
-    fn read(&mut self, buffer: &mut [u8], each: &mut impl FnMut(usize, Instant)) -> Result<usize> {
+    fn read(
+        &mut self,
+        buffer: &mut [u8],
+        each: &mut impl FnMut(usize, SystemTime),
+    ) -> Result<usize> {
         let before = self.heard;
         loop {
-            let read = match self.stream.read(buffer) {
-                Ok(0) => bail!("the relay closed a subscriber"),
+            let (read, came) = match arrival::read(&self.stream, buffer) {
+                Ok((0, _)) => bail!("the relay closed a subscriber"),
                 Ok(read) => read,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) => return Err(error.into()),
             };
-            let now = Instant::now();
             self.frames.feed(buffer.get(..read).unwrap_or_default(), |payload| {
                 if payload.starts_with(b"[\"EVENT\"") {
-                    each(self.heard, now);
+                    each(self.heard, came);
                     self.heard += 1;
                 }
             });

@@ -9,6 +9,7 @@
 //!
 //! Deliberately absent: verdicts. Nothing here fails because something was slow.
 
+mod arrival;
 mod corpus;
 mod hearing;
 mod idle;
