@@ -3,12 +3,11 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use ayni_protocol::{
-    Event, EventId, Filter, Prefix, PublicKey, Rejection, Timestamp, VerifiedEvent, kind,
-};
-use ayni_relay::{Accepted, Asker, Page, Source, Stored, Viewer};
+use ayni_protocol::{Event, EventId, Filter, PublicKey, Rejection, Timestamp, VerifiedEvent, kind};
+use ayni_relay::{Accepted, Asker, Page, Receipt, Source, Stored, Verdict, Viewer};
 use ayni_store::{DiskStore, Reader, Store as _};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
 
 use crate::admission::Origin;
 use crate::clock;
@@ -42,11 +41,7 @@ impl Backend {
     ///
     /// # Errors
     /// Why it is not stored.
-    pub async fn receive(
-        &self,
-        event: VerifiedEvent,
-        source: &Source,
-    ) -> Result<Accepted, Rejection> {
+    pub async fn receive(&self, event: VerifiedEvent, source: &Source) -> Verdict {
         if event.kind == kind::JOIN || event.kind == kind::LEAVE {
             return Box::pin(self.membership.answer(&event, source)).await;
         }
@@ -60,13 +55,21 @@ impl Backend {
     ///
     /// # Errors
     /// Why it is not stored.
-    pub async fn write(&self, event: VerifiedEvent, origin: Origin) -> Result<Accepted, Rejection> {
-        let stopping = || Rejection::new(Prefix::Error, "the node is stopping; try again later");
-        let (answer, verdict) = oneshot::channel();
-        let command = Command::Submit { event, origin, answer };
-        // A client that outruns the writer waits here, and so does its socket.
-        self.inbox.send(command).await.map_err(|_| stopping())?;
-        verdict.await.map_err(|_| stopping())?
+    pub async fn write(&self, event: VerifiedEvent, origin: Origin) -> Verdict {
+        let (receipt, verdict) = Receipt::awaited();
+        // A client that outruns the writer waits here. A writer that has ended drops the command,
+        // and with it the receipt, which answers that the node stops.
+        let _ = self.inbox.send(Command::Submit { event, origin, receipt }).await;
+        verdict.await
+    }
+
+    /// As [`Self::write`], for whoever does not wait.
+    fn hand_over(&self, event: VerifiedEvent, receipt: Receipt) {
+        let command = Command::Submit { event, origin: Origin::Client, receipt };
+        if let Err(TrySendError::Full(command)) = self.inbox.try_send(command) {
+            let inbox = self.inbox.clone();
+            tokio::spawn(async move { inbox.send(command).await });
+        }
     }
 
     /// Who may write.
@@ -127,8 +130,16 @@ impl ayni_relay::Backend for Backend {
         self.store.contains(id)
     }
 
-    async fn submit(&self, event: VerifiedEvent, source: Source) -> Result<Accepted, Rejection> {
-        self.receive(event, &source).await
+    fn submit(&self, event: VerifiedEvent, source: Source, receipt: Receipt) {
+        let asks_to_belong = event.kind == kind::JOIN || event.kind == kind::LEAVE;
+        match if asks_to_belong { None } else { self.policy().admit_at_once(&event, &source) } {
+            Some(Ok(())) => self.hand_over(event, receipt),
+            Some(Err(rejection)) => receipt.give(Err(rejection)),
+            None => {
+                let backend = self.clone();
+                tokio::spawn(async move { receipt.give(backend.receive(event, &source).await) });
+            }
+        }
     }
 
     fn query(&self, filter: &Filter, limit: usize, asker: &Asker<'_>) -> Page {

@@ -16,10 +16,10 @@ use std::time::Duration;
 
 use ayni_lets::Ledger;
 use ayni_protocol::{Event, EventId, Prefix, Rejection, Timestamp, VerifiedEvent, kind};
-use ayni_relay::Accepted;
+use ayni_relay::{Accepted, Receipt, Verdict};
 use ayni_store::{DiskStore, Fault, Outcome, Position, Store as _};
 use ayni_witness::beacon::Known;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 use crate::admission::Origin;
 use crate::book::Book;
@@ -52,7 +52,7 @@ pub enum Command {
         /// Where it comes from.
         origin: Origin,
         /// Told when it is durable, or why it is not stored.
-        answer: oneshot::Sender<Result<Accepted, Rejection>>,
+        receipt: Receipt,
     },
     /// Time has passed: do what a witness has to do now.
     Tick,
@@ -103,12 +103,10 @@ enum Durable {
     Refused,
 }
 
-type Answer = oneshot::Sender<Result<Accepted, Rejection>>;
-
 /// One event of a batch, and who waits for it.
 struct Written {
     event: VerifiedEvent,
-    answer: Option<Answer>,
+    receipt: Option<Receipt>,
 }
 
 /// Folds a store from its beginning.
@@ -142,7 +140,7 @@ fn gather(inbox: &mut mpsc::Receiver<Command>, waiting: &mut Vec<Command>) {
     }
 }
 
-fn refused(sentence: &'static str) -> Result<Accepted, Rejection> {
+fn refused(sentence: &'static str) -> Verdict {
     Err(Rejection::invalid(sentence))
 }
 
@@ -184,9 +182,9 @@ impl<A: Audience> Writer<A> {
         let (mut witnessing, mut stopping) = (false, false);
         for command in commands.drain(..) {
             match command {
-                Command::Submit { event, origin, answer } => {
+                Command::Submit { event, origin, receipt } => {
                     witnessing |= event.kind.is_economy() && origin != Origin::Import;
-                    self.take(&mut book, &mut batch, &event, origin, answer);
+                    self.take(&mut book, &mut batch, &event, origin, receipt);
                 }
                 Command::Tick => witnessing = true,
                 Command::Stop => stopping = true,
@@ -194,7 +192,7 @@ impl<A: Audience> Writer<A> {
         }
         if witnessing {
             let done = self.at_desk(|desk, moment| desk.duties(&mut book, moment));
-            batch.extend(done.into_iter().map(|event| Written { event, answer: None }));
+            batch.extend(done.into_iter().map(|event| Written { event, receipt: None }));
         }
         if self.commit(batch, now)? == Durable::Refused {
             *book = fold(&self.store, book.chains());
@@ -219,14 +217,12 @@ impl<A: Audience> Writer<A> {
         let now = clock::now();
         let mut batch = Vec::new();
         for command in commands {
-            let Command::Submit { event, origin, answer } = command else { continue };
+            let Command::Submit { event, origin, receipt } = command else { continue };
             let admitted = self.concerns_us(&event, origin);
             let page = Book::read(&event);
             match admitted.and_then(|()| self.desk.admits(&book, (&event, &page), origin, now)) {
-                Ok(_) => batch.push(Written { event, answer: Some(answer) }),
-                Err(rejection) => {
-                    let _ = answer.send(Err(rejection));
-                }
+                Ok(_) => batch.push(Written { event, receipt: Some(receipt) }),
+                Err(rejection) => receipt.give(Err(rejection)),
             }
         }
         batch
@@ -250,25 +246,22 @@ impl<A: Audience> Writer<A> {
         batch: &mut Vec<Written>,
         event: &VerifiedEvent,
         origin: Origin,
-        answer: Answer,
+        receipt: Receipt,
     ) {
         if self.store.contains(&event.id) || book.has(&event.id) {
-            let _ = answer.send(Ok(Accepted::duplicate()));
-            return;
+            return receipt.give(Ok(Accepted::duplicate()));
         }
         let taken = self
             .concerns_us(event, origin)
             .and_then(|()| self.at_desk(|desk, moment| desk.take(book, event, origin, moment)));
         match taken {
             Ok(stored) => {
-                let mut answer = Some(answer);
+                let mut receipt = Some(receipt);
                 batch.extend(
-                    stored.into_iter().map(|event| Written { event, answer: answer.take() }),
+                    stored.into_iter().map(|event| Written { event, receipt: receipt.take() }),
                 );
             }
-            Err(rejection) => {
-                let _ = answer.send(Err(rejection));
-            }
+            Err(rejection) => receipt.give(Err(rejection)),
         }
     }
 
@@ -298,8 +291,8 @@ impl<A: Audience> Writer<A> {
             Err(fault) => {
                 tracing::error!(%fault, "a batch could not be stored");
                 let sentence = format!("not stored: {fault}");
-                for answer in batch.into_iter().filter_map(|written| written.answer) {
-                    let _ = answer.send(Err(Rejection::new(Prefix::Error, sentence.clone())));
+                for receipt in batch.into_iter().filter_map(|written| written.receipt) {
+                    receipt.give(Err(Rejection::new(Prefix::Error, sentence.clone())));
                 }
                 if matches!(fault, Fault::Full { .. }) { Ok(Durable::Refused) } else { Err(fault) }
             }
@@ -307,7 +300,7 @@ impl<A: Audience> Writer<A> {
     }
 
     fn tell(&self, written: Written, outcome: Outcome) {
-        let Written { event, answer } = written;
+        let Written { event, receipt } = written;
         let verdict = match outcome {
             Outcome::Stored(Position(position)) => {
                 if !goes_ahead(&event) {
@@ -328,8 +321,8 @@ impl<A: Audience> Writer<A> {
             Outcome::Vanished => Err(Rejection::new(Prefix::Blocked, BARRED)),
             Outcome::Expired => refused("this event has expired"),
         };
-        if let Some(answer) = answer {
-            let _ = answer.send(verdict);
+        if let Some(receipt) = receipt {
+            receipt.give(verdict);
         }
     }
 }

@@ -10,8 +10,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use ayni_protocol::{EventId, Filter, PublicKey, Rejection, Timestamp, VerifiedEvent};
 use ayni_relay::{
-    Accepted, Asker, AuthMode, Backend, InformationDoor, Page, Relay, Settings, Source, Stored,
-    Viewer,
+    Accepted, Asker, AuthMode, Backend, InformationDoor, Page, Receipt, Relay, Settings, Source,
+    Stored, Viewer,
 };
 
 const KEPT: usize = 10_000;
@@ -39,6 +39,23 @@ impl Recent {
         found.sort_by_key(|(_, event)| (std::cmp::Reverse(event.created_at), event.id));
         found
     }
+
+    /// Keeps an event and tells everyone.
+    fn keep(&self, event: &VerifiedEvent) -> Accepted {
+        let mut events = self.lock();
+        if events.iter().any(|(_, other)| other.id == event.id) {
+            return Accepted::duplicate();
+        }
+        let position = events.front().map_or(0, |(position, _)| *position) + 1;
+        events.push_front((position, event.clone()));
+        events.truncate(KEPT);
+        // Still under the lock, so that subscribers hear of events in the order of positions.
+        if let Some(relay) = self.relay.get() {
+            relay.publish(event, Some(position));
+        }
+        drop(events);
+        Accepted::stored()
+    }
 }
 
 impl Backend for Recent {
@@ -50,20 +67,8 @@ impl Backend for Recent {
         self.lock().iter().any(|(_, event)| event.id == *id)
     }
 
-    async fn submit(&self, event: VerifiedEvent, _source: Source) -> Result<Accepted, Rejection> {
-        let mut events = self.lock();
-        if events.iter().any(|(_, other)| other.id == event.id) {
-            return Ok(Accepted::duplicate());
-        }
-        let position = events.front().map_or(0, |(position, _)| *position) + 1;
-        events.push_front((position, event.clone()));
-        events.truncate(KEPT);
-        // Still under the lock, so that subscribers hear of events in the order of positions.
-        if let Some(relay) = self.relay.get() {
-            relay.publish(&event, Some(position));
-        }
-        drop(events);
-        Ok(Accepted::stored())
+    fn submit(&self, event: VerifiedEvent, _source: Source, receipt: Receipt) {
+        receipt.give(Ok(self.keep(&event)));
     }
 
     fn query(&self, filter: &Filter, limit: usize, asker: &Asker<'_>) -> Page {

@@ -14,6 +14,8 @@ use ayni_protocol::{
 };
 use bytes::Bytes;
 
+use crate::receipt::Receipt;
+
 /// The keeper of events.
 ///
 /// The questions that read are asked where they come up, on a socket's own thread, and given up
@@ -27,17 +29,11 @@ pub trait Backend: Send + Sync + 'static {
     /// answered `OK true "duplicate: …"`.
     fn contains(&self, id: &EventId) -> bool;
 
-    /// Admission and durable write. Resolves only when the event is on disk (or, for an ephemeral
-    /// one, handed out). Several submissions of one connection are under way at the same time, so
-    /// that a writer can commit them together.
-    ///
-    /// # Errors
-    /// (as the future's output) the refusal that the author reads in the OK.
-    fn submit(
-        &self,
-        event: VerifiedEvent,
-        source: Source,
-    ) -> impl Future<Output = Result<Accepted, Rejection>> + Send;
+    /// Admission and durable write. The receipt is given its verdict, from any thread, only when
+    /// the event is on disk (or, for an ephemeral one, handed out), or with the refusal that the
+    /// author reads in the OK. Several submissions of one connection are under way at the same time,
+    /// so that a writer can commit them together. What has to wait for something waits in a task.
+    fn submit(&self, event: VerifiedEvent, source: Source, receipt: Receipt);
 
     /// At most `limit` events that match and that the viewer may see, unexpired, newest first, ties
     /// by lowest id; where the filter searches (NIP-50), the best first. A search is asked here

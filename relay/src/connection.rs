@@ -13,9 +13,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use ayni_protocol::{EventId, Rejection};
 use futures_util::future::BoxFuture;
-use futures_util::stream::{FuturesUnordered, Stream as _};
 use tokio::io::{AsyncRead as _, AsyncReadExt as _, AsyncWrite as _, AsyncWriteExt as _, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
@@ -23,8 +21,9 @@ use tokio::time::{Instant, Sleep};
 use crate::asking;
 use crate::backend::{Accepted, Backend, Viewer};
 use crate::frames::{self, CloseCode};
-use crate::line::{Checked, Line};
+use crate::line::{Checked, Line, Settled};
 use crate::reader::{Appetite, Heard, Reader, Violation};
+use crate::receipt::Receipt;
 use crate::relay::Shared;
 use crate::session::{Answer, Errand, Farewell, Purpose, Question, Session, Work};
 use crate::statistics::{add, sub};
@@ -66,9 +65,6 @@ enum Written {
     All,
 }
 
-/// The verdict on a submitted event.
-type Settled = (EventId, usize, Result<Accepted, Rejection>);
-
 struct Connection<B> {
     shared: Arc<Shared<B>>,
     line: Arc<Line>,
@@ -79,7 +75,6 @@ struct Connection<B> {
     control: Vec<u8>,
     /// What the socket did not take of the last write.
     unsent: Vec<u8>,
-    settling: FuturesUnordered<BoxFuture<'static, Settled>>,
     answers: Option<BoxFuture<'static, Vec<Answer>>>,
     began: Instant,
     timer: Pin<Box<Sleep>>,
@@ -126,7 +121,6 @@ pub async fn converse<B: Backend>(
         reader,
         control: Vec::new(),
         unsent: Vec::new(),
-        settling: FuturesUnordered::new(),
         answers: None,
         began,
         timer,
@@ -146,7 +140,6 @@ impl<B: Backend> Connection<B> {
         self.line.register(context);
         for _ in 0..ROUNDS {
             let mut moved = self.take_arrivals();
-            moved |= self.take_verdicts(context);
             moved |= self.take_answers(context);
             moved |= match self.read(context) {
                 Ok(read) => read,
@@ -175,7 +168,7 @@ impl<B: Backend> Connection<B> {
     }
 
     /// Takes what others brought. Tells whether something follows from it that must be polled; of
-    /// live events nothing does but that they are written.
+    /// live events and verdicts nothing does but that they are written.
     fn take_arrivals(&mut self) -> bool {
         if self.line.is_stopping() {
             self.session.stop();
@@ -183,6 +176,9 @@ impl<B: Backend> Connection<B> {
         let arrivals = self.line.take();
         let moved = !arrivals.checked.is_empty();
         arrivals.checked.into_iter().for_each(|checked| self.take_checked(checked));
+        for Settled { id, weight, verdict } in arrivals.settled {
+            self.session.settled(id, weight, verdict);
+        }
         if !arrivals.live.is_empty() {
             let now = self.shared.backend.now();
             for (key, live) in &arrivals.live {
@@ -198,17 +194,6 @@ impl<B: Backend> Connection<B> {
         if purpose == Purpose::Authenticate {
             self.line.recognise(self.session.viewer());
         }
-    }
-
-    fn take_verdicts(&mut self, context: &mut Context<'_>) -> bool {
-        let mut moved = false;
-        while let Poll::Ready(Some((id, weight, verdict))) =
-            Pin::new(&mut self.settling).poll_next(context)
-        {
-            self.session.settled(id, weight, verdict);
-            moved = true;
-        }
-        moved
     }
 
     fn take_answers(&mut self, context: &mut Context<'_>) -> bool {
@@ -281,37 +266,39 @@ impl<B: Backend> Connection<B> {
 
     /// Hands out all the work that the session has.
     fn work(&mut self) {
+        let mut unchecked = Vec::new();
         while let Some(work) = self.session.next_work() {
             match work {
-                Work::Verify(errand) => self.verify(errand),
+                Work::Verify(errand) => unchecked.extend(self.verify_here(errand)),
                 Work::Submit { event, source, weight } => {
-                    let backend = Arc::clone(&self.shared.backend);
-                    self.settling.push(Box::pin(async move {
-                        let id = event.id;
-                        (id, weight, backend.submit(event, source).await)
-                    }));
+                    let receipt = Receipt::for_line(Arc::clone(&self.line), event.id, weight);
+                    self.shared.backend.submit(event, source, receipt);
                 }
                 Work::Unwatch(key) => self.shared.audience.unwatch(&self.line, key),
                 Work::Ask(questions, viewer) => self.ask(questions, viewer),
             }
         }
+        if !unchecked.is_empty() {
+            let refused = self.shared.verifier.check(unchecked, &self.line);
+            refused.into_iter().for_each(|checked| self.take_checked(checked));
+        }
     }
 
-    fn verify(&mut self, errand: Errand) {
+    /// Checks an event if that needs no other thread; gives it back if it does.
+    fn verify_here(&mut self, errand: Errand) -> Option<Errand> {
         let (id, weight) = (errand.event.id, errand.weight);
         if errand.purpose == Purpose::Store && self.shared.backend.contains(&id) {
             self.session.settled(id, weight, Ok(Accepted::duplicate()));
-            return;
+            return None;
         }
-        let verifier = &self.shared.verifier;
-        let alone = self.session.has_only_in_flight(weight);
-        let errand = match if alone { verifier.check_here(errand) } else { Err(errand) } {
-            Ok(checked) => return self.take_checked(checked),
-            Err(errand) => errand,
-        };
-        if let Err((errand, why)) = verifier.check(errand, &self.line) {
-            self.session.verified(id, errand.purpose, weight, Err(why));
+        if !self.session.has_only_in_flight(weight) {
+            return Some(errand);
         }
+        match self.shared.verifier.check_here(errand) {
+            Ok(checked) => self.take_checked(checked),
+            Err(errand) => return Some(errand),
+        }
+        None
     }
 
     fn ask(&mut self, questions: Vec<Question>, viewer: Arc<Viewer>) {

@@ -9,6 +9,7 @@ use ayni_protocol::{Event, EventId, Rejection, VerifiedEvent};
 use futures_util::task::AtomicWaker;
 
 use crate::backend::Viewer;
+use crate::receipt::Verdict;
 use crate::session::{Live, Purpose};
 
 /// The outcome of a signature check.
@@ -20,10 +21,19 @@ pub struct Checked {
     pub outcome: Result<VerifiedEvent, Rejection>,
 }
 
+/// What the backend made of a submitted event.
+#[derive(Debug)]
+pub struct Settled {
+    pub id: EventId,
+    pub weight: usize,
+    pub verdict: Verdict,
+}
+
 /// What came for a connection since it last looked.
 #[derive(Debug, Default)]
 pub struct Arrivals {
     pub checked: Vec<Checked>,
+    pub settled: Vec<Settled>,
     pub live: Vec<(u64, Arc<Live>)>,
     live_bytes: usize,
 }
@@ -87,6 +97,12 @@ impl Line {
     /// Brings outcomes of signature checks.
     pub fn bring(&self, checked: Vec<Checked>) {
         self.lock().checked.extend(checked);
+        self.waker.wake();
+    }
+
+    /// Brings what became of a submitted event.
+    pub fn settle(&self, settled: Settled) {
+        self.lock().settled.push(settled);
         self.waker.wake();
     }
 

@@ -19,9 +19,9 @@ use crate::line::{Checked, Line};
 use crate::session::Errand;
 use crate::statistics::{Counters, add};
 
-/// Events a thread takes at once: few enough that all threads get some, enough that locking and
-/// waking cost nothing beside 30 to 80 microseconds of work each.
-const BATCH: usize = 8;
+/// Events a thread takes at once, and no more than its share of those that wait: enough that locking
+/// and waking cost nothing beside 30 to 80 microseconds of work each.
+const BATCH: usize = 16;
 /// Public keys that each thread remembers.
 const KEYS: usize = 4_096;
 
@@ -33,6 +33,8 @@ struct Job {
 #[derive(Default)]
 struct Queue {
     jobs: VecDeque<Job>,
+    /// Threads that wait to be woken.
+    idle: usize,
     stopped: bool,
 }
 
@@ -41,6 +43,7 @@ struct Shared {
     /// How many jobs wait, for those who only want to know.
     waiting: AtomicUsize,
     filled: Condvar,
+    threads: usize,
     /// Held by the one thread of sockets that checks an event itself.
     here: Mutex<KnownKeys>,
     counters: Arc<Counters>,
@@ -55,14 +58,15 @@ pub struct Verifier {
 impl Verifier {
     /// A pool with one thread a core, holding at most `capacity` events that wait.
     pub fn new(capacity: usize, counters: Arc<Counters>) -> Self {
+        let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let shared = Arc::new(Shared {
             queue: Mutex::default(),
             waiting: AtomicUsize::new(0),
             filled: Condvar::new(),
+            threads: cores,
             here: Mutex::new(KnownKeys::up_to(KEYS)),
             counters,
         });
-        let cores = thread::available_parallelism().map_or(1, std::num::NonZero::get);
         for number in 0..cores {
             let shared = Arc::clone(&shared);
             let name = format!("verifier-{number}");
@@ -92,21 +96,19 @@ impl Verifier {
         Ok(verify(errand, &mut known))
     }
 
-    /// Takes an event in; its outcome comes to `line`.
-    ///
-    /// # Errors
-    /// The errand and why it was not taken.
-    pub fn check(&self, errand: Errand, line: &Arc<Line>) -> Result<(), (Errand, Rejection)> {
+    /// Takes events in; their outcomes come to `line`. Those there is no room for get theirs at
+    /// once: it is returned.
+    pub fn check(&self, mut errands: Vec<Errand>, line: &Arc<Line>) -> Vec<Checked> {
         let mut queue = self.shared.lock();
-        if queue.jobs.len() >= self.capacity {
-            let sentence = "this relay has too many events to check; try again soon";
-            return Err((errand, Rejection::new(Prefix::RateLimited, sentence)));
-        }
-        queue.jobs.push_back(Job { errand, line: Arc::clone(line) });
+        let room = self.capacity.saturating_sub(queue.jobs.len());
+        let beyond = errands.split_off(errands.len().min(room));
+        let sleepers = queue.idle.min(errands.len());
+        let job = |errand| Job { errand, line: Arc::clone(line) };
+        queue.jobs.extend(errands.into_iter().map(job));
         self.shared.waiting.store(queue.jobs.len(), Relaxed);
         drop(queue);
-        self.shared.filled.notify_one();
-        Ok(())
+        (0..sleepers).for_each(|_| self.shared.filled.notify_one());
+        beyond.into_iter().map(unchecked).collect()
     }
 }
 
@@ -137,12 +139,14 @@ impl Shared {
                 return None;
             }
             if !queue.jobs.is_empty() {
-                let count = queue.jobs.len().min(BATCH);
+                let count = queue.jobs.len().div_ceil(self.threads).min(BATCH);
                 let batch = queue.jobs.drain(..count).collect();
                 self.waiting.store(queue.jobs.len(), Relaxed);
                 return Some(batch);
             }
+            queue.idle += 1;
             queue = self.filled.wait(queue).unwrap_or_else(PoisonError::into_inner);
+            queue.idle -= 1;
         }
     }
 }
@@ -161,6 +165,12 @@ fn verify_batch(batch: Vec<Job>, known: &mut KnownKeys) {
     if let Some(line) = whose {
         line.bring(done);
     }
+}
+
+fn unchecked(Errand { event, purpose, weight }: Errand) -> Checked {
+    let sentence = "this relay has too many events to check; try again soon";
+    let outcome = Err(Rejection::new(Prefix::RateLimited, sentence));
+    Checked { id: event.id, purpose, weight, outcome }
 }
 
 fn verify(errand: Errand, known: &mut KnownKeys) -> Checked {

@@ -88,20 +88,34 @@ impl Policy {
     ) -> Result<Passage, Rejection> {
         let rulebook = self.management.rulebook();
         let case = Case { event, source, relay: &self.relay, rulebook: &rulebook };
-        if event.kind.is_economy() {
-            return rules::ECONOMY
-                .iter()
-                .try_for_each(|rule| rule(&case))
-                .map(|()| Passage::Granted);
+        match self.decides(&case) {
+            Some(decided) => decided.map(|()| Passage::Granted),
+            // Boxed, so that the many who pass at once do not carry the room for it.
+            None => Box::pin(self.deliberate(event, case)).await,
         }
-        rules::FIRST.iter().try_for_each(|rule| rule(&case))?;
-        rules::is_still_kept(event, &self.retention, clock::now())?;
-        let passes_anyone = rules::passes_anyone(&case);
-        if passes_anyone && self.plugin.is_none() {
-            return Ok(Passage::Granted);
+    }
+
+    /// As [`Self::admit`], where that can be told without waiting.
+    #[must_use]
+    pub fn admit_at_once(
+        &self,
+        event: &VerifiedEvent,
+        source: &Source,
+    ) -> Option<Result<(), Rejection>> {
+        let rulebook = self.management.rulebook();
+        self.decides(&Case { event, source, relay: &self.relay, rulebook: &rulebook })
+    }
+
+    /// What needs neither the sender's standing nor the plugin.
+    fn decides(&self, case: &Case<'_>) -> Option<Result<(), Rejection>> {
+        if case.event.kind.is_economy() {
+            return Some(rules::ECONOMY.iter().try_for_each(|rule| rule(case)));
         }
-        // Boxed, so that the many who pass at once do not carry the room for it.
-        Box::pin(self.deliberate(event, case, passes_anyone)).await
+        let first = rules::FIRST.iter().try_for_each(|rule| rule(case));
+        let first =
+            first.and_then(|()| rules::is_still_kept(case.event, &self.retention, clock::now()));
+        let passes = self.plugin.is_none() && rules::passes_anyone(case);
+        (first.is_err() || passes).then_some(first)
     }
 
     /// What takes time: who the sender is, and what the plugin says.
@@ -109,10 +123,9 @@ impl Policy {
         &self,
         event: &VerifiedEvent,
         case: Case<'_>,
-        passes_anyone: bool,
     ) -> Result<Passage, Rejection> {
         let source = case.source;
-        if !passes_anyone {
+        if !rules::passes_anyone(&case) {
             let (sender, standing) = self.best_standing(&case).await;
             rules::STANDING.iter().try_for_each(|rule| rule(&case, standing))?;
             if !rules::is_unhurried(&case) {

@@ -16,6 +16,7 @@ use crate::backend::{Accepted, Asker, Backend, Page, Source, Viewer};
 use crate::inquiry::Clerk;
 use crate::line::Line;
 use crate::memory::{Memory, NOW};
+use crate::receipt::Receipt;
 use crate::session::reconciliation::Pool;
 use crate::session::{Answer, Errand, Frame, Purpose, Question, Rules, Session, Work};
 use crate::settings::{AuthMode, Settings};
@@ -174,8 +175,8 @@ impl Backend for Busy {
     fn contains(&self, id: &EventId) -> bool {
         self.memory.contains(id)
     }
-    async fn submit(&self, event: VerifiedEvent, source: Source) -> Result<Accepted, Rejection> {
-        self.memory.submit(event, source).await
+    fn submit(&self, event: VerifiedEvent, source: Source, receipt: Receipt) {
+        self.memory.submit(event, source, receipt);
     }
     fn query(&self, filter: &Filter, limit: usize, asker: &Asker<'_>) -> Page {
         let others: Vec<_> = self.during_query.lock().unwrap().drain(..).collect();

@@ -9,7 +9,7 @@ use ayni_protocol::kind::{self, Class};
 use ayni_protocol::{
     EventId, Filter, Kind, Prefix, PublicKey, Rejection, Timestamp, VerifiedEvent,
 };
-use ayni_relay::{Accepted, Asker, Backend, Page, Source, Stored, Viewer};
+use ayni_relay::{Accepted, Asker, Backend, Page, Receipt, Source, Stored, Verdict, Viewer};
 
 /// The time in tests, unless they set another.
 pub const NOW: Timestamp = 1_700_000_000;
@@ -86,6 +86,22 @@ impl Memory {
         found.sort_by_key(|(_, event)| (std::cmp::Reverse(event.created_at), event.id));
         found
     }
+
+    fn judge(&self, event: &VerifiedEvent, source: &Source) -> Verdict {
+        assert!(source.keys.iter().collect::<BTreeSet<_>>().len() == source.keys.len());
+        if event.content == "no" {
+            return Err(Rejection::new(Prefix::Blocked, "not with this content"));
+        }
+        if self.contains(&event.id) {
+            return Ok(Accepted::duplicate());
+        }
+        let position = self.store(event);
+        let told = self.publisher.get().map_or(0, |publisher| publisher(event, position));
+        if position.is_none() && told == 0 {
+            return Err(Accepted::unheard());
+        }
+        Ok(Accepted::stored())
+    }
 }
 
 impl Backend for Memory {
@@ -97,20 +113,8 @@ impl Backend for Memory {
         self.events.lock().unwrap().iter().any(|(_, event)| event.id == *id)
     }
 
-    async fn submit(&self, event: VerifiedEvent, source: Source) -> Result<Accepted, Rejection> {
-        assert!(source.keys.iter().collect::<BTreeSet<_>>().len() == source.keys.len());
-        if event.content == "no" {
-            return Err(Rejection::new(Prefix::Blocked, "not with this content"));
-        }
-        if self.contains(&event.id) {
-            return Ok(Accepted::duplicate());
-        }
-        let position = self.store(&event);
-        let told = self.publisher.get().map_or(0, |publisher| publisher(&event, position));
-        if position.is_none() && told == 0 {
-            return Err(Accepted::unheard());
-        }
-        Ok(Accepted::stored())
+    fn submit(&self, event: VerifiedEvent, source: Source, receipt: Receipt) {
+        receipt.give(self.judge(&event, &source));
     }
 
     fn query(&self, filter: &Filter, limit: usize, asker: &Asker<'_>) -> Page {
