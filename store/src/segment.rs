@@ -41,6 +41,8 @@ use crate::journal::HEAD;
 
 /// Bytes of room that are made at a time.
 const ROOM: u64 = 4 << 20;
+/// So many bytes at once need no room ahead: to write them twice costs more than a longer sync.
+const MUCH: u64 = 64 << 10;
 /// Bytes read at a time to find where zeros begin.
 const BLOCK: u64 = 64 << 10;
 
@@ -116,7 +118,7 @@ impl SegmentFile for RealSegment {
 
     fn make_room(&mut self, bytes: u64) -> io::Result<()> {
         let needed = self.len.saturating_add(bytes);
-        if needed <= self.end {
+        if needed <= self.end || bytes >= MUCH {
             return Ok(());
         }
         let zeros = vec![0; usize::try_from(needed + ROOM - self.end).map_err(io::Error::other)?];
@@ -253,6 +255,8 @@ mod tests {
         assert_eq!(reopened(), 48);
         assert_eq!(physical(), 48);
         segment.append(b"0123456789").unwrap();
+        segment.make_room(MUCH).unwrap();
+        assert_eq!(physical(), 58, "what is written in bulk makes its own room");
         segment.make_room(1).unwrap();
         segment.append(b"x").unwrap();
         assert_eq!(segment.view(1 << 20).unwrap().len(), 59);
