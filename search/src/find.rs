@@ -27,14 +27,19 @@ pub struct Found {
 impl Search {
     /// Hands out what holds all words of the filter's search, and meets its lists of ids, authors
     /// and kinds and its times, the best first, until `each` wants no more. The filter's tags are
-    /// the caller's to ask. Without a search, or words in it, nothing is found.
+    /// the caller's to ask. Without a search, or words in it, nothing is found. Tells whether older
+    /// matches were left out, because there are more than are ranked.
     ///
     /// # Errors
     /// Where the file cannot be read.
-    pub fn find(&self, filter: &Filter, each: &mut dyn FnMut(Found) -> bool) -> Result<(), Fault> {
-        let Some(phrases) = filter.search.as_ref().and_then(phrases) else { return Ok(()) };
+    pub fn find(
+        &self,
+        filter: &Filter,
+        each: &mut dyn FnMut(Found) -> bool,
+    ) -> Result<bool, Fault> {
+        let Some(phrases) = filter.search.as_ref().and_then(phrases) else { return Ok(false) };
         if filter.matches_nothing() {
-            return Ok(());
+            return Ok(false);
         }
         self.read(|connection| ranked(connection, filter, &phrases, each))
     }
@@ -45,21 +50,20 @@ fn ranked(
     filter: &Filter,
     phrases: &str,
     each: &mut dyn FnMut(Found) -> bool,
-) -> Result<(), rusqlite::Error> {
+) -> Result<bool, rusqlite::Error> {
     let (conditions, values) = conditions(filter);
     let values = || std::iter::once(Value::from(phrases.to_owned())).chain(values.iter().cloned());
     let oldest = format!(
         "SELECT position FROM words CROSS JOIN events ON position = words.rowid
          WHERE words MATCH ?{conditions}
-         ORDER BY words.rowid DESC LIMIT 1 OFFSET {}",
+         ORDER BY words.rowid DESC LIMIT 2 OFFSET {}",
         RANKED_MAX - 1
     );
-    let oldest: i64 = connection
-        .prepare_cached(&oldest)?
-        .query_map(params_from_iter(values()), |row| row.get(0))?
-        .next()
-        .transpose()?
-        .unwrap_or(0);
+    let mut statement = connection.prepare_cached(&oldest)?;
+    let oldest = statement.query_map(params_from_iter(values()), |row| row.get::<_, i64>(0))?;
+    let oldest: Vec<_> = oldest.collect::<Result<_, _>>()?;
+    let cut = oldest.len() > 1;
+    let oldest = oldest.first().copied().unwrap_or(0);
     let best = format!(
         "SELECT id, position FROM words CROSS JOIN events ON position = words.rowid
          WHERE words MATCH ?{conditions} AND words.rowid >= {oldest}
@@ -71,10 +75,10 @@ fn ranked(
         let position: i64 = row.get(1)?;
         let found = Found { id: EventId(row.get(0)?), position: position.cast_unsigned() };
         if !each(found) {
-            return Ok(());
+            break;
         }
     }
-    Ok(())
+    Ok(cut)
 }
 
 /// The words as FTS5 reads them: each a string of its own, all of which must be there. A word is

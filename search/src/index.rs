@@ -3,6 +3,10 @@
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{
+    AtomicU64,
+    Ordering::{Acquire, Release},
+};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ayni_protocol::search::{Text, words};
@@ -53,6 +57,8 @@ pub struct Search {
     path: PathBuf,
     writer: Mutex<Connection>,
     readers: Mutex<Vec<Connection>>,
+    /// What the file says of it, for those who only want to know.
+    indexed: AtomicU64,
 }
 
 impl Search {
@@ -72,16 +78,14 @@ impl Search {
             Some(writer) => writer,
             None => make_file(path)?,
         };
-        let path = path.to_owned();
-        Ok(Self { path, writer: Mutex::new(writer), readers: Mutex::default() })
+        let (path, indexed) = (path.to_owned(), AtomicU64::new(indexed(&writer)?));
+        Ok(Self { path, writer: Mutex::new(writer), readers: Mutex::default(), indexed })
     }
 
     /// The place up to which every event was offered to [`Search::add`].
-    ///
-    /// # Errors
-    /// Where the file cannot be read.
-    pub fn indexed(&self) -> Result<u64, Fault> {
-        indexed(&self.writer())
+    #[must_use]
+    pub fn indexed(&self) -> u64 {
+        self.indexed.load(Acquire)
     }
 
     /// Adds events, in one step with the note that everything up to `last` was offered. Kinds that
@@ -114,7 +118,9 @@ impl Search {
         }
         step.prepare_cached("UPDATE progress SET indexed = max(indexed, ?1)")?
             .execute([signed(last)])?;
-        Ok(step.commit()?)
+        step.commit()?;
+        self.indexed.fetch_max(last, Release);
+        Ok(())
     }
 
     /// Forgets events that the store no longer has.

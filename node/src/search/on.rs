@@ -33,6 +33,10 @@ const RUSH: u64 = 32;
 const REST_IN_RUSH: u32 = 9;
 /// The longest of those rests.
 const REST_IN_RUSH_MAX: Duration = Duration::from_secs(1);
+/// How long a question waits for what was stored before it to be indexed.
+const PATIENCE: Duration = Duration::from_millis(500);
+/// How often it looks.
+const GLANCE: Duration = Duration::from_millis(2);
 /// How often it looks during a rest whether the node stops.
 const NAP: Duration = Duration::from_millis(20);
 
@@ -80,7 +84,8 @@ impl Seeker {
     }
 
     /// The best `limit` events that the filter's search finds, that its other conditions meet, and
-    /// that whoever asks may see.
+    /// that whoever asks may see. What was stored before is among them, or the page is not said to be
+    /// all: a subscription hears only of what comes afterwards.
     #[must_use]
     pub fn query(&self, filter: &Filter, limit: usize, asker: &Asker<'_>) -> Page {
         // The ranking alone takes long: never on a thread of sockets.
@@ -89,6 +94,7 @@ impl Seeker {
         }
         let conditions = Filter { search: None, ..filter.clone() };
         let mut page = Page { events: Vec::new(), exhausted: true };
+        let all_indexed = self.has_indexed(self.store.last_position().0, asker);
         let mut gone = Vec::new();
         let now = clock::now();
         let done = self.index.find(filter, &mut |found| {
@@ -108,14 +114,29 @@ impl Seeker {
             }
             page.exhausted
         });
-        if let Err(fault) = done {
-            tracing::warn!(%fault, "a search was not answered in full");
-            page.exhausted = false;
+        match done {
+            Ok(left_out) => page.exhausted &= all_indexed && !left_out,
+            Err(fault) => {
+                tracing::warn!(%fault, "a search was not answered in full");
+                page.exhausted = false;
+            }
         }
         if !gone.is_empty() {
             let _ = self.notes.try_send(Note::Gone(gone));
         }
         page
+    }
+
+    /// Whether all is indexed up to a place, waited for a little.
+    fn has_indexed(&self, last: u64, asker: &Asker<'_>) -> bool {
+        let began = Instant::now();
+        while self.index.indexed() < last {
+            if began.elapsed() >= PATIENCE || !asker.may_go_on() {
+                return false;
+            }
+            std::thread::sleep(GLANCE);
+        }
+        true
     }
 
     /// Ends the thread, wherever it is.
@@ -152,7 +173,7 @@ impl Seeker {
     /// Indexes what was told, as far as it goes on where the index ends; if something lies between,
     /// that is read from the store.
     fn write_down(&self, notes: &[Note]) -> Result<(), Fault> {
-        let mut next = self.index.indexed()?.saturating_add(1);
+        let mut next = self.index.indexed().saturating_add(1);
         let (mut entries, mut gone, mut missed) = (Vec::new(), Vec::new(), false);
         for note in notes {
             match note {
@@ -176,7 +197,7 @@ impl Seeker {
 
     /// Indexes what the store has beyond the index.
     fn catch_up(&self) -> Result<(), Fault> {
-        let from = self.index.indexed()?.saturating_add(1);
+        let from = self.index.indexed().saturating_add(1);
         let last = self.store.last_position().0;
         if last < from {
             return Ok(());
