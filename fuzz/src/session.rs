@@ -75,7 +75,7 @@ struct World {
     /// Events in the order of storing, and how many of them were published.
     stored: Vec<Arc<Live>>,
     published: usize,
-    oks_owed: BTreeMap<EventId, i64>,
+    oks_owed: BTreeMap<String, i64>,
     counts_owed: BTreeMap<String, i64>,
     open: BTreeMap<String, Open>,
     /// Whether the gift wraps' party has authenticated.
@@ -176,7 +176,9 @@ impl World {
             return;
         }
         match ClientMessage::parse(text) {
-            Ok(ClientMessage::Event(event) | ClientMessage::Auth(event)) => self.owe_ok(event.id),
+            Ok(ClientMessage::Event(event) | ClientMessage::Auth(event)) => {
+                self.owe_ok(event.id.to_string());
+            }
             Err(Complaint::Event(id, _)) => self.owe_ok(id),
             Ok(ClientMessage::Req(name, _)) | Err(Complaint::Subscription(name, _)) => {
                 // A CLOSED could be the answer to either.
@@ -204,7 +206,7 @@ impl World {
         self.session.receive(text, now, self.clock_ms);
     }
 
-    fn owe_ok(&mut self, id: EventId) {
+    fn owe_ok(&mut self, id: String) {
         *self.oks_owed.entry(id).or_default() += 1;
     }
 
@@ -330,7 +332,7 @@ impl World {
             "COUNT" => *self.counts_owed.get_mut(name).expect("asked") -= 1,
             "OK" => {
                 self.party |= list[2] == true && name == AUTHS[0].id.to_string();
-                *self.oks_owed.get_mut(&name.parse().unwrap()).expect("sent") -= 1;
+                *self.oks_owed.get_mut(name).expect("sent") -= 1;
             }
             "AUTH" | "NOTICE" | "NEG-MSG" | "NEG-ERR" => {}
             other => panic!("{other} was not to be said"),

@@ -79,7 +79,7 @@ fn answerable(complaint: &Complaint) {
             assert!(!why.sentence.is_empty());
             return;
         }
-        Complaint::Subscription(name, why) => closed(name, why) + &eose(name, Rest::More),
+        Complaint::Subscription(name, why) | Complaint::Count(name, why) => closed(name, why) + &eose(name, Rest::More),
         Complaint::Reconciliation(name, why) => neg_err(name, why),
     };
     let answers = serde_json::Deserializer::from_str(&text).into_iter::<Value>();

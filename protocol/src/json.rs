@@ -267,6 +267,36 @@ impl<'a> Cursor<'a> {
         }
     }
 
+    /// Passes over one value, however deep and whatever is wrong inside it, to look at what stands
+    /// behind it. Nothing that must be right may be read this way.
+    ///
+    /// # Errors
+    /// Where the text ends before the value does.
+    pub fn pass(&mut self) -> Result<&'a str, JsonError> {
+        let nests = |byte: Option<u8>| matches!(byte, Some(b'[' | b'{'));
+        let first = self.peek();
+        let start = self.at;
+        if !nests(first) {
+            return self.skip();
+        }
+        let mut depth = 0_usize;
+        loop {
+            match self.byte().ok_or(JsonError::Ended)? {
+                b'"' => {
+                    self.string()?;
+                    continue;
+                }
+                b'[' | b'{' => depth += 1,
+                b']' | b'}' => depth -= 1,
+                _ => {}
+            }
+            self.at += 1;
+            if depth == 0 {
+                return Ok(self.text.get(start..self.at).unwrap_or_default());
+            }
+        }
+    }
+
     fn word(&mut self, word: &'static str) -> Result<(), JsonError> {
         let found = self.text.get(self.at..).is_some_and(|rest| rest.starts_with(word));
         self.at += if found { word.len() } else { 0 };

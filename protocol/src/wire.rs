@@ -3,6 +3,8 @@
 //! Reading gives a closed enum or a [`Complaint`] that says whom to answer and how; writing is one
 //! function a verb, and an event that is sent goes out as the bytes it was stored as.
 
+use std::borrow::Cow;
+
 use crate::hyperloglog::Registers;
 use crate::json::{self, Cursor, JsonError};
 use crate::{Event, EventId, Filter, Rejection};
@@ -35,10 +37,12 @@ pub enum ClientMessage {
 pub enum Complaint {
     /// No answer can be addressed: NOTICE.
     Notice(Rejection),
-    /// An EVENT or AUTH with a readable id: OK false.
-    Event(EventId, Rejection),
-    /// A REQ or COUNT with a readable subscription: CLOSED.
+    /// An EVENT or AUTH with a readable id, as it was written: OK false.
+    Event(String, Rejection),
+    /// A REQ with a readable subscription: CLOSED.
     Subscription(String, Rejection),
+    /// A COUNT with a readable name: CLOSED, which is not meant for a subscription of this name.
+    Count(String, Rejection),
     /// A NEG message with a readable subscription: NEG-ERR.
     Reconciliation(String, Rejection),
 }
@@ -61,8 +65,11 @@ impl ClientMessage {
         match verb.as_ref() {
             "EVENT" => event(&mut cursor).map(|event| Self::Event(Box::new(event))),
             "AUTH" => event(&mut cursor).map(|event| Self::Auth(Box::new(event))),
-            "REQ" => filters(&mut cursor).map(|(id, filters)| Self::Req(id, filters)),
-            "COUNT" => filters(&mut cursor).map(|(id, filters)| Self::Count(id, filters)),
+            "REQ" => filters(&mut cursor, Complaint::Subscription)
+                .map(|(id, filters)| Self::Req(id, filters)),
+            "COUNT" => {
+                filters(&mut cursor, Complaint::Count).map(|(id, filters)| Self::Count(id, filters))
+            }
             "CLOSE" => Ok(Self::Close(subscription(&mut cursor)?)),
             "NEG-OPEN" => neg_open(&mut cursor),
             "NEG-MSG" => neg_message(&mut cursor),
@@ -88,7 +95,7 @@ fn event(cursor: &mut Cursor<'_>) -> Result<Event, Complaint> {
     match read {
         Ok(event) => match close(cursor) {
             Ok(()) => Ok(event),
-            Err(error) => Err(Complaint::Event(event.id, error.into())),
+            Err(error) => Err(Complaint::Event(event.id.to_string(), error.into())),
         },
         Err(rejection) => Err(match claimed_id(&mut probe) {
             Some(id) => Complaint::Event(id, rejection),
@@ -97,17 +104,18 @@ fn event(cursor: &mut Cursor<'_>) -> Result<Event, Complaint> {
     }
 }
 
-/// The id of an event that is otherwise unreadable, so that its OK can be addressed.
-fn claimed_id(cursor: &mut Cursor<'_>) -> Option<EventId> {
+/// The id of an event that is otherwise unreadable, so that its OK can be addressed: whatever stands
+/// there, where it is no longer than an id.
+fn claimed_id(cursor: &mut Cursor<'_>) -> Option<String> {
     let mut id = None;
     let _: Result<(), JsonError> = cursor.object(|cursor, key| {
-        let value = cursor.skip()?;
+        let value = cursor.pass()?;
         if key == "id" && id.is_none() {
-            id = Cursor::new(value).string().ok().and_then(|text| text.parse().ok());
+            id = Cursor::new(value).string().ok().map(Cow::into_owned);
         }
         Ok(())
     });
-    id
+    id.filter(|id| id.len() <= 64)
 }
 
 fn subscription(cursor: &mut Cursor<'_>) -> Result<String, JsonError> {
@@ -115,7 +123,10 @@ fn subscription(cursor: &mut Cursor<'_>) -> Result<String, JsonError> {
     Ok(cursor.string()?.into_owned())
 }
 
-fn filters(cursor: &mut Cursor<'_>) -> Result<(String, Vec<Filter>), Complaint> {
+fn filters(
+    cursor: &mut Cursor<'_>,
+    complain: fn(String, Rejection) -> Complaint,
+) -> Result<(String, Vec<Filter>), Complaint> {
     let id = subscription(cursor)?;
     let mut filters = Vec::new();
     let mut rest = || -> Result<(), Rejection> {
@@ -126,10 +137,10 @@ fn filters(cursor: &mut Cursor<'_>) -> Result<(String, Vec<Filter>), Complaint> 
     };
     match rest() {
         Ok(()) if filters.is_empty() => {
-            Err(Complaint::Subscription(id, Rejection::invalid("name at least one filter")))
+            Err(complain(id, Rejection::invalid("name at least one filter")))
         }
         Ok(()) => Ok((id, filters)),
-        Err(rejection) => Err(Complaint::Subscription(id, rejection)),
+        Err(rejection) => Err(complain(id, rejection)),
     }
 }
 
@@ -182,6 +193,12 @@ pub fn event_head(subscription: &str) -> String {
 #[must_use]
 pub fn ok(id: &EventId, accepted: bool, message: &str) -> String {
     format!("[\"OK\",\"{id}\",{accepted},{}]", quoted(message))
+}
+
+/// The refusal of an event that could not be read, by the id that stands in it.
+#[must_use]
+pub fn unreadable(claimed_id: &str, message: &str) -> String {
+    format!("[\"OK\",{},false,{}]", quoted(claimed_id), quoted(message))
 }
 
 /// What an EOSE says of the stored events that were not sent (NIP-67).
@@ -277,11 +294,23 @@ mod tests {
         let complain = |text: &str| ClientMessage::parse(text).unwrap_err();
         let id = "ab".repeat(32);
         let half = format!(r#"["EVENT",{{"id":"{id}","kind":-1}}]"#);
-        assert!(matches!(complain(&half), Complaint::Event(found, _) if found.to_string() == id));
+        assert!(matches!(complain(&half), Complaint::Event(found, _) if found == id));
+        let deep = half.replacen(
+            '{',
+            &format!("{{\"x\":{}[\"]\"]{},", "[".repeat(5_000), "]".repeat(5_000)),
+            1,
+        );
+        assert!(matches!(complain(&deep), Complaint::Event(found, _) if found == id));
+        let upper = half.replace(&id, &id.to_uppercase());
+        assert!(
+            matches!(complain(&upper), Complaint::Event(found, _) if found == id.to_uppercase())
+        );
+        let long = half.replace(&id, &"a".repeat(65));
+        assert!(matches!(complain(&long), Complaint::Notice(_)));
         assert!(matches!(complain(r#"["EVENT",{}]"#), Complaint::Notice(_)));
         assert!(matches!(complain(r#"["REQ","s",{"x":1}]"#), Complaint::Subscription(..)));
         assert!(matches!(complain(r#"["REQ","s"]"#), Complaint::Subscription(..)));
-        assert!(matches!(complain(r#"["COUNT","s",{}"#), Complaint::Subscription(..)));
+        assert!(matches!(complain(r#"["COUNT","s",{}"#), Complaint::Count(..)));
         assert!(matches!(complain(r#"["NEG-OPEN","s",{},"6"]"#), Complaint::Reconciliation(..)));
         for junk in ["", "[", "{}", "[1]", "[\"REQ\"", "[\"REQ\",1,{}]", "null"] {
             assert!(matches!(complain(junk), Complaint::Notice(_)), "{junk}");

@@ -36,7 +36,7 @@ const WRITE_BYTES: usize = 65_536;
 const ROUNDS: usize = 8;
 /// Bytes of pongs that may wait for a socket that pings and does not read.
 const CONTROL_BYTES_MAX: usize = 65_536;
-/// How long a closing socket may take for its last words.
+/// How long a closing socket may take for what is said to it.
 const LINGER: Duration = Duration::from_secs(2);
 
 thread_local! {
@@ -55,6 +55,16 @@ enum End {
     Ours(CloseCode, &'static str),
     /// This side gives up on a socket that takes nothing.
     TooSlow,
+}
+
+/// A connection whose other side says no more. The events it sent are still checked, stored and
+/// answered: many clients send, and close at once.
+struct Parted {
+    /// The close frame that answers theirs.
+    echo: Vec<u8>,
+    /// Until when what is said to it may take.
+    until: Instant,
+    late: bool,
 }
 
 /// What became of what was ready to be written.
@@ -76,6 +86,9 @@ struct Connection<B> {
     /// What the socket did not take of the last write.
     unsent: Vec<u8>,
     answers: Option<BoxFuture<'static, Vec<Answer>>>,
+    parted: Option<Parted>,
+    /// Whether the socket failed: nothing more can be said.
+    broken: bool,
     began: Instant,
     timer: Pin<Box<Sleep>>,
 }
@@ -122,6 +135,8 @@ pub async fn converse<B: Backend>(
         control: Vec::new(),
         unsent: Vec::new(),
         answers: None,
+        parted: None,
+        broken: false,
         began,
         timer,
     };
@@ -153,7 +168,10 @@ impl<B: Backend> Connection<B> {
                 // that is done in one round.
                 Ok(Written::All) => !listened || self.session.has_work(),
                 Ok(Written::Some) => true,
-                Err(_) => return Poll::Ready(End::Theirs),
+                Err(_) => {
+                    self.fail();
+                    true
+                }
             };
             self.count_verdicts();
             if let Some(end) = self.end() {
@@ -223,15 +241,39 @@ impl<B: Backend> Connection<B> {
                     self.session.spend(buffer.filled().len(), clock_ms);
                     self.hear(buffer.filled_mut()).map(|()| true)
                 }
-                Poll::Ready(_) => Err(End::Theirs),
+                Poll::Ready(Ok(())) => {
+                    self.part(Vec::new());
+                    Ok(true)
+                }
+                Poll::Ready(Err(_)) => {
+                    self.fail();
+                    Ok(true)
+                }
             }
         })
+    }
+
+    /// The other side says no more.
+    fn part(&mut self, echo: Vec<u8>) {
+        let until = Instant::now() + LINGER;
+        self.parted.get_or_insert(Parted { echo, until, late: false });
+        self.session.part();
+    }
+
+    /// The socket failed. What had come before is still taken in.
+    fn fail(&mut self) {
+        self.broken = true;
+        self.control.clear();
+        self.unsent.clear();
+        if !self.reader.is_paused() {
+            self.part(Vec::new());
+        }
     }
 
     /// Takes in bytes that came, as far as the session wants what is in them.
     fn hear(&mut self, bytes: &mut [u8]) -> Result<(), End> {
         let clock_ms = self.clock_ms();
-        let mut closed = false;
+        let mut echo = None;
         let mut reader = self.reader.lend();
         let taken = reader.take(bytes, |heard| {
             match heard {
@@ -242,17 +284,19 @@ impl<B: Backend> Connection<B> {
                 }
                 Heard::Pong => self.session.heard(clock_ms),
                 Heard::Close(payload) => {
-                    frames::write_close_again(payload, &mut self.control);
-                    closed = true;
+                    frames::write_close_again(payload, echo.get_or_insert_default());
                 }
             }
-            let more = !closed && self.listens();
+            let more = echo.is_none() && self.listens();
             if more { Appetite::More } else { Appetite::Enough }
         });
         self.reader = reader;
         self.work();
         taken.map_err(|Violation(code, reason)| End::Ours(code, reason))?;
-        if closed { Err(End::Theirs) } else { Ok(()) }
+        if let Some(echo) = echo {
+            self.part(echo);
+        }
+        Ok(())
     }
 
     fn receive(&mut self, text: &str, clock_ms: u64) {
@@ -287,7 +331,9 @@ impl<B: Backend> Connection<B> {
     /// Checks an event if that needs no other thread; gives it back if it does.
     fn verify_here(&mut self, errand: Errand) -> Option<Errand> {
         let (id, weight) = (errand.event.id, errand.weight);
-        if errand.purpose == Purpose::Store && self.shared.backend.contains(&id) {
+        // Who only claims that an event has an id is told nothing of whether it is here.
+        let is_known = || self.shared.backend.contains(&id) && errand.event.hash() == id;
+        if errand.purpose == Purpose::Store && is_known() {
             self.session.settled(id, weight, Ok(Accepted::duplicate()));
             return None;
         }
@@ -345,7 +391,7 @@ impl<B: Backend> Connection<B> {
 
     /// Writes as many of the bytes as the socket takes now.
     fn send(&mut self, context: &mut Context<'_>, bytes: &[u8]) -> io::Result<usize> {
-        let mut sent = 0;
+        let mut sent = if self.broken { bytes.len() } else { 0 };
         while let Some(rest) = bytes.get(sent..).filter(|rest| !rest.is_empty()) {
             let stream = Pin::new(&mut self.stream);
             match stream.poll_write(context, rest) {
@@ -397,16 +443,31 @@ impl<B: Backend> Connection<B> {
                     && self.unsent.is_empty();
                 done.then_some(End::Ours(CloseCode::GoingAway, "shutting down"))
             }
+            Farewell::Theirs => {
+                let said = self.session.waiting_bytes() == 0 && self.unsent.is_empty();
+                let late = self.parted.as_ref().is_some_and(|parted| parted.late);
+                let done = !self.session.owes_verdicts() && (said || late);
+                done.then_some(End::Theirs)
+            }
         }
     }
 
     fn poll_timer(&mut self, context: &mut Context<'_>) -> Poll<()> {
         // A connection that has sent too much waits for less long than a silent one.
-        let due = self.began + Duration::from_millis(self.session.deadline_ms());
+        let due = match &self.parted {
+            None => self.began + Duration::from_millis(self.session.deadline_ms()),
+            Some(parted) => parted.until,
+        };
         if due < self.timer.deadline() {
             self.timer.as_mut().reset(due);
         }
         ready!(self.timer.as_mut().poll(context));
+        if let Some(parted) = &mut self.parted {
+            parted.late = true;
+            parted.until = Instant::now() + LINGER;
+            self.timer.as_mut().reset(parted.until);
+            return Poll::Ready(());
+        }
         let clock_ms = self.clock_ms();
         self.session.tick(clock_ms);
         let due = self.session.deadline_ms().max(clock_ms + 1);
@@ -420,12 +481,12 @@ impl<B: Backend> Connection<B> {
 
     /// The last words, for as long as anyone may reasonably take to hear them.
     async fn leave(self, end: End) {
-        let Self { mut stream, mut control, mut unsent, .. } = self;
+        let Self { mut stream, mut control, mut unsent, parted, .. } = self;
         unsent.append(&mut control);
         match end {
             End::TooSlow => return,
             End::Ours(code, reason) => frames::write_close(code, reason, &mut unsent),
-            End::Theirs => {}
+            End::Theirs => unsent.extend(parted.map(|parted| parted.echo).unwrap_or_default()),
         }
         let farewell = async {
             stream.write_all(&unsent).await?;

@@ -97,8 +97,8 @@ impl InformationDoor {
     }
 
     fn answer(&self, head: &Head) -> String {
-        let wants_document =
-            head.header("accept").is_some_and(|types| types.contains("application/nostr+json"));
+        let asks = |types: &str| types.to_ascii_lowercase().contains("application/nostr+json");
+        let wants_document = head.headers("accept").any(asks);
         let (status, kind, body) = match head.method() {
             "OPTIONS" => ("204 No Content", "text/plain", ""),
             "GET" | "HEAD" if wants_document => ("200 OK", "application/nostr+json", &*self.0),

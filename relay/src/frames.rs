@@ -55,11 +55,17 @@ pub fn write_pong(payload: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(payload);
 }
 
-/// Appends the answer to a close frame: its code again, if it had one.
+/// Appends the answer to a close frame: its code again, if it had one; a protocol error where it had
+/// one that nobody may send (RFC 6455, 7.4).
 pub fn write_close_again(payload: &[u8], out: &mut Vec<u8>) {
-    let code = payload.get(..2).unwrap_or_default();
-    header(CLOSE, code.len(), out);
-    out.extend_from_slice(code);
+    if payload.is_empty() {
+        return header(CLOSE, 0, out);
+    }
+    let code = payload.first_chunk().map(|code| u16::from_be_bytes(*code));
+    let may_be_sent = |code: &u16| matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999);
+    let code = code.filter(may_be_sent).unwrap_or(CloseCode::Protocol.number());
+    header(CLOSE, 2, out);
+    out.extend_from_slice(&code.to_be_bytes());
 }
 
 /// Appends a close frame.

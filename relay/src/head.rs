@@ -92,25 +92,30 @@ impl Head {
         lines.filter_map(|line| Some(str::from_utf8(line).ok()?.trim_end_matches('\r')))
     }
 
-    /// The first value of a header, whatever the case of its name.
-    #[must_use]
-    pub fn header(&self, name: &str) -> Option<&str> {
-        let mut headers = self.lines().skip(1).filter_map(|line| line.split_once(':'));
-        headers.find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim())
+    /// The values of a header, whatever the case of its name.
+    pub fn headers(&self, name: &str) -> impl Iterator<Item = &str> {
+        let headers = self.lines().skip(1).filter_map(|line| line.split_once(':'));
+        let named = headers.filter(move |(key, _)| key.eq_ignore_ascii_case(name));
+        named.map(|(_, value)| value.trim())
     }
 
-    /// The last value of a header that came several times: what the nearest proxy added.
+    /// The first of them.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers(name).next()
+    }
+
+    /// The last of them: what the nearest proxy added.
     #[must_use]
     pub fn last_header(&self, name: &str) -> Option<&str> {
-        let headers = self.lines().skip(1).filter_map(|line| line.split_once(':'));
-        let named = headers.filter(|(key, _)| key.eq_ignore_ascii_case(name));
-        named.last().map(|(_, value)| value.trim())
+        self.headers(name).last()
     }
 
     /// Whether a WebSocket is asked for.
     #[must_use]
     pub fn is_upgrade(&self) -> bool {
-        self.header("upgrade").is_some_and(|value| value.eq_ignore_ascii_case("websocket"))
+        let mut offered = self.header("upgrade").unwrap_or_default().split(',');
+        offered.any(|protocol| protocol.trim().eq_ignore_ascii_case("websocket"))
     }
 }
 
@@ -130,6 +135,10 @@ mod tests {
         assert_eq!((head.method(), head.path()), ("GET", "/x"));
         assert_eq!(head.header("Host"), Some("a"));
         assert!(head.is_upgrade());
+        assert!(
+            read(b"GET / HTTP/1.1\r\nUpgrade: h2c, websocket\r\n\r\n").await.unwrap().is_upgrade()
+        );
+        assert!(!read(b"GET / HTTP/1.1\r\nUpgrade: h2c\r\n\r\n").await.unwrap().is_upgrade());
         assert_eq!(head.last_header("HOST"), Some("b"));
         assert_eq!(head.tail(), b"\x81\x00");
         assert_eq!(head.bytes().len() + 2, text.len());

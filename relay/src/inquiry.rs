@@ -102,7 +102,7 @@ impl<B: Backend> Clerk<'_, B> {
             && let Some(second) = time(last)
             && time(next) == Some(second)
         {
-            self.complete(filter, second, &mut part);
+            self.complete(filter, second, limit, &mut part);
         }
         part
     }
@@ -115,8 +115,10 @@ impl<B: Backend> Clerk<'_, B> {
         Part { events: page.events, next, finished }
     }
 
-    /// Adds what is left of one second, as far as that is no more than a largest answer.
-    fn complete(&self, filter: &Filter, second: Timestamp, part: &mut Part) {
+    /// Adds what is left of one second, as far as that is no more than a largest answer. Whoever asked
+    /// up to that very second knows it already, and is told what comes next as well: otherwise they
+    /// would never get beyond it.
+    fn complete(&self, filter: &Filter, second: Timestamp, limit: usize, part: &mut Part) {
         let of_second =
             Filter { since: Some(second), until: Some(second), limit: None, ..filter.clone() };
         let same = self.cut(&of_second, self.limits.max_limit);
@@ -131,6 +133,11 @@ impl<B: Backend> Clerk<'_, B> {
             return (part.next, part.finished) = (None, true);
         };
         let older = Filter { since: filter.since, until: Some(before), ..of_second };
+        if filter.until == Some(second) {
+            let Part { events, next, finished } = self.cut(&older, limit);
+            part.events.extend(events);
+            return (part.next, part.finished) = (next, finished);
+        }
         let older = self.cut(&older, 1);
         part.finished = older.finished && older.events.is_empty();
         part.next = older.events.into_iter().next();

@@ -229,7 +229,9 @@ impl<B: Backend, D: HttpDoor> Floor<B, D> {
             return None;
         }
         let Some(response) = handshake(head) else {
-            turn_away(stream, "400 Bad Request").await;
+            let known = head.header("sec-websocket-version").is_none_or(|number| number == "13");
+            let other = "426 Upgrade Required\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13";
+            turn_away(stream, if known { "400 Bad Request" } else { other }).await;
             return None;
         };
         let deadline = Duration::from_secs(limits.handshake_secs);

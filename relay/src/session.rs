@@ -195,8 +195,9 @@ impl Session {
                     }
                 }
                 Answer::Stored(key, Err(rejection)) => {
+                    // It may have been watched, and closed since.
+                    self.work.push_back(Work::Unwatch(key));
                     if let Some(name) = self.subscriptions.close_key(key) {
-                        self.work.push_back(Work::Unwatch(key));
                         self.close_subscription(&name, &rejection);
                     }
                 }
@@ -272,6 +273,19 @@ impl Session {
             }
         }
         self.end(Farewell::Stopping);
+    }
+
+    /// The other side says no more: nothing is found out for it any longer, and the events it sent
+    /// are still stored and answered.
+    pub fn part(&mut self) {
+        if self.farewell.is_some() {
+            return;
+        }
+        for (key, _) in self.subscriptions.close_all() {
+            self.work.push_back(Work::Unwatch(key));
+        }
+        drop(self.reconciliations.close_all());
+        self.end(Farewell::Theirs);
     }
 
     /// Why the conversation is to end, once it is. Nothing is asked any more then; what is left in

@@ -22,8 +22,8 @@ use crate::statistics::{Counters, add};
 /// Events a thread takes at once, and no more than its share of those that wait: enough that locking
 /// and waking cost nothing beside 30 to 80 microseconds of work each.
 const BATCH: usize = 16;
-/// Public keys that each thread remembers.
-const KEYS: usize = 4_096;
+/// Public keys that each thread remembers, in a hundred bytes each.
+const KEYS: usize = 16_384;
 
 struct Job {
     errand: Errand,

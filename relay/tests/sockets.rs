@@ -6,8 +6,8 @@ mod world;
 
 use std::collections::BTreeSet;
 
-use ayni_protocol::{Draft, Limits, hex, kind};
-use ayni_relay::Settings;
+use ayni_protocol::{Draft, Limits, VerifiedEvent, hex, kind};
+use ayni_relay::{Backend as _, Settings};
 use futures_util::SinkExt as _;
 use negentropy::{Id, Negentropy, NegentropyStorageVector};
 use serde_json::json;
@@ -16,6 +16,7 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
 use world::memory::{Memory, NOW};
+use world::raw::{CLOSE, LAST, Raw, TEXT, frame};
 use world::{House, UPGRADE, keys, note, patiently};
 
 #[tokio::test]
@@ -251,6 +252,32 @@ async fn fragments_and_binary_frames_are_read_and_broken_ones_close_the_socket()
 }
 
 #[tokio::test]
+async fn what_came_before_a_close_or_an_end_is_stored_and_answered() {
+    for closes in [true, false] {
+        // Fewer at a time than are sent, so that some wait unread behind the others.
+        let house = House::open(Limits { message_bytes: 1_000, ..Limits::default() }).await;
+        let mut raw = Raw::open(&house).await;
+        let events: Vec<_> = (0..100).map(|number| note(1, number.to_string())).collect();
+        let message = |event: &VerifiedEvent| format!("[\"EVENT\",{}]", event.json());
+        let mut bytes: Vec<u8> =
+            events.iter().flat_map(|event| frame(LAST | TEXT, message(event).as_bytes())).collect();
+        if closes {
+            bytes.extend(frame(LAST | CLOSE, &1000_u16.to_be_bytes()));
+        }
+        raw.write(&bytes).await;
+        raw.0.shutdown().await.unwrap();
+        let mut heard = Vec::new();
+        patiently(raw.0.read_to_end(&mut heard)).await.unwrap();
+        let oks = heard.windows(6).filter(|six| six == b"[\"OK\",").count();
+        assert_eq!(oks, events.len());
+        assert!(events.iter().all(|event| house.memory.contains(&event.id)));
+        let last_words: &[u8] = if closes { &[0x88, 2, 3, 232] } else { b"" };
+        assert!(heard.ends_with(last_words));
+        house.until(|now| now.connections == 0).await;
+    }
+}
+
+#[tokio::test]
 async fn a_close_is_answered() {
     let house = House::open(Limits::default()).await;
     let mut client = house.client().await;
@@ -258,6 +285,30 @@ async fn a_close_is_answered() {
     assert_eq!(client.hear_any().await, Some(Message::Close(None)));
     assert_eq!(client.hear_any().await, None);
     house.until(|now| now.connections == 0).await;
+}
+
+#[tokio::test]
+async fn a_close_code_that_nobody_may_send_is_a_protocol_error() {
+    let house = House::open(Limits::default()).await;
+    for (sent, answered) in [(1000, 1000), (4999, 4999), (999, 1002), (1005, 1002), (5000, 1002)] {
+        let mut raw = Raw::open(&house).await;
+        raw.write(&frame(LAST | CLOSE, &u16::to_be_bytes(sent))).await;
+        assert_eq!(raw.close_code().await, answered, "{sent}");
+    }
+}
+
+#[tokio::test]
+async fn a_forgery_under_a_known_id_is_told_that_it_is_one() {
+    let house = House::open(Limits::default()).await;
+    let mut client = house.client().await;
+    let known = note(1, "known");
+    house.store(&known);
+    let forged = known.json().replace("known", "other");
+    client.socket.send(Message::text(format!("[\"EVENT\",{forged}]"))).await.unwrap();
+    let why = "invalid: the id is not the hash of the event";
+    assert_eq!(client.hear().await, json!(["OK", known.id, false, why]));
+    client.publish(&known).await;
+    assert_eq!(client.hear().await[2], true);
 }
 
 #[tokio::test]
@@ -435,6 +486,11 @@ async fn an_upgrade_is_taken_at_its_path_and_with_its_protocol() {
     );
     let broken = UPGRADE.replace("Sec-WebSocket-Key", "X-Key");
     assert!(house.exchange(format!("{broken}\r\n").as_bytes()).await.starts_with("HTTP/1.1 400"));
+    let old = UPGRADE.replace("Version: 13", "Version: 8");
+    let answer = house.exchange(format!("{old}\r\n").as_bytes()).await;
+    assert!(
+        answer.starts_with("HTTP/1.1 426 ") && answer.contains("Sec-WebSocket-Version: 13\r\n")
+    );
     let endless = format!("{UPGRADE}X: {}", "x".repeat(20_000));
     assert!(house.exchange(endless.as_bytes()).await.starts_with("HTTP/1.1 431"));
     // A close frame in the same packet as the head: both are taken.

@@ -179,7 +179,11 @@ impl Session {
         self.mind_junk();
         match complaint {
             Complaint::Notice(rejection) => self.say(wire::notice(&rejection.to_string())),
-            Complaint::Event(id, rejection) => self.refuse_event(&id, &rejection),
+            Complaint::Event(claimed_id, rejection) => {
+                self.tally.rejected += 1;
+                self.say(wire::unreadable(&claimed_id, &rejection.to_string()));
+            }
+            Complaint::Count(name, rejection) => self.close_subscription(&name, &rejection),
             Complaint::Subscription(name, rejection) => {
                 self.drop_subscription(&name);
                 self.close_subscription(&name, &rejection);

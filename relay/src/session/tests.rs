@@ -6,11 +6,12 @@ mod privacy;
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use ayni_protocol::{Draft, Kind, kind};
+use ayni_protocol::{Draft, Kind, Prefix, Rejection, kind};
 use expect_test::expect;
 
 use crate::memory::NOW;
 use crate::session::talk::{CHALLENGE, Talk, URL, check, check_with, keys, settings};
+use crate::session::{Answer, Question, Work};
 use crate::settings::{AuthMode, Settings};
 
 #[test]
@@ -206,6 +207,7 @@ fn what_cannot_be_honoured_is_closed_and_what_cannot_be_read_is_noticed() {
         {"not":"a list"}
         nonsense
         ["EVENT",{"id":"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","kind":-1}]
+        ["EVENT",{"x":[[[[[[[[[["]"]]]]]]]]]],"id":"mine"}]
         "##,
         &expect![[r##"
             > ["REQ","s",{"search":"x"}]
@@ -228,6 +230,8 @@ fn what_cannot_be_honoured_is_closed_and_what_cannot_be_read_is_noticed() {
             < ["NOTICE","invalid: the JSON text is malformed: expected a list, as in [\"REQ\",…]"]
             > ["EVENT",{"id":"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","kind":-1}]
             < ["OK","aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",false,"invalid: the event's kind must be a whole number from 0 to 65535"]
+            > ["EVENT",{"x":[[[[[[[[[["]"]]]]]]]]]],"id":"mine"}]
+            < ["OK","mine",false,"invalid: the JSON text nests deeper than 8 levels"]
         "##]],
     );
 }
@@ -594,4 +598,37 @@ fn an_unused_reconciliation_is_closed() {
         < ["NEG-ERR","n","closed: this reconciliation is not open; open it again"]
     "#]]
     .assert_eq(&talk.transcript);
+}
+
+#[test]
+fn a_count_that_cannot_be_read_leaves_the_subscription_of_its_name_open() {
+    check(
+        r#"
+        def a ana 1 | a
+        ["REQ","s",{}]
+        ["COUNT","s",{"since":"x"}]
+        store a
+        "#,
+        &expect![[r#"
+            > ["REQ","s",{}]
+            < ["EOSE","s",["finish"]]
+            > ["COUNT","s",{"since":"x"}]
+            < ["CLOSED","s","invalid: the JSON text is malformed: expected a number"]
+            > store a
+            < ["EVENT","s",<a>]
+        "#]],
+    );
+}
+
+#[test]
+fn what_was_closed_while_its_answer_failed_is_taken_out_of_the_live_index() {
+    let mut session = Talk::new(&settings()).session;
+    session.receive(r#"["REQ","s",{}]"#, NOW, 0);
+    let Some(Work::Ask(questions, _)) = session.next_work() else { panic!("nothing was asked") };
+    let [Question::Stored { key, .. }] = questions.as_slice() else { panic!("{questions:?}") };
+    session.receive(r#"["CLOSE","s"]"#, NOW, 0);
+    while session.next_work().is_some() {}
+    let why = Rejection::new(Prefix::Error, "it takes too long");
+    session.answered(vec![Answer::Stored(*key, Err(why))]);
+    assert!(matches!(session.next_work(), Some(Work::Unwatch(other)) if other == *key));
 }

@@ -106,7 +106,7 @@ pub enum Answer {
 /// Something for others to do.
 #[derive(Debug)]
 pub enum Work {
-    /// Check id and signature, unless the event is to be stored and its id is known; then
+    /// Check id and signature, unless the event is to be stored and its id is known and right; then
     /// [`Session::verified`] or [`Session::settled`].
     Verify(Errand),
     /// Give it to the backend, then [`Session::settled`].
@@ -133,6 +133,8 @@ pub enum Farewell {
     Idle,
     /// The relay stops.
     Stopping,
+    /// The other side says no more.
+    Theirs,
 }
 
 /// How EVENTs were answered.

@@ -7,6 +7,7 @@ use super::{House, UPGRADE, patiently};
 
 pub const CONTINUE: u8 = 0x0;
 pub const TEXT: u8 = 0x1;
+pub const CLOSE: u8 = 0x8;
 pub const PING: u8 = 0x9;
 /// The bit that says that a frame is a message's last.
 pub const LAST: u8 = 0x80;

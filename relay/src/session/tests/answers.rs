@@ -7,6 +7,7 @@ use expect_test::expect;
 
 use crate::memory::NOW;
 use crate::session::talk::{Talk, check, check_limits, keys, settings};
+use crate::settings::Settings;
 
 /// Three notes, a second apart.
 const THREE: &str = r#"
@@ -295,4 +296,37 @@ fn an_ephemeral_event_that_nobody_hears_is_mute() {
             < ["OK","blink.id",false,"mute: nobody was listening to this ephemeral event"]
         "#]],
     );
+}
+
+#[test]
+fn pages_go_on_from_one_second_to_the_next_however_full_it_is() {
+    let limits = Limits { default_limit: 2, ..Limits::default() };
+    let mut talk = Talk::new(&Settings { limits, ..settings() });
+    let mut expected = Vec::new();
+    for (number, ago) in [0, 0, 0, 0, 0, 1, 1, 1, 2, 3].into_iter().enumerate() {
+        let draft = Draft::new(Kind(1)).content(number.to_string());
+        let event = draft.sign(&keys("ana"), NOW - ago, [0; 32]);
+        expected.push(event.id.to_string());
+        talk.memory.store(&event);
+    }
+    let mut found = std::collections::BTreeSet::new();
+    let (mut until, mut pages) = (NOW, 0);
+    loop {
+        pages += 1;
+        assert!(pages < 10, "this never ends");
+        talk.transcript.clear();
+        talk.run(&format!("[\"REQ\",\"page\",{{\"until\":{until}}}]"));
+        for line in talk.transcript.lines().filter_map(|line| line.strip_prefix("< ")) {
+            let Ok(serde_json::Value::Array(list)) = serde_json::from_str(line) else { continue };
+            if list[0] == "EVENT" {
+                found.insert(list[2]["id"].as_str().unwrap().to_owned());
+                until = until.min(list[2]["created_at"].as_u64().unwrap());
+            }
+        }
+        if talk.transcript.contains("[\"finish\"]") {
+            break;
+        }
+    }
+    expected.sort();
+    assert_eq!(found.into_iter().collect::<Vec<_>>(), expected);
 }
