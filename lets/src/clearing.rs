@@ -95,7 +95,7 @@ impl Ledger {
         Some(Body::from(order).draft(&epoch.community))
     }
 
-    /// What the quote under a hold promised.
+    /// What the quote under a hold promised, where it is still the agreement's price.
     fn commit_of(
         &self,
         id: EventId,
@@ -103,9 +103,15 @@ impl Ledger {
         previous: EventId,
         epoch: &Epoch,
     ) -> Option<Order> {
-        let quote = self.books.get(&held.currency)?.quotes.get(&held.extra().quote?)?;
+        let payers = self.books.get(&held.currency)?;
+        let quote = payers.quotes.get(&held.extra().quote?)?;
         let slot = held.extra().hold.as_ref()?;
-        let fits = quote.to.currency == slot.currency
+        // Witnesses may have followed one that looked at an older agreement.
+        let agreement = payers.agreement(&slot.currency)?;
+        let agreed = agreement.clearing == slot.account
+            && agreement.price(quote.to.amount) == Some(quote.amount.minor);
+        let fits = agreed
+            && quote.to.currency == slot.currency
             && quote.to.amount.scale == epoch.rules.scale
             && quote.slot == *slot;
         let terms = Terms {

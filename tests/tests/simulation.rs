@@ -17,9 +17,11 @@ fn every_law_holds_in_every_world() {
         panic!("{law}; replay: cargo sim --seeds 1 --from {seed}");
     });
     if chosen.is_none() {
-        let Seen { payments, votes, epochs, proofs, restores, lies, trades, undone } = seen;
+        let Seen { payments, votes, epochs, proofs, restores, lies, .. } = seen;
+        let Seen { trades, undone, bargains, closings, .. } = seen;
         assert!(payments > SEEDS * 5, "the worlds are too quiet: {seen}");
         assert!(trades > SEEDS && undone > SEEDS / 5, "nobody trades: {seen}");
+        assert!(bargains > SEEDS && closings > SEEDS / 4, "nothing changes under trade: {seen}");
         assert!(votes > SEEDS / 4 && epochs > SEEDS / 2, "nothing is decided: {seen}");
         assert!(proofs.min(restores).min(lies) > 20, "nothing goes wrong: {seen}");
     }
@@ -62,7 +64,10 @@ fn a_skipped_fence_is_caught() {
 
 #[test]
 fn a_forgotten_commit_is_caught() {
-    assert!(caught(Bug::ForgottenCommit).1.contains("SignedOnce: the clearing account"));
+    // In some worlds its trades come to a halt before it signs another order of the same number.
+    let forgot = |seed| run(seed, Some(Bug::ForgottenCommit)).err();
+    let mut laws = (0..CAUGHT_WITHIN).filter_map(forgot);
+    assert!(laws.any(|law| law.contains("SignedOnce: the clearing account")));
 }
 
 #[test]

@@ -439,6 +439,130 @@ fn a_hold_that_was_attested_in_time_is_not_late() {
     certifies(&judged);
 }
 
+/// What the hours agree to from now on.
+fn agree(market: &mut Market, change: impl FnOnce(&mut Agreement)) {
+    let mut next = Agreement::clone(market.ledger.books[&currency()].agreement(&moon()).unwrap());
+    change(&mut next);
+    market.add("sol", next);
+}
+
+/// Something that changes while a payment is under way.
+type Change = fn(&mut Market);
+
+/// A witness attests an order that its home witness left to the others.
+fn follows(market: &mut Market, witness: &str, order: &VerifiedEvent) {
+    market.now += 31;
+    match market.ledger.judge(order, &key(witness), market.now) {
+        Verdict::Attest(draft) => {
+            let signed = draft.sign(&keys(witness), market.now, [0; 32]);
+            market.put(signed);
+        }
+        said => assert!(matches!(said, Verdict::Already(_)), "{said:?}"),
+    }
+}
+
+/// A hold that one witness attested under an agreement is attested by the others under any other:
+/// the agreement that it saw may be gone, and ana's number would be locked.
+#[test]
+fn a_hold_that_was_attested_outlives_its_agreement() {
+    let dear = Refusal::RateDiffers { asked: money(300), price: money(900) };
+    let changes: [(Change, Refusal); 3] = [
+        (|market| agree(market, |next| next.here = 6), dear),
+        (|market| agree(market, |next| next.clearing = key("ben")), Refusal::NoAgreement),
+        (
+            |market| _ = market.change("kai", |policy| _ = policy.can.remove(&Ability::Trade)),
+            Refusal::NoAgreement,
+        ),
+    ];
+    for (change, why) in changes {
+        let mut market = Market::new();
+        three_witnesses(&mut market);
+        let quote = market.quoted(450);
+        let order = market.hold_on(quote);
+        let hold = market.sign("ana", order);
+        market.put(hold.clone());
+        change(&mut market);
+        market.duties("two");
+        let alone = market.ledger.judge(&hold, &key("two"), market.now + 31);
+        assert_eq!(refusal(alone), Rejection::from(why), "nobody attested it");
+        let first = market.attest(NODE, &hold);
+        market.put(first);
+        follows(&mut market, "two", &hold);
+        assert_eq!(market.ledger.hold_outcome(&hold.id), Some(Outcome::Pending));
+        assert_eq!(market.view("ana").next_seq, 1);
+    }
+}
+
+/// What the agent signs for a hold whose price is not the agreement's any more: nothing is delivered.
+#[test]
+fn a_hold_at_a_price_that_was_agreed_once_is_void() {
+    let changes: [fn(&mut Agreement); 2] =
+        [|next| next.here = 6, |next| next.clearing = key("ben")];
+    for change in changes {
+        let mut market = Market::new();
+        let hold = market.held(450);
+        agree(&mut market, change);
+        market.step();
+        market.duties(LUZ);
+        assert_eq!(market.ledger.hold_outcome(&hold), Some(Outcome::Void));
+        assert_eq!((market.moons_of("kai"), market.view("ana").pending), (0, money(0)));
+    }
+}
+
+/// The moons have two more witnesses, and need two of the three.
+fn three_moons(market: &mut Market) {
+    let Fact::Charter(first) = charter(EventId([0xb3; 32]), &[LUZ, "two", "three"], 2, 0) else {
+        panic!()
+    };
+    let (community, community_key) = (MOONS, key("lua"));
+    let moons = ayni_witness::Charter {
+        community,
+        community_key,
+        previous: Some(MOONS),
+        ..ayni_witness::Charter::clone(&first)
+    };
+    market.learn(Fact::Charter(moons.into()));
+    let (id, rules) = market.ledger.rules(&moon()).unwrap();
+    let charter = EventId([0xb3; 32]);
+    let next = Rules { epoch: 1, previous: Some(id), charter, ..rules.clone() };
+    market.in_moons("lua", next);
+}
+
+/// The order that completes a hold, attested by one of the moons' witnesses, is attested by the others
+/// whatever they lend by now, and whether or not quin closed her account: kai's number would be locked
+/// otherwise, and every trade behind it.
+#[test]
+fn a_commit_that_was_attested_outlives_its_agreement_and_its_payee() {
+    let less: Change = |market| market.agree(449);
+    let closed: Change = |market| {
+        let (id, policy) = market.ledger.latest_policy(&moon(), &key("quin")).unwrap();
+        let next = Policy { status: Status::Closed, ..policy.next(id) };
+        market.in_moons("lua", next);
+        market.duties("two");
+        market.duties("three");
+    };
+    let beyond = Refusal::BeyondTrade { left: money(449), total: money(450) };
+    for (change, why) in [(less, beyond), (closed, Refusal::MayNotReceive)] {
+        let mut market = Market::new();
+        three_moons(&mut market);
+        let hold = market.held(450);
+        let order = commit(&market);
+        let order = market.sign_in_moons("kai", order);
+        let mut other = market.clone();
+        change(&mut other);
+        other.put(order.clone());
+        let alone = other.ledger.judge(&order, &key("two"), other.now + 31);
+        assert_eq!(refusal(alone), Rejection::from(why), "nobody attested it");
+        market.put(order.clone());
+        follows(&mut market, LUZ, &order);
+        assert!(!market.ledger.is_counted(&order.id), "one is not enough");
+        change(&mut market);
+        follows(&mut market, "two", &order);
+        assert_eq!(market.ledger.hold_outcome(&hold), Some(Outcome::Posted));
+        assert_eq!((market.moons_of("quin"), market.balance("ana")), (450, -300));
+    }
+}
+
 /// A hold that some node stored, and whose slot was used before a witness heard of it: refused, it
 /// would keep ana's number for ever. So it is certified, and void at once.
 #[test]

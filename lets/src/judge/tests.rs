@@ -376,6 +376,26 @@ fn may_not_receive() {
     refuses(world.pay("ana", "eve", 100), &Refusal::MayNotReceive);
 }
 
+/// Once a witness attested it, a payment is not held up because its payee closed the account.
+#[test]
+fn what_was_attested_is_paid_to_an_account_that_closed_since() {
+    let mut world = World::empty();
+    world.learn(charter(EventId([0xc1; 32]), &[NODE, "two", "three"], 2, 0));
+    world.add("sol", Rules { charter: EventId([0xc1; 32]), ..rules(key("sol")) });
+    world.open("ana", |policy| policy.home = Some(key("two")));
+    world.open("ben", |_| {});
+    let order = world.order("ana", "ben", 100);
+    let event = world.sign("ana", order);
+    world.change("ben", |policy| policy.status = Status::Closed);
+    ["two", "three"].iter().for_each(|witness| world.duties(witness));
+    refuses(world.send_event(event.clone()), &Refusal::MayNotReceive);
+    let first = world.attest("two", &event);
+    world.put(first);
+    world.put(event.clone());
+    certifies(&world.send_event(event));
+    assert_eq!(world.balance("ben"), 100);
+}
+
 #[test]
 fn wrong_levies() {
     for side in [Side::Payee, Side::Payer] {

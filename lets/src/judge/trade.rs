@@ -18,9 +18,10 @@ impl Hearing<'_> {
 
     /// A hold is what a quote says that is good still, at the agreement's rate.
     ///
-    /// A hold that comes late must not keep its payer's number for ever. So it is refused for its
-    /// quote's time only while nobody attested it, and for a slot that was used only at the door:
-    /// of one that is stored already the payer may not know that. Certified, it is void at once.
+    /// A hold that comes late, or in the middle of a change, must not keep its payer's number for
+    /// ever. So it is refused for its quote's time and for the agreement only while nobody attested
+    /// it, and for a slot that was used only at the door: of one that is stored already the payer may
+    /// not know that. Certified, it is void at once.
     fn hold(&self, slot: &Slot, payee: &Policy, gross: i64) -> Heard {
         let quote = self.order.extra().quote.and_then(|id| self.book.quotes.get(&id));
         let quote = quote.ok_or(Refusal::QuoteUnknown)?;
@@ -32,15 +33,11 @@ impl Hearing<'_> {
         if !same {
             return Err(Refusal::QuoteDiffers);
         }
-        let attested = self.ledger.known.is_signed(&self.entry.id);
-        if quote.until < self.now && !attested {
-            return Err(Refusal::QuoteExpired);
-        }
-        let agreement = self.agreement(&slot.currency, payee)?;
-        let price = agreement.price(quote.to.amount).ok_or(Refusal::NoAgreement)?;
-        if price != gross {
-            let (asked, price) = (self.money(gross.into()), self.money(price.into()));
-            return Err(Refusal::RateDiffers { asked, price });
+        if !self.is_attested() {
+            if quote.until < self.now {
+                return Err(Refusal::QuoteExpired);
+            }
+            self.price(slot, payee, quote, gross)?;
         }
         let there = self.ledger.books.get(&slot.currency);
         let account = there.and_then(|book| book.accounts.get(&slot.account));
@@ -52,8 +49,20 @@ impl Hearing<'_> {
         Ok(())
     }
 
+    /// The price is the agreement's.
+    fn price(&self, slot: &Slot, payee: &Policy, quote: &Quote, gross: i64) -> Heard {
+        let agreement = self.agreement(&slot.currency, payee)?;
+        let price = agreement.price(quote.to.amount).ok_or(Refusal::NoAgreement)?;
+        if price == gross {
+            return Ok(());
+        }
+        let (asked, price) = (self.money(gross.into()), self.money(price.into()));
+        Err(Refusal::RateDiffers { asked, price })
+    }
+
     /// An order that completes a hold delivers what the quote promised, and stays within what this
-    /// community lends the other.
+    /// community lends the other, as far as nobody attested it: its signer looked at that before, and
+    /// its number must not be taken for ever because the agreement changed.
     fn commit(&self, id: EventId, payer: &Account, own: &Policy) -> Heard {
         let hold = self.ledger.holds.get(&id).ok_or(Refusal::HoldUnknown)?;
         let Body::Order(held) = &hold.order.body else { return Err(Refusal::HoldUnknown) };
@@ -62,6 +71,9 @@ impl Hearing<'_> {
         let quote = quote.ok_or(Refusal::QuoteUnknown)?;
         if !self.delivers(held, quote) {
             return Err(Refusal::CommitDiffers);
+        }
+        if self.is_attested() {
+            return Ok(());
         }
         let agreement = self.agreement(&held.currency, own)?;
         let left = payer.free().saturating_add(agreement.limit.minor.into());

@@ -7,7 +7,7 @@ use ayni_lets::{Body, Ledger, Order, Outcome, Quote};
 use ayni_node::book::{Book, Verdict};
 use ayni_protocol::{Address, EventId, Part as _, PublicKey, VerifiedEvent, kind};
 
-use super::trade::RATES;
+use super::trade::Terms;
 use super::{HERE, THERE};
 use crate::world::Town;
 
@@ -15,36 +15,55 @@ use crate::world::Town;
 struct Held {
     side: usize,
     payer: PublicKey,
+    /// Through whom it pays.
+    clearing: PublicKey,
     minor: i128,
+}
+
+/// A place that a clearing account signs for: who, in which currency, at which number, by which rules.
+pub type Place = (PublicKey, Address, u64, EventId);
+
+/// What came in through a clearing account, and what went out.
+#[derive(Default)]
+struct Flow {
+    paid: i128,
+    arrived: i128,
 }
 
 /// Everything that was said of trade.
 #[derive(Default)]
 pub struct Deals {
-    agent: Option<PublicKey>,
+    agents: Vec<PublicKey>,
     currencies: Vec<Address>,
+    /// What each community ever agreed to.
+    agreed: [Vec<Terms>; 2],
     /// What members were quoted. Their devices remember it.
     quotes: BTreeMap<PublicKey, Vec<(EventId, Quote)>>,
     holds: BTreeMap<EventId, Held>,
     /// By hold: the orders that commit it, and how much arrives by them.
     commits: BTreeMap<EventId, BTreeMap<EventId, i128>>,
-    /// By currency, number and rules: the orders that the clearing account signed.
-    cleared: BTreeMap<(Address, u64, EventId), BTreeSet<EventId>>,
+    /// The orders that clearing accounts signed.
+    cleared: BTreeMap<Place, BTreeSet<EventId>>,
     /// How holds ended, for whoever heard of it first.
     ended: BTreeMap<EventId, Outcome>,
 }
 
 impl Deals {
     /// Nothing was said yet.
-    pub fn new(agent: PublicKey, towns: &[&Town]) -> Self {
+    pub fn new(agents: Vec<PublicKey>, towns: &[&Town]) -> Self {
         let currencies = towns.iter().map(|town| town.currency.clone()).collect();
-        Self { agent: Some(agent), currencies, ..Self::default() }
+        Self { agents, currencies, ..Self::default() }
+    }
+
+    /// Notes what a community agreed to.
+    pub fn agree_to(&mut self, side: usize, terms: Terms) {
+        self.agreed[side].push(terms);
     }
 
     /// A disk was lost: what devices remember, and what was once decided, stays.
     pub fn again(self) -> Self {
-        let Self { agent, currencies, quotes, ended, .. } = self;
-        Self { agent, currencies, quotes, ended, ..Self::default() }
+        let Self { agents, currencies, agreed, quotes, ended, .. } = self;
+        Self { agents, currencies, agreed, quotes, ended, ..Self::default() }
     }
 
     /// Notes an order or a quote.
@@ -65,16 +84,16 @@ impl Deals {
     }
 
     fn observe_order(&mut self, event: &VerifiedEvent, order: &Order) {
-        if order.extra().hold.is_some() {
+        if let Some(slot) = &order.extra().hold {
             let side = usize::from(self.currencies.get(THERE) == Some(&order.currency));
-            let held = Held { side, payer: event.pubkey, minor: order.total() };
-            self.holds.insert(event.id, held);
+            let (payer, clearing, minor) = (event.pubkey, slot.account, order.total());
+            self.holds.insert(event.id, Held { side, payer, clearing, minor });
         }
         if let Some(hold) = order.extra().commit {
             self.commits.entry(hold).or_default().insert(event.id, order.total());
         }
-        if Some(event.pubkey) == self.agent {
-            let place = (order.currency.clone(), order.seq, order.epoch);
+        if self.agents.contains(&event.pubkey) {
+            let place = (event.pubkey, order.currency.clone(), order.seq, order.epoch);
             self.cleared.entry(place).or_default().insert(event.id);
         }
     }
@@ -84,8 +103,8 @@ impl Deals {
         self.quotes.get(payer).map_or(&[], Vec::as_slice)
     }
 
-    /// Whether the clearing account signed an order for a currency, a number and rules.
-    pub fn has_cleared(&self, place: &(Address, u64, EventId)) -> bool {
+    /// Whether a clearing account signed an order for a place.
+    pub fn has_cleared(&self, place: &Place) -> bool {
         self.cleared.contains_key(place)
     }
 
@@ -117,9 +136,9 @@ impl Deals {
     ///
     /// # Errors
     /// The law that does not hold.
-    pub fn check(&self, book: &Book, lent: [i64; 2]) -> Result<(), String> {
+    pub fn check(&self, book: &Book) -> Result<(), String> {
         let mut reserved: BTreeMap<(usize, PublicKey), i128> = BTreeMap::new();
-        let (mut paid, mut arrived) = ([0; 2], [0; 2]);
+        let mut flows: [BTreeMap<PublicKey, Flow>; 2] = Default::default();
         for (id, held) in &self.holds {
             let Some(outcome) = book.ledger.hold_outcome(id) else { continue };
             let commit = self.committed(book, id);
@@ -130,14 +149,12 @@ impl Deals {
             }
             match commit {
                 Some(minor) => {
-                    let (here, there) = RATES[held.side];
-                    let price =
-                        (minor * i128::from(here) + i128::from(there) - 1) / i128::from(there);
-                    if price != held.minor {
+                    let mut agreed = self.agreed[held.side].iter();
+                    if !agreed.any(|terms| terms.price(minor) == held.minor) {
                         return Err(format!("BothSidesOrNeither: {} for {minor}", held.minor));
                     }
-                    paid[held.side] += held.minor;
-                    arrived[1 - held.side] += minor;
+                    flows[held.side].entry(held.clearing).or_default().paid += held.minor;
+                    flows[1 - held.side].entry(held.clearing).or_default().arrived += minor;
                 }
                 None if outcome == Outcome::Pending => {
                     *reserved.entry((held.side, held.payer)).or_default() += held.minor;
@@ -147,10 +164,13 @@ impl Deals {
         }
         for (side, currency) in self.currencies.iter().enumerate() {
             self.check_accounts(book, (side, currency), &reserved)?;
-            self.check_clearing(book, currency, (paid[side], arrived[side], lent[side]))?;
+            for agent in &self.agents {
+                let flow = flows[side].remove(agent).unwrap_or_default();
+                self.check_clearing(book, (side, currency), *agent, &flow)?;
+            }
         }
         let twice = self.cleared.iter().find(|(_, orders)| orders.len() > 1);
-        twice.map_or(Ok(()), |((_, seq, _), _)| {
+        twice.map_or(Ok(()), |((_, _, seq, _), _)| {
             Err(format!("SignedOnce: the clearing account signed two orders numbered {seq}"))
         })
     }
@@ -184,22 +204,24 @@ impl Deals {
         Ok(())
     }
 
-    /// The clearing account got what the holds paid, and gave what their commits delivered.
+    /// A clearing account got what the holds paid, and gave what their commits delivered.
     fn check_clearing(
         &self,
         book: &Book,
-        currency: &Address,
-        (paid, arrived, lent): (i128, i128, i64),
+        (side, currency): (usize, &Address),
+        agent: PublicKey,
+        Flow { paid, arrived }: &Flow,
     ) -> Result<(), String> {
-        let agent = self.agent.and_then(|agent| book.ledger.account(currency, &agent));
-        let Some(view) = agent else { return Ok(()) };
-        if (view.credits_posted.minor, view.debits_posted.minor) != (paid, arrived) {
+        let Some(view) = book.ledger.account(currency, &agent) else { return Ok(()) };
+        if (view.credits_posted.minor, view.debits_posted.minor) != (*paid, *arrived) {
             let (got, gave) = (view.credits_posted, view.debits_posted);
             return Err(format!(
                 "BothSidesOrNeither: the clearing account got {got} and gave {gave}, for {paid} \
                  and {arrived}"
             ));
         }
+        let through = self.agreed[side].iter().filter(|terms| terms.clearing == agent);
+        let lent = through.map(|terms| terms.limit).max().unwrap_or_default();
         if view.balance.minor < -i128::from(lent) {
             let balance = view.balance;
             return Err(format!("NoFurtherThanLent: the clearing account stands at {balance}"));

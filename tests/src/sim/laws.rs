@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
+use ayni_lets::view::OrderState;
 use ayni_lets::{About, Attestation, Body, Ledger};
 use ayni_node::book::{Book, Verdict};
 use ayni_protocol::{EventId, Part as _, PublicKey, VerifiedEvent, kind};
 
 use super::deals::Deals;
+use super::trade::Terms;
 use super::{CHEAT, HERE, HONEST, NODES, RACER, World};
 use crate::world::{SimNode, Town, empty, within_limits, zero_sum};
 
@@ -33,9 +35,13 @@ pub struct Record {
 
 impl Record {
     /// Nothing was said yet.
-    pub(super) fn new(agent: PublicKey, towns: &[Rc<Town>; 2]) -> Self {
+    pub(super) fn new(agents: &[PublicKey], towns: &[Rc<Town>; 2], terms: [Terms; 2]) -> Self {
         let [here, there] = towns;
-        Self::with(Deals::new(agent, &[here, there]))
+        let mut deals = Deals::new(agents.to_vec(), &[here, there]);
+        for (side, terms) in terms.into_iter().enumerate() {
+            deals.agree_to(side, terms);
+        }
+        Self::with(deals)
     }
 
     fn with(deals: Deals) -> Self {
@@ -138,9 +144,9 @@ impl Record {
     ///
     /// # Errors
     /// The law that does not hold.
-    pub fn check_trade(&mut self, lent: [i64; 2]) -> Result<(), String> {
+    pub fn check_trade(&mut self) -> Result<(), String> {
         self.deals.agree(&self.book)?;
-        self.deals.check(&self.book, lent)
+        self.deals.check(&self.book)
     }
 
     /// How many payments across the currencies went through, and how many were undone.
@@ -151,6 +157,31 @@ impl Record {
 }
 
 impl World {
+    /// AttestedIsCertified: once all is healed, what an honest witness attested is certified or has
+    /// lapsed, whatever changed since; unless its payer signed two payments of one number.
+    pub(super) fn attested_is_certified(&self) -> Result<(), String> {
+        let liar = self.liar.map(|at| self.key(at));
+        let attested = self.record.attested.iter().filter(|((by, ..), _)| Some(*by) != liar);
+        let attested: BTreeSet<EventId> = attested.flat_map(|(_, all)| all).copied().collect();
+        let careless = [RACER, CHEAT].map(|member| self.member(member).1.public());
+        let mut seats: BTreeMap<_, Vec<EventId>> = BTreeMap::new();
+        let careful = self.record.orders.iter().filter(|(_, payer, ..)| !careless.contains(payer));
+        for (id, payer, currency, seq) in careful {
+            seats.entry((payer, currency, seq)).or_default().push(*id);
+        }
+        for ((payer, _, seq), orders) in seats {
+            let [only] = orders.as_slice() else { continue };
+            let state = self.nodes[0].book.ledger.order_state(only).state;
+            let waits = !matches!(state, OrderState::Certified | OrderState::Lapsed);
+            if waits && attested.contains(only) {
+                let event = self.nodes[0].disk.iter().find(|event| event.id == *only);
+                let why = event.map(|order| self.judged(order)).unwrap_or_default();
+                return Err(format!("AttestedIsCertified: {payer} waits at {seq}: {why}"));
+            }
+        }
+        Ok(())
+    }
+
     /// HonestStillServed: what careful members signed is certified, and so is what they sign now.
     pub(super) fn serve_everyone(&mut self) -> Result<(), String> {
         for member in HONEST {
@@ -183,6 +214,12 @@ impl World {
     /// What each node says to the order that a member waits for.
     fn why_not(&self, member: usize) -> String {
         let Some((_, order)) = &self.wallets[member].signed else { return String::new() };
+        let says = self.judged(order);
+        format!("{says}; it was told last: {}", self.wallets[member].refused)
+    }
+
+    /// What each node says to an order.
+    fn judged(&self, order: &VerifiedEvent) -> String {
         let says = self.nodes.iter().enumerate().map(|(at, node)| {
             let (me, now) = (node.desk.keys.public(), self.clock(at));
             let verdict = match node.book.ledger.judge(order, &me, now) {
@@ -193,8 +230,7 @@ impl World {
             };
             format!("{at}: {verdict}")
         });
-        let says = says.collect::<Vec<_>>().join("; ");
-        format!("{says}; it was told last: {}", self.wallets[member].refused)
+        says.collect::<Vec<_>>().join("; ")
     }
 
     /// LiarsAreNamed: whoever signed twice where it matters is proven to have, and nobody else is.

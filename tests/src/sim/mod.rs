@@ -1,12 +1,13 @@
 //! Whole communities in one thread, from one seed: several nodes, their members and stewards, and
 //! everything that can happen to messages and machines. There are two communities, which trade with
-//! each other through the key of one node, and every node follows both.
+//! each other through the keys of two nodes, and every node follows both.
 //!
 //! The nodes run the real desk over the real book; only the disk, the network and the clock are made
 //! here. Messages are lost, repeated and reordered; the network splits; power fails between any two
 //! writes; a node comes back from an old backup; a clock is days off; two devices race; a payer signs
-//! twice; a witness lies, as far as the charter bears it; the charter changes meanwhile; and the node
-//! that clears trade dies between two steps.
+//! twice; a witness lies, as far as the charter bears it; the charter changes meanwhile, and so does
+//! what the communities agreed; a payee closes its account; and the nodes that clear trade die
+//! between two steps.
 //! [`laws`] are asked after every step. Then all is healed, and everyone must be served and agree.
 
 mod acts;
@@ -29,18 +30,21 @@ use crate::world::{Dice, SimNode, Town, Written, empty, keys};
 use acts::Wallet;
 use laws::Record;
 pub use seen::Seen;
+use trade::Terms;
 
 /// Nodes of a world; the last one is never a witness.
 const NODES: usize = 6;
-/// Members: three that are honest and careful, one with two devices, one who cheats.
-const MEMBERS: u64 = 5;
+/// Members: three that are honest and careful, one with two devices, one who cheats, and a guest.
+const MEMBERS: u64 = 6;
 const RACER: usize = 3;
 const CHEAT: usize = 4;
-/// The first member of the other community; all of them are honest and careful.
-const NEIGHBOUR: usize = 5;
-const NEIGHBOURS: u64 = 2;
+/// The first member of the other community: two that are honest and careful, and a guest.
+const NEIGHBOUR: usize = 6;
+const NEIGHBOURS: u64 = 3;
 /// Who is honest and careful, of both communities.
-const HONEST: [usize; 5] = [0, 1, 2, 5, 6];
+const HONEST: [usize; 5] = [0, 1, 2, 6, 7];
+/// Who only is paid, and comes and goes, of each community.
+const GUESTS: [usize; 2] = [5, 8];
 /// The two communities. What is voted on and raised is the first one's.
 const HERE: usize = 0;
 const THERE: usize = 1;
@@ -98,10 +102,10 @@ struct World {
     liar: Option<usize>,
     /// The node whose disk is lost from time to time: neither the steward's nor the liar.
     victim: usize,
-    /// The node that clears trade. It is not the liar.
-    agent: usize,
-    /// The most that each community ever lent the other, in minor units.
-    lent: [i64; 2],
+    /// The nodes that clear trade. None is the liar.
+    agents: [usize; 2],
+    /// What each community agreed to last.
+    terms: [Terms; 2],
     bug: Option<Bug>,
     seen: Seen,
     written: usize,
@@ -190,16 +194,18 @@ impl World {
             let sign = if dice.chance(50) { 1 } else { -1 };
             offsets[1 + dice.below(NODES - 1)] = sign * days * i64::try_from(DAY).expect("a day");
         }
-        let agent = 1 + dice.below(NODES - 1);
-        let agent = if Some(agent) == liar { NODES - 1 } else { agent };
-        let towns = trade::found(agent, victim).map(Rc::new);
+        let mut clears: Vec<usize> = (1..NODES).filter(|at| Some(*at) != liar).collect();
+        let agents = [(); 2].map(|()| clears.swap_remove(dice.below(clears.len())));
+        let towns = trade::found(agents, victim).map(Rc::new);
+        let clearing = agents.map(|at| nodes[at].desk.keys.public());
+        let terms = [HERE, THERE].map(|side| trade::first_terms(side, clearing[0]));
         let mut world = Self {
             lossy: dice.roll() % 40,
             dice,
             wallets: (0..MEMBERS + NEIGHBOURS).map(|_| Wallet::default()).collect(),
-            record: Record::new(nodes[agent].desk.keys.public(), &towns),
+            record: Record::new(&clearing, &towns, terms),
             nodes,
-            lent: [trade::LENT; 2],
+            terms,
             towns,
             offsets,
             flights: Vec::new(),
@@ -213,7 +219,7 @@ impl World {
             calm: true,
             liar,
             victim,
-            agent,
+            agents,
             bug,
             seen: Seen::default(),
             written: 0,
@@ -248,7 +254,7 @@ impl World {
 
     /// After how many writes the power of a node goes out, if it does.
     fn power(&mut self, at: usize) -> Option<usize> {
-        let percent = if at == self.agent { 5 } else { 2 };
+        let percent = if self.agents.contains(&at) { 5 } else { 2 };
         (!self.calm && self.dice.chance(percent)).then(|| self.dice.below(4))
     }
 
@@ -382,19 +388,11 @@ impl World {
     fn heal(&mut self) -> Result<(), String> {
         self.calm = true;
         self.lossy = 0;
-        self.lend_plenty();
         self.sides = vec![false; NODES];
-        let mut quiet = 0;
-        for _ in 0..80 {
-            let before = self.record.count();
-            self.round();
-            quiet = if self.record.count() == before { quiet + 1 } else { 0 };
-            // Witnesses that wait for a proposal are quiet as well.
-            let waits = self.wallets.iter().any(|wallet| wallet.under_way().is_some());
-            if quiet >= 3 && self.reforming == [None; 2] && !waits {
-                break;
-            }
-        }
+        self.settle(|world| world.attested_is_certified().is_ok());
+        self.attested_is_certified()?;
+        self.clear_the_way();
+        self.settle(|world| !world.is_anybody_waiting());
         self.serve_everyone()?;
         self.serve_trade()?;
         self.fall_silent();
@@ -409,6 +407,25 @@ impl World {
         self.liars_are_named()?;
         self.nothing_is_reserved()?;
         self.check()
+    }
+
+    /// Time passes until nobody says anything more and this is done. Witnesses that wait for a
+    /// proposal are quiet as well.
+    fn settle(&mut self, done: impl Fn(&Self) -> bool) {
+        let mut quiet = 0;
+        for _ in 0..80 {
+            let before = self.record.count();
+            self.round();
+            quiet = if self.record.count() == before { quiet + 1 } else { 0 };
+            if quiet >= 3 && self.reforming == [None; 2] && done(self) {
+                break;
+            }
+        }
+    }
+
+    /// Whether somebody careful signed what is not certified.
+    fn is_anybody_waiting(&self) -> bool {
+        self.wallets.iter().any(|wallet| wallet.under_way().is_some())
     }
 
     /// Everyone asks everyone once.
@@ -427,7 +444,7 @@ impl World {
         while before != self.record.count() {
             before = self.record.count();
             self.exchange();
-            self.tick(self.agent);
+            self.agents.into_iter().for_each(|at| self.tick(at));
         }
     }
 

@@ -19,6 +19,10 @@ pub struct Seen {
     pub trades: u64,
     /// Those that were undone: the reserved amount is free again.
     pub undone: u64,
+    /// Changes of what the communities agreed.
+    pub bargains: u64,
+    /// Accounts that were closed or opened again.
+    pub closings: u64,
 }
 
 impl Seen {
@@ -32,16 +36,20 @@ impl Seen {
         self.lies += more.lies;
         self.trades += more.trades;
         self.undone += more.undone;
+        self.bargains += more.bargains;
+        self.closings += more.closings;
     }
 }
 
 impl std::fmt::Display for Seen {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { payments, votes, epochs, proofs, restores, lies, trades, undone } = self;
+        let Self { payments, votes, epochs, proofs, restores, lies, .. } = self;
+        let Self { trades, undone, bargains, closings, .. } = self;
         write!(
             out,
-            "{payments} payments, {trades} trades, {undone} trades undone, {votes} votes, \
-             {epochs} changes of rules, {restores} old backups, {lies} lies, {proofs} proofs"
+            "{payments} payments, {trades} trades, {undone} trades undone, {bargains} changes of \
+             agreements, {closings} accounts closed or opened, {votes} votes, {epochs} changes of \
+             rules, {restores} old backups, {lies} lies, {proofs} proofs"
         )
     }
 }

@@ -1,32 +1,59 @@
-//! Trade between the two communities: members ask the clearing account for prices and sign holds on
-//! its quotes, some late and some on an old one; what is lent changes, and so do the rules under it.
-//! The clearing agent itself is the desk of one node, as in production, and dies with it.
+//! Trade between the two communities: members ask a clearing account for prices and sign holds on
+//! its quotes, some late and some on an old one; rate, limit and clearing account change, and so do
+//! the rules under them, and a payee closes its account or comes back.
+//! The clearing agents are the desks of two nodes, as in production, and die with them.
 
-use ayni_lets::{Ask, Body, Ledger, Order, Outcome, Quote, Target, Verdict};
+use ayni_lets::account::Status;
+use ayni_lets::{Ask, Body, Ledger, Order, Outcome, Policy, Quote, Target, Verdict};
 use ayni_node::admission::Origin;
 use ayni_node::book::Book;
-use ayni_protocol::{Amount, EventId, Part as _, Scale, VerifiedEvent, kind};
+use ayni_protocol::{Amount, EventId, Part as _, PublicKey, Scale, VerifiedEvent, kind};
 use ayni_witness::Timings;
 use ayni_witness::beacon::Chain;
 
 use super::{
-    Bug, CHEAT, HERE, HONEST, MEMBERS, NEIGHBOUR, NEIGHBOURS, NODES, RACER, START, THERE, World,
+    Bug, CHEAT, DAY, GUESTS, HERE, HONEST, MEMBERS, NEIGHBOUR, NEIGHBOURS, NODES, RACER, START,
+    THERE, World,
 };
 use crate::world::{Town, empty, hold, keys, order};
 
-/// So many units of a community's currency are so many of the other's.
-pub const RATES: [(i64, i64); 2] = [(2, 3), (3, 2)];
+/// At which rates a community trades: so many units of its currency are so many of the other's.
+const RATES: [[(i64, i64); 3]; 2] = [[(2, 3), (1, 2), (1, 1)], [(3, 2), (2, 1), (1, 1)]];
 /// What the clearing account may owe by its policies, in minor units: more than is ever lent.
 const CLEARING_LIMIT: i64 = 1_000_000;
 /// What each community lends at first, in minor units.
-pub const LENT: i64 = 1_500;
+const LENT: i64 = 1_500;
+
+/// What a community agreed to.
+#[derive(Debug, Clone, Copy)]
+pub struct Terms {
+    /// Through whom it trades.
+    pub clearing: PublicKey,
+    /// What it lends, in minor units.
+    pub limit: i64,
+    /// So many units here are so many there.
+    pub rate: (i64, i64),
+}
+
+impl Terms {
+    /// What so much there costs here, both in minor units of the same size.
+    pub fn price(&self, minor: i128) -> i128 {
+        let (here, there) = (i128::from(self.rate.0), i128::from(self.rate.1));
+        (minor * here + there - 1) / there
+    }
+}
 
 fn amount(minor: i64) -> Amount {
     Amount { minor, scale: Scale::new(2).expect("two decimals") }
 }
 
+/// What a community agrees to at first.
+pub fn first_terms(side: usize, clearing: PublicKey) -> Terms {
+    Terms { clearing, limit: LENT, rate: RATES[side][0] }
+}
+
 /// Two communities with one witness each, and what they agreed.
-pub fn found(agent: usize, victim: usize) -> [Town; 2] {
+pub fn found(agents: [usize; 2], victim: usize) -> [Town; 2] {
     let key = |at: usize| keys(100 + u64::try_from(at).expect("few nodes"));
     let (chain, _) = Chain::test([9; 32], START, 1);
     let timings = Timings { min_notice: 0, seal_window: 10, margin: 5, beacon_deadline: 1_000 };
@@ -36,12 +63,15 @@ pub fn found(agent: usize, victim: usize) -> [Town; 2] {
         Town::found(&key(0), MEMBERS, chain.clone(), timings, START),
         Town::neighbour(&key(other), NEIGHBOURS, chain, timings, START),
     ];
-    let agent = key(agent).public();
+    let agents = agents.map(|at| key(at).public());
     for town in &mut towns {
-        town.open_clearing(agent, amount(CLEARING_LIMIT), START);
+        for agent in agents {
+            town.open_clearing(agent, amount(CLEARING_LIMIT), START);
+        }
     }
     let agreements = [HERE, THERE].map(|side| {
-        let draft = towns[side].agreement(&towns[1 - side], agent, amount(LENT), RATES[side]);
+        let Terms { clearing, limit, rate } = first_terms(side, agents[0]);
+        let draft = towns[side].agreement(&towns[1 - side], clearing, amount(limit), rate);
         draft.sign(&towns[side].key, START, [7; 32])
     });
     for (town, agreement) in towns.iter_mut().zip(agreements) {
@@ -58,18 +88,19 @@ impl World {
         }
         self.complete_early();
         let (member, at) = (self.trader(), self.dice.below(NODES));
-        match self.dice.below(16) {
+        match self.dice.below(19) {
             0..=5 => {
                 let minor = i64::try_from(self.dice.roll() % 600).expect("a small amount") + 1;
                 self.ask(member, at, minor);
             }
             6..=12 if HONEST.contains(&member) => self.hold(member, at),
             6..=12 => self.hold_and_pay(member),
-            13 => {
-                let (side, minor) = (self.dice.below(2), self.dice.roll() % 3_000);
-                self.lend(side, i64::try_from(minor).expect("a small amount"));
+            13..=15 => self.bargain(),
+            16 => {
+                let side = self.dice.below(2);
+                self.come_or_go(side);
             }
-            14 => _ = self.follow(THERE, None),
+            17 => _ = self.follow(THERE, None),
             _ => self.change_hands(THERE),
         }
     }
@@ -92,7 +123,8 @@ impl World {
             account: there.members[payee].public(),
             amount: amount(minor),
         };
-        let (currency, clearing) = (town.currency.clone(), self.key(self.agent));
+        let side = usize::from(member >= NEIGHBOUR);
+        let (currency, clearing) = (town.currency.clone(), self.terms[side].clearing);
         let ask = Ask { currency, clearing, to, from: None };
         let ask = Body::from(ask).draft(&town.id).sign(&payer, self.now(), [6; 32]);
         let _ = self.submit(at, &ask, Origin::Client);
@@ -143,20 +175,71 @@ impl World {
         }
     }
 
-    /// A community lends the other so much from now on.
-    fn lend(&mut self, side: usize, minor: i64) {
+    /// A community trades on these terms from now on.
+    fn agree(&mut self, side: usize, terms: Terms) {
         let [town, with] = [side, 1 - side].map(|side| self.towns[side].clone());
-        let draft = town.agreement(&with, self.key(self.agent), amount(minor), RATES[side]);
+        let draft = town.agreement(&with, terms.clearing, amount(terms.limit), terms.rate);
+        self.record.deals.agree_to(side, terms);
         self.decree(side, draft);
-        self.lent[side] = self.lent[side].max(minor);
+        self.terms[side] = terms;
     }
 
-    /// What stands in the way of trade goes: an order that the clearing account signed, and that
-    /// takes it further than is lent by now, is certified once more is lent.
-    pub(super) fn lend_plenty(&mut self) {
-        self.step += 1;
-        self.lend(HERE, CLEARING_LIMIT);
-        self.lend(THERE, CLEARING_LIMIT);
+    /// A community lends another amount, trades at another rate or through another account; the
+    /// other one follows it to that account, mostly.
+    fn bargain(&mut self) {
+        let side = self.dice.below(2);
+        let mut terms = self.terms[side];
+        match self.dice.below(4) {
+            0 | 1 => terms.limit = i64::try_from(self.dice.roll() % 3_000).expect("a small amount"),
+            2 => terms.rate = RATES[side][self.dice.below(RATES[side].len())],
+            _ => {
+                let agent = self.agents[self.dice.below(self.agents.len())];
+                terms.clearing = self.key(agent);
+                if self.dice.chance(80) {
+                    let other = Terms { clearing: terms.clearing, ..self.terms[1 - side] };
+                    self.agree(1 - side, other);
+                }
+            }
+        }
+        self.agree(side, terms);
+        self.seen.bargains += 1;
+    }
+
+    /// The account of a community's guest is closed, or opened again.
+    fn come_or_go(&mut self, side: usize) {
+        let (town, guest) = self.member(GUESTS[side]);
+        let latest = self.nodes[0].book.ledger.latest_policy(&town.currency, &guest.public());
+        let Some((id, policy)) = latest else { return };
+        let status = if policy.status == Status::Closed { Status::Active } else { Status::Closed };
+        let next = Policy { status, ..policy.next(id) };
+        self.decree(side, Body::from(next).draft(&town.id));
+        self.seen.closings += 1;
+    }
+
+    /// What stands in the way goes: closed accounts are opened, and an order that a clearing account
+    /// signed and no witness yet, and that takes it further than is lent by now or is of an account
+    /// that trades no more, is certified once more is lent through that account.
+    pub(super) fn clear_the_way(&mut self) {
+        for side in [HERE, THERE] {
+            let (town, guest) = self.member(GUESTS[side]);
+            let latest = self.nodes[0].book.ledger.latest_policy(&town.currency, &guest.public());
+            if latest.is_some_and(|(_, policy)| policy.status == Status::Closed) {
+                self.come_or_go(side);
+            }
+        }
+        for agent in self.agents {
+            self.step += 1;
+            for side in [HERE, THERE] {
+                let (clearing, limit) = (self.key(agent), CLEARING_LIMIT);
+                self.agree(side, Terms { clearing, limit, ..self.terms[side] });
+            }
+            self.settle(|_| true);
+        }
+        // A hold at a price that nobody agrees to any more is past only once its quote is, by every
+        // clock.
+        if self.is_anybody_waiting() {
+            self.step += usize::try_from(6 * DAY).expect("a few days");
+        }
     }
 
     /// Whether an order is a hold that nobody attested in time, and nobody will: its quote is good
@@ -185,7 +268,7 @@ impl World {
             let same = self.record.deals.agree(&node.book);
             same.map_err(|law| format!("{law} at node {at}"))?;
         }
-        self.record.check_trade(self.lent)
+        self.record.check_trade()
     }
 
     /// HonestStillServed: once all is healed, somebody of each community is paid in the other.
@@ -244,8 +327,10 @@ impl World {
                 return Err(format!("EveryHoldEnds: node {at} still reserves {what}"));
             }
         }
-        let agent = &self.nodes[self.agent];
-        match agent.book.ledger.untold(&agent.desk.keys.public()).first() {
+        let agents = self.agents.iter().map(|at| &self.nodes[*at]);
+        let mut untold =
+            agents.flat_map(|agent| agent.book.ledger.untold(&agent.desk.keys.public()));
+        match untold.next() {
             Some(ended) => Err(format!("EveryHoldEnds: nobody tells how {} ended", ended.hold)),
             None => Ok(()),
         }
@@ -275,19 +360,20 @@ impl World {
         if self.bug != Some(Bug::EarlyCommit) {
             return;
         }
-        let agent = &self.nodes[self.agent];
-        let recent = agent.disk.iter().rev().take(40);
-        let Some(order) = recent.into_iter().find_map(|event| self.early(event)) else { return };
-        let _ = self.submit(self.agent, &order, Origin::Client);
+        for at in self.agents {
+            let recent = self.nodes[at].disk.iter().rev().take(40);
+            let order = recent.into_iter().find_map(|event| self.early(at, event));
+            let _ = order.map(|order| self.submit(at, &order, Origin::Client));
+        }
     }
 
-    /// The order that completes a hold which does not count yet.
-    fn early(&self, event: &VerifiedEvent) -> Option<VerifiedEvent> {
-        let (quote, agent) = (self.quote_of(event)?, &self.nodes[self.agent]);
+    /// The order by which an agent completes a hold that does not count yet.
+    fn early(&self, at: usize, event: &VerifiedEvent) -> Option<VerifiedEvent> {
+        let (quote, agent) = (self.quote_of(event)?, &self.nodes[at]);
         let (ledger, to) = (&agent.book.ledger, &quote.1.to);
-        let me = &quote.1.slot.account;
+        let me = Some(&quote.1.slot.account).filter(|clearing| **clearing == self.key(at))?;
         let (terms, rules) = ledger.terms(&to.currency, me, &to.account, to.amount.minor)?;
-        let place = (to.currency.clone(), terms.seq, terms.epoch);
+        let place = (*me, to.currency.clone(), terms.seq, terms.epoch);
         let waits = terms.seq == quote.1.slot.seq && !self.record.deals.has_cleared(&place);
         if !waits || ledger.hold_outcome(&event.id).is_some() {
             return None;
@@ -304,10 +390,10 @@ impl World {
         ))
     }
 
-    /// The planted fault of the clearing node's disk: it forgets the order that completes a hold,
+    /// The planted fault of a clearing node's disk: it forgets the order that completes a hold,
     /// which everybody was shown.
     pub(super) fn forget_commit(&mut self, at: usize, before: usize) {
-        if self.bug != Some(Bug::ForgottenCommit) || at != self.agent {
+        if self.bug != Some(Bug::ForgottenCommit) || !self.agents.contains(&at) {
             return;
         }
         let me = self.key(at);
