@@ -4,7 +4,7 @@
 //! the lock of the index is never held while the disk works. Readers hold that lock for a slice of
 //! a scan, so the longest of scans delays neither the writer nor other readers by more than that.
 //!
-//! Deliberately absent: threads, but for those that read the journal at a start. Whoever calls
+//! Deliberately absent: threads, but for those that work at a start. Whoever calls
 //! waits, and a server calls from where it may wait.
 
 use std::collections::BTreeSet;

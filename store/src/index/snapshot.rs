@@ -7,9 +7,13 @@
 //! Slots are numbered anew by time, so that the list of all events needs no bytes of its own. All
 //! numbers are little endian; lists begin with their length.
 
+use std::thread;
+
 use ayni_protocol::{Address, EventId, Kind, PublicKey};
+use hashbrown::HashTable;
 
 use super::Index;
+use super::postings::Postings;
 use super::slots::{Slot, SlotId};
 use super::sorted::Sorted;
 use super::tombstones::Tombstones;
@@ -23,8 +27,12 @@ use crate::{Fault, Position, State};
 const TREE: &str = "index";
 /// The key of what says how long the snapshot is, and what its checksum.
 const SEAL: &[u8] = b"seal";
+/// Bytes that room is made for because a seal, which may be damaged, says so.
+const LENGTH_TRUSTED: usize = 1 << 30;
 /// Bytes of one value.
 const CHUNK: usize = 128 << 10;
+/// Bytes of a slot.
+const SLOT: usize = 55;
 /// The format that this release writes and reads.
 const FORMAT: u32 = 2;
 
@@ -62,7 +70,7 @@ pub fn load(state: &State, disk: &dyn Disk) -> Option<(Index, Mark)> {
         return None;
     }
     let (length, sum) = (seal.length()?, seal.u32()?);
-    let mut bytes = Vec::new();
+    let mut bytes = Vec::with_capacity(length.min(LENGTH_TRUSTED));
     let gathered = state.each(TREE, &mut |key, chunk| {
         if key != SEAL {
             bytes.extend_from_slice(chunk);
@@ -236,13 +244,34 @@ impl<'a> In<'a> {
             let (number, live) = (self.u32()?, self.u64()?);
             index.segments.expect_live(number, live);
         }
-        self.slots(&mut index)?;
-        for _ in 0..self.length()? {
+        let slots = self.length()?;
+        let (of_slots, rest) = self.0.split_at_checked(slots.checked_mul(SLOT)?)?;
+        // Two halves of about as much work, neither of which needs the other.
+        let (heads, postings, tombstones) = thread::scope(|scope| {
+            let lists = scope.spawn(move || {
+                let mut rest = In(rest);
+                Some((rest.heads()?, rest.postings()?, rest.tombstones()?))
+            });
+            In(of_slots).slots(slots, &mut index)?;
+            lists.join().ok()?
+        })?;
+        Some(Index { heads, postings, tombstones, ..index })
+    }
+
+    fn heads(&mut self) -> Option<HashTable<(u64, SlotId)>> {
+        let length = self.length()?;
+        let mut heads = HashTable::with_capacity(length.min(self.0.len()));
+        for _ in 0..length {
             let (hash, slot) = (self.u64()?, self.u32()?);
-            index.heads.insert_unique(hash, (hash, slot), |(hash, _)| *hash);
+            heads.insert_unique(hash, (hash, slot), |(hash, _)| *hash);
         }
+        Some(heads)
+    }
+
+    fn postings(&mut self) -> Option<Postings> {
+        let mut postings = Postings::default();
         let keys = self.length()?;
-        index.postings.reserve(keys.min(self.0.len()));
+        postings.reserve(keys.min(self.0.len()));
         let mut slots = Vec::new();
         for _ in 0..keys {
             let (key, length) = (self.u64()?, self.u32()?);
@@ -250,17 +279,15 @@ impl<'a> In<'a> {
             for _ in 0..length {
                 slots.push(self.u32()?);
             }
-            index.postings.put(key, &slots);
+            postings.put(key, &slots);
         }
-        index.tombstones = self.tombstones()?;
-        Some(index)
+        Some(postings)
     }
 
-    fn slots(&mut self, index: &mut Index) -> Option<()> {
-        let length = self.length()?;
+    fn slots(&mut self, length: usize, index: &mut Index) -> Option<()> {
         let key = index.key;
         index.ids.reserve(length.min(self.0.len()), |_| 0);
-        let mut ordered = Vec::new();
+        let mut ordered = Vec::with_capacity(length.min(self.0.len()));
         for _ in 0..length {
             let id = EventId(self.array()?);
             let slot = index.slots.add(Slot {
