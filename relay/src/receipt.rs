@@ -28,7 +28,6 @@ enum Way {
 
 impl Receipt {
     /// A receipt for whoever awaits the answer themselves.
-    #[must_use]
     pub fn awaited() -> (Self, impl Future<Output = Verdict> + Send) {
         let (answer, verdict) = oneshot::channel();
         // A receipt that is dropped answers too, so the other case cannot come.
