@@ -12,7 +12,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use ayni_protocol::search::Words;
-use ayni_protocol::{Event, EventId, Filter, PublicKey, Timestamp, json};
+use ayni_protocol::{Event, Filter, PublicKey, Timestamp, json};
 use memchr::memmem::Finder;
 
 use super::Index;
@@ -72,8 +72,8 @@ impl<'a> Question<'a> {
         // Newer than every event in its bound: the lowest id is the newest of one time.
         let until = self.filter.until.unwrap_or(Timestamp::MAX);
         match until.checked_add(1) {
-            Some(after) => Place { before: (after, Reverse(EventId([0xff; 32]))) },
-            None => Place { before: (Timestamp::MAX, Reverse(EventId([0; 32]))) },
+            Some(after) => Place { before: (after, Reverse([u64::MAX; 4])) },
+            None => Place { before: (Timestamp::MAX, Reverse([0; 4])) },
         }
     }
 
