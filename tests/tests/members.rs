@@ -226,6 +226,9 @@ fn a_relay_alone_has_no_books_and_says_what_it_is() {
     for tag in [r#"["d","wss://plaza.example/"]"#, r#"["N","43"]"#, r#"["R","!payment"]"#] {
         assert!(announced.contains(tag), "{announced}");
     }
+    let document = node.text("/", "Application/Nostr+JSON");
+    assert!(document.contains("\"version\"") && !document.contains("\"software\""), "{document}");
+    assert!(!announced.contains("software"), "{announced}");
     node.stop();
     let village = Folder::new();
     let _ = village.ayni(&["init", "--name", "Vale do Sol"]);
