@@ -132,6 +132,14 @@ async fn one_is_invited_joins_writes_and_leaves() {
     assert_eq!(guest.invitation().await, None, "strangers invite nobody");
     let code = host.invitation().await.unwrap();
     assert_ne!(host.invitation().await.unwrap(), code);
+    for other in [
+        json!({"kinds": [28_935], "until": 5}),
+        json!({"kinds": [28_935], "ids": ["ab".repeat(32)]}),
+        json!({"kinds": [28_935], "#p": [ana.public().to_string()]}),
+        json!({"kinds": [28_935], "search": "honey"}),
+    ] {
+        assert!(host.ask(other.clone()).await.is_empty(), "{other}");
+    }
     let forged = code.replace('-', "0-");
     for (code, expected) in [
         (forged.as_str(), "restricted: that is an invalid invite code."),
