@@ -16,6 +16,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod console;
+pub mod country;
 pub mod day;
 pub mod demo;
 pub mod desk;

@@ -12,7 +12,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use ayni_protocol::{EventId, Keys, PublicKey, Timestamp, VerifiedEvent};
+use ayni_protocol::{EventId, Keys, Timestamp, VerifiedEvent};
 use ayni_relay::{AuthMode, Relay, Settings};
 use ayni_store::DiskStore;
 use ayni_witness::beacon::{Chain, Known};
@@ -222,7 +222,8 @@ fn membership_of(
     book: &Arc<RwLock<Book>>,
 ) -> Result<(Membership, Vec<Act>)> {
     let (management, acts) = Management::open(data)?;
-    let operators = operators(&config.relay.admins, keys)?;
+    // Who may manage the relay: the keys of the configuration, and the node's own.
+    let operators = [config.admins()?, vec![keys.public()]].concat();
     let (relay, book) = (config.relay.clone(), Arc::clone(book));
     let retention = config.retention.rules();
     let policy = Arc::new(Policy::new(relay, retention, operators, Arc::new(management), book));
@@ -234,15 +235,6 @@ fn membership_of(
 /// The signed requests that were used before this start, and until when each may have been fresh.
 fn used(acts: &[Act]) -> impl Iterator<Item = (EventId, Timestamp)> {
     acts.iter().map(|act| (act.request, act.time.saturating_add(WINDOW_SECS)))
-}
-
-/// The keys that may manage the relay: those of the configuration, and the node's own.
-fn operators(admins: &[String], node: &Keys) -> Result<Vec<PublicKey>> {
-    let read = |text: &String| {
-        keys::public(text).with_context(|| format!("relay.admins: {text:?} is no public key"))
-    };
-    let named = admins.iter().map(read).collect::<Result<Vec<_>>>()?;
-    Ok(named.into_iter().chain([node.public()]).collect())
 }
 
 /// Binds the address, and notes it in the folder for commands to find.

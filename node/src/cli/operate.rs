@@ -149,6 +149,7 @@ impl Run {
         }
         config.beacon.insecure_test_chain |= self.insecure_test_chain;
         config.relay.only |= self.relay_only;
+        config.check()?;
         log(&config)?;
         if config.relay.only {
             founding::prepare_relay(&common.data)?;
@@ -206,10 +207,8 @@ pub fn runtime() -> Result<tokio::runtime::Runtime> {
 }
 
 pub fn log(config: &Config) -> Result<()> {
-    let filter = tracing_subscriber::EnvFilter::try_new(&config.node.log)
-        .with_context(|| format!("node.log = {:?} is no filter", config.node.log))?;
     tracing_subscriber::fmt()
-        .with_env_filter(filter)
+        .with_env_filter(config.log_filter()?)
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .init();
@@ -248,6 +247,7 @@ impl Demo {
         let mut config = Config::load(common.config.as_deref())?;
         config.node.listen = self.listen;
         config.beacon.insecure_test_chain = true;
+        config.check()?;
         log(&config)?;
         runtime()?.block_on(demo::run(config))
     }
@@ -471,7 +471,7 @@ impl Configuration {
     pub fn run(self, common: &Common) -> Result<()> {
         match self {
             Self::Check => {
-                Config::load(common.config.as_deref())?;
+                Config::load(common.config.as_deref())?.check()?;
                 show::line("The configuration is right.")
             }
             Self::Default => show::line(Config::default().to_toml()?),
