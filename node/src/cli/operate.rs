@@ -274,8 +274,21 @@ fn open(file: &Path) -> Result<Box<dyn BufRead + Send>> {
     Ok(Box::new(BufReader::new(opened)))
 }
 
+/// Refuses a folder that no node ever ran on; opening its store would make it one.
+fn require_journal(data: &Path) -> Result<()> {
+    if !data.join("journal").is_dir() {
+        bail!("{}", no_node(data));
+    }
+    Ok(())
+}
+
+fn no_node(data: &Path) -> String {
+    format!("{} is no node's folder: name the right one with --data", data.display())
+}
+
 /// Opens the folder of a stopped node.
 fn stopped_store(data: &Path, config: &Config) -> Result<DiskStore> {
+    require_journal(data)?;
     match DiskStore::open_with(data, &config.store_options()) {
         Ok((store, _)) => Ok(store),
         Err(Fault::Locked { .. }) => bail!(
@@ -318,10 +331,11 @@ impl Import {
 impl Export {
     pub fn run(self, common: &Common) -> Result<()> {
         let filter = self.filter.as_deref().map(Filter::parse).transpose()?;
-        if let Ok(store) = DiskStore::open(&common.data).map(|(store, _)| store)
-            && common.node.is_none()
-        {
-            return import::export(&store, filter.as_ref(), &mut std::io::stdout().lock());
+        if common.node.is_none() {
+            require_journal(&common.data)?;
+            if let Ok((store, _)) = DiskStore::open(&common.data) {
+                return import::export(&store, filter.as_ref(), &mut std::io::stdout().lock());
+            }
         }
         let query = filter.map(|filter| format!("?filter={}", encoded(&filter.to_json())));
         let path = format!("/api/v1/export{}", query.unwrap_or_default());
@@ -349,6 +363,10 @@ impl Peer {
                 }
                 peers.save(&common.data)?;
                 show::line("Removed. It is followed no longer when this node starts.")
+            }
+            // A node that never started has a list and no journal yet.
+            Self::List if peers.urls.is_empty() && !keys::folder(&common.data).is_dir() => {
+                bail!(no_node(&common.data))
             }
             Self::List if common.json => show::json(&serde_json::to_value(&peers.urls)?),
             Self::List => peers.urls.iter().try_for_each(show::line),
