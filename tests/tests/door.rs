@@ -156,6 +156,18 @@ fn an_export_keeps_to_the_limit_of_its_filter() {
 }
 
 #[test]
+fn who_cannot_listen_founds_nothing() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let folder = Folder::new();
+    let said = folder.refusal(&["run", "--listen", &address]);
+    assert!(said.contains("is another node running?"), "{said}");
+    let said = folder.refusal(&["run", "--listen", "192.0.2.1:80"]);
+    assert!(said.contains("cannot listen") && !said.contains("another node"), "{said}");
+    assert!(!folder.data().exists(), "no keys, no community");
+}
+
+#[test]
 fn nothing_says_that_a_private_message_is_stored() {
     let folder = Folder::new();
     let node = folder.start(&[]);

@@ -151,6 +151,7 @@ impl Run {
         config.relay.only |= self.relay_only;
         config.check()?;
         log(&config)?;
+        let listener = running::bind(&config)?;
         if config.relay.only {
             founding::prepare_relay(&common.data)?;
         } else if !keys::folder(&common.data).join("node.key").exists() {
@@ -163,7 +164,7 @@ impl Run {
             None
         };
         let (data, newest_copy) = (common.data.clone(), self.newest_copy);
-        let options = Options { config, data, local_beacon, newest_copy };
+        let options = Options { listener, config, data, local_beacon, newest_copy };
         runtime()?.block_on(until_stopped(options))
     }
 }
@@ -172,7 +173,7 @@ impl Run {
 async fn until_stopped(options: Options) -> Result<()> {
     let data = options.data.clone();
     let only = options.config.relay.only;
-    let node = running::start(options).await?;
+    let node = running::start(options)?;
     if only {
         welcome_to_relay(node.address, &data);
     } else {
