@@ -32,6 +32,7 @@ pub mod local;
 pub mod management;
 pub mod market;
 pub mod membership;
+pub mod name;
 pub mod peering;
 pub mod peers;
 pub mod policy;

@@ -42,6 +42,20 @@ fn a_refused_order_says_why_and_changes_nothing() {
 }
 
 #[test]
+fn a_short_name_is_short_and_no_key() {
+    let village = Village::with_members(&["ana"]);
+    let (ana, eve) = (village.ayni(&["key", "show", "ana.key"]), "ab".repeat(32));
+    let add = |name: &str| village.folder.output(&["member", "add", &eve, "--name", name]);
+    for wrong in ["", "  ", &"a".repeat(300), &ana] {
+        let output = add(wrong);
+        assert_eq!(output.status.code(), Some(1), "{wrong:?} was taken");
+        assert!(String::from_utf8_lossy(&output.stderr).contains("short name"), "{wrong:?}");
+    }
+    assert!(add(" eve ").status.success());
+    assert_eq!(village.balance("eve"), "0.00");
+}
+
+#[test]
 fn the_books_survive_a_restart() {
     let village = Village::with_members(&["ana", "ben"]);
     let _ = village.ayni(&["pay", "ben", "1.00", "--key", "ana.key"]);

@@ -7,7 +7,7 @@ use clap::Subcommand;
 
 use super::place::{Place, tagged};
 use super::{Common, bring, rules, show};
-use crate::keys;
+use crate::{keys, name};
 
 #[derive(Subcommand)]
 pub enum Member {
@@ -83,6 +83,7 @@ impl Member {
             Self::Add { account, name, limit, account_type, flags, inviter } => {
                 let account =
                     keys::public(&account).context("the member's key must be an npub1… or hex")?;
+                let name = name::short(&name)?.to_owned();
                 if place.members()?.iter().any(|member| member.code == name) {
                     bail!("there is an account called {name} already; choose another short name");
                 }
