@@ -42,6 +42,17 @@ fn a_refused_order_says_why_and_changes_nothing() {
 }
 
 #[test]
+fn a_memo_paints_no_false_line() {
+    let village = Village::with_members(&["ana", "ben"]);
+    let memo = "honey\norder  ben  999.00\u{1b}[2K\u{202e}";
+    let _ = village.ayni(&["pay", "ben", "1.00", "--memo", memo, "--key", "ana.key"]);
+    let shown = village.ayni(&["statement", "ben"]);
+    assert_eq!(shown.lines().count(), 2, "{shown}");
+    assert!(shown.contains("honey\u{fffd}order  ben  999.00\u{fffd}[2K\u{fffd}"), "{shown}");
+    assert_eq!(village.json(&["statement", "ben"])["entries"][0]["memo"], memo);
+}
+
+#[test]
 fn a_short_name_is_short_and_no_key() {
     let village = Village::with_members(&["ana"]);
     let (ana, eve) = (village.ayni(&["key", "show", "ana.key"]), "ab".repeat(32));

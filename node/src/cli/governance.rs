@@ -69,7 +69,7 @@ impl Propose {
         if common.json {
             return show::json(&serde_json::json!({"id": event.id, "closes": spec.closes}));
         }
-        show::line(format!("Proposed: {}\nVote with: ayni vote {} …", spec.title, event.id))
+        show::lines(format!("Proposed: {}\nVote with: ayni vote {} …", spec.title, event.id))
     }
 }
 

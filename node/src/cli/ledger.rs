@@ -358,7 +358,7 @@ impl Statement {
         let bounds = bounds.collect::<Vec<_>>().join("&");
         let path = place.currency_path(&format!("/accounts/{account}/statement?{bounds}"));
         if self.csv {
-            return show::line(place.client.text(&path, "text/csv")?.trim_end());
+            return show::raw(place.client.text(&path, "text/csv")?.trim_end());
         }
         let view: Value = place.client.get(&path)?;
         if common.json {

@@ -260,7 +260,7 @@ impl Verify {
         if common.json {
             show::json(&report.to_json())?;
         } else {
-            show::line(&report)?;
+            show::lines(&report)?;
         }
         Ok(report.exit_code())
     }
@@ -324,7 +324,7 @@ impl Import {
             Some(store) => import::import(lines, length, Door::Store(&store, &rulebook), &config)?,
             None => import::import(lines, length, Door::Node(&common.client()?), &config)?,
         };
-        if common.json { show::json(&imported.to_json()) } else { show::line(&imported) }?;
+        if common.json { show::json(&imported.to_json()) } else { show::lines(&imported) }?;
         Ok(if imported.is_whole() { 0 } else { 3 })
     }
 }
@@ -493,7 +493,7 @@ impl Configuration {
                 Config::load(common.config.as_deref())?.check()?;
                 show::line("The configuration is right.")
             }
-            Self::Default => show::line(Config::default().to_toml()?),
+            Self::Default => show::lines(Config::default().to_toml()?.trim_end()),
         }
     }
 }

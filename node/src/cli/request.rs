@@ -105,7 +105,7 @@ fn ask(
     }
     let whom = of.unwrap_or("whoever has this code");
     let sum = amount.unwrap_or_else(|| "anything".to_owned());
-    show::line(format!(
+    show::lines(format!(
         "Asked {whom} for {sum}: {}\nThey pay with `ayni pay --request {}`.",
         event.id, event.id
     ))
