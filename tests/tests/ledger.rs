@@ -102,6 +102,13 @@ fn the_community_books_what_it_decided() {
     assert_eq!([village.balance("ana"), village.balance("ben")], ["-5.00", "5.00"]);
     let statement = village.ayni(&["statement", "ben", "--csv"]);
     assert!(statement.contains("paid twice"), "{statement}");
+    assert!(statement.lines().next().is_some_and(|line| line.ends_with(",reason")), "{statement}");
+    assert!(statement.contains(",reversal") && statement.contains(",opening"), "{statement}");
+    let shown = village.ayni(&["statement", "ben"]);
+    let (headings, rows) = shown.split_once('\n').unwrap();
+    assert!(headings.starts_with("date"), "{shown}");
+    assert!(rows.lines().all(|row| row.starts_with("20")), "{shown}");
+    assert!(rows.contains("charge: opening") && rows.contains("charge: reversal"), "{shown}");
     for (arguments, says) in [
         (&["charge", "gift", "1.00", "--from", "ana", "--to", "ben"][..], "no reason of a charge"),
         (&["charge", "correction", "1.0", "--from", "ana", "--to", "ben"], "exactly 2 decimals"),

@@ -371,15 +371,21 @@ impl Statement {
             .map(|member| (member.account.to_string(), member.name))
             .collect();
         let rows: Vec<_> = entries.iter().map(|entry| row(entry, &names)).collect();
-        show::table(["type", "with", "amount", "balance", "memo"], &rows)
+        show::table(["date", "type", "with", "amount", "balance", "memo"], &rows)
     }
 }
 
-fn row(entry: &Value, names: &std::collections::BTreeMap<String, String>) -> [String; 5] {
+fn row(entry: &Value, names: &std::collections::BTreeMap<String, String>) -> [String; 6] {
     let field = |name: &str| entry.get(name).and_then(Value::as_str).unwrap_or("").to_owned();
+    let date = entry.get("time").and_then(Value::as_u64).map(day::date).unwrap_or_default();
+    let date = date.split('T').next().unwrap_or_default().to_owned();
     let with = field("counterparty");
     let with = names.get(&with).cloned().unwrap_or(with);
-    [field("type"), with, field("amount"), field("balance"), field("memo")]
+    let (mut what, reason) = (field("type"), field("reason"));
+    if !reason.is_empty() {
+        what = format!("{what}: {reason}");
+    }
+    [date, what, with, field("amount"), field("balance"), field("memo")]
 }
 
 #[cfg(test)]
