@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::place::Place;
 use super::trade::Across;
-use super::{Common, batch, show};
+use super::{Common, batch, request, show};
 use crate::{day, keys};
 
 #[derive(Args)]
@@ -23,7 +23,7 @@ pub struct Pay {
     /// How much, with all decimals of the currency, such as 4.50
     #[arg(required_unless_present_any = ["request", "csv"])]
     amount: Option<String>,
-    /// Pay what somebody asked for: the id of their request
+    /// Pay what somebody asked for: the id of their request, or the beginning of it
     #[arg(long, value_name = "ID", conflicts_with = "csv")]
     request: Option<String>,
     /// The listing or cause it is for: 30402:KEY:NAME, or the name of a listing of the payee's
@@ -116,7 +116,7 @@ impl Pay {
             let at_most = self.at_most.as_deref();
             return Across { currency, who, amount, at_most, payer }.pay(common, &place, &keys);
         }
-        let asked = self.request.as_deref().map(|id| asked(&place, id)).transpose()?;
+        let asked = self.request.as_deref().map(|id| asked(&place, &payer, id)).transpose()?;
         let (payee, written) = self.whom(&place, asked.as_ref())?;
         if payer == payee {
             bail!("you cannot pay yourself");
@@ -210,10 +210,8 @@ fn settled(place: &Place, order: &EventId, wait: Duration) -> Result<String> {
 type Asked = (EventId, PublicKey, Option<String>);
 
 /// A payment request, as it was signed.
-fn asked(place: &Place, named: &str) -> Result<Asked> {
-    let id = keys::event_id(named);
-    let id =
-        id.with_context(|| format!("{named} is no id of a request: see `ayni request list`"))?;
+fn asked(place: &Place, payer: &PublicKey, named: &str) -> Result<Asked> {
+    let id = request::find(place, payer, named)?;
     let entry = Ledger::read(&place.event(&id)?)?;
     let payee = entry.speaker();
     match entry.body {

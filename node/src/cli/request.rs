@@ -6,10 +6,11 @@ use ayni_protocol::{Amount, EventId, PublicKey};
 use clap::Subcommand;
 use serde_json::Value;
 
+use super::begun::{Named, beginning};
 use super::ledger::{sealed, spelt};
 use super::place::Place;
 use super::{Common, show};
-use crate::{clock, keys};
+use crate::clock;
 
 #[derive(Subcommand)]
 pub enum Requests {
@@ -145,7 +146,7 @@ fn list(common: &Common, all: bool) -> Result<()> {
             let mine = payee == own.to_string();
             let (direction, other) = if mine { ("you ask", payer) } else { ("you owe", payee) };
             let other = if other.is_empty() { "anybody".to_owned() } else { called(&other) };
-            let id = text(request, "id").chars().take(12).collect();
+            let id = beginning(&text(request, "id"));
             let state = text(request, "state");
             [id, direction.to_owned(), other, text(request, "amount"), state, text(request, "memo")]
         })
@@ -153,19 +154,10 @@ fn list(common: &Common, all: bool) -> Result<()> {
     show::table(["id", "", "with", "amount", "state", "memo"], &rows)
 }
 
-/// A request that concerns the key's account, by its id or the beginning of it.
-fn find(place: &Place, own: &PublicKey, named: &str) -> Result<EventId> {
-    if let Some(id) = keys::event_id(named) {
-        return Ok(id);
-    }
-    let found = of_account(place, own)?;
-    let mut ids = found.iter().map(|request| text(request, "id"));
-    let mut begun = ids.by_ref().filter(|id| named.len() >= 4 && id.starts_with(named));
-    match (begun.next(), begun.next()) {
-        (Some(id), None) => Ok(id.parse()?),
-        (Some(_), Some(_)) => bail!("several requests begin with {named}; write more of the id"),
-        _ => bail!("no request of yours begins with {named}; see `ayni request list`"),
-    }
+/// A request that concerns an account, by its id or the beginning of it.
+pub fn find(place: &Place, own: &PublicKey, named: &str) -> Result<EventId> {
+    let requests = Named { what: "request of yours", list: "ayni request list" };
+    requests.id(named, || of_account(place, own))
 }
 
 fn answer(common: &Common, named: &str, answer: Answer, note: String) -> Result<()> {
