@@ -19,7 +19,7 @@ use crate::import::{self, Door};
 use crate::management::{self, Log};
 use crate::peers::Peers;
 use crate::running::{self, Options};
-use crate::{demo, fence, keys, verify};
+use crate::{country, demo, fence, keys, verify};
 
 #[derive(Args)]
 pub struct Run {
@@ -45,7 +45,7 @@ pub struct Init {
     /// Languages by code, the preferred first
     #[arg(long = "lang", value_name = "CODE", default_value = "en")]
     languages: Vec<String>,
-    /// Country, ISO 3166-1; its legal gates decide whether there may be raffles
+    /// Country by its two letters (ISO 3166-1), such as PT; its legal gates decide whether there may be raffles
     #[arg(long, value_name = "CODE")]
     country: Option<String>,
     /// Name of the currency
@@ -222,7 +222,7 @@ impl Init {
         let plan = Plan {
             name: self.name,
             languages: self.languages,
-            country: self.country,
+            country: self.country.as_deref().map(country::code).transpose()?,
             region: None,
             currency: self.currency,
             code: self.code,
