@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use ayni_governance::mark::Choice;
 use ayni_governance::proposal::ProposalSpec;
+use ayni_governance::rules::Privacy;
 use ayni_protocol::{EventId, Keys, PublicKey, Timestamp};
 use ayni_witness::RosterRow;
 use clap::Args;
@@ -58,6 +59,9 @@ impl Propose {
         times(&mut table, began)?;
         let spec: ProposalSpec =
             table.try_into().with_context(|| format!("{} is no question", self.file.display()))?;
+        if spec.privacy == Privacy::Tlock {
+            bail!("sealed ballots (privacy = \"tlock\") are not offered yet; leave that line out");
+        }
         let place = Place::of(common)?;
         let charter = place.charter()?;
         let spec = spec.under(&charter);
