@@ -25,7 +25,10 @@ fn members_pay_and_the_books_sum_to_zero() {
 fn a_refused_order_says_why_and_changes_nothing() {
     let village = Village::with_members(&["ana", "ben", "carla"]);
     let before = village.node.digest();
-    let cases: [(&[&str], &str); 6] = [
+    let cases: [(&[&str], &str); 9] = [
+        (&["pay", "ben", "0", "--key", "ana.key"], "an amount is above zero"),
+        (&["pay", "ben", "-3", "--key", "ana.key"], "an amount is above zero"),
+        (&["member", "limit", "ana", "-3"], "plain digits"),
         (&["pay", "ben", "20.01", "--key", "ana.key"], "limit:"),
         (&["pay", "ben", "1.5", "--key", "ana.key"], "did you mean 1.50?"),
         (&["pay", "ben", "1.00", "--seq", "7", "--key", "ana.key"], "missing:"),

@@ -37,11 +37,12 @@ fn a_request_is_paid_once_declined_or_taken_back() {
     let _ = village.ayni(&["request", "decline", &declined[..8], "--key", "ben.key"]);
     let _ = village.ayni(&["request", "cancel", &taken, "--key", "ana.key"]);
     assert_eq!(states(&village, "ben"), ["cancelled", "declined", "paid"]);
-    let cases: [(&[&str], &str); 7] = [
+    let cases: [(&[&str], &str); 8] = [
         (&["pay", "--request", &declined, "--key", "ben.key"], "request:"),
         (&["request", "decline", &paid, "--key", "ben.key"], "is paid already"),
         (&["request", "ask", "1.00", "--of", "ana", "--key", "ana.key"], "cannot ask yourself"),
         (&["request", "ask", "1.005", "--key", "ana.key"], "is no amount"),
+        (&["request", "ask", "-1", "--key", "ana.key"], "an amount is above zero"),
         (&["request", "decline", "abcdef", "--key", "ben.key"], "no request of yours"),
         (&["pay", "--request", &taken[..8], "--key", "ben.key"], "request:"),
         (&["pay", "--request", "abcdef", "--key", "ben.key"], "no request of yours begins with"),

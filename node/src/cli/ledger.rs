@@ -21,7 +21,7 @@ pub struct Pay {
     #[arg(required_unless_present_any = ["request", "csv"], conflicts_with = "csv")]
     who: Option<String>,
     /// How much, with all decimals of the currency, such as 4.50
-    #[arg(required_unless_present_any = ["request", "csv"])]
+    #[arg(required_unless_present_any = ["request", "csv"], allow_negative_numbers = true)]
     amount: Option<String>,
     /// Pay what somebody asked for: the id of their request, or the beginning of it
     #[arg(long, value_name = "ID", conflicts_with = "csv")]
@@ -45,7 +45,7 @@ pub struct Pay {
     #[arg(long = "in", value_name = "CURRENCY", conflicts_with_all = ["request", "csv", "purpose"])]
     currency: Option<String>,
     /// With --in: the most it may cost in your own currency
-    #[arg(long, value_name = "AMOUNT", requires = "currency")]
+    #[arg(long, value_name = "AMOUNT", requires = "currency", allow_negative_numbers = true)]
     at_most: Option<String>,
     /// Seconds to wait for the witnesses
     #[arg(long, value_name = "SECS", default_value_t = 10)]
@@ -100,6 +100,7 @@ impl Wish {
 
 impl Pay {
     pub fn run(self, common: &Common) -> Result<()> {
+        self.amount.as_deref().map(above_zero).transpose()?;
         if let Some(table) = &self.csv {
             return batch::run(common, table, self.from.as_deref(), self.dry_run);
         }
@@ -118,6 +119,7 @@ impl Pay {
         }
         let asked = self.request.as_deref().map(|id| asked(&place, &payer, id)).transpose()?;
         let (payee, written) = self.whom(&place, asked.as_ref())?;
+        above_zero(&written)?;
         if payer == payee {
             bail!("you cannot pay yourself");
         }
@@ -250,6 +252,14 @@ fn hinted(written: &str, place: &Place, error: anyhow::Error) -> anyhow::Error {
         Some(meant) => anyhow::anyhow!("{error}; did you mean {meant}?"),
         None => error,
     }
+}
+
+/// Refuses what is a number and no amount; other spellings are for the currency to judge.
+pub fn above_zero(written: &str) -> Result<()> {
+    if Decimal::from_str_exact(written).is_ok_and(|number| number <= Decimal::ZERO) {
+        bail!("an amount is above zero, not {written}");
+    }
+    Ok(())
 }
 
 /// A decimal number as a currency writes it; nothing where it has more decimals than that.
@@ -389,6 +399,16 @@ fn row(entry: &Value, names: &std::collections::BTreeMap<String, String>) -> [St
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_amount_is_above_zero() {
+        for wrong in ["0", "0.00", "-3", "-0.01"] {
+            assert!(above_zero(wrong).is_err(), "{wrong}");
+        }
+        for other in ["0.01", "3", "1.5", "three", ""] {
+            assert!(above_zero(other).is_ok(), "{other}");
+        }
+    }
 
     #[test]
     fn an_amount_is_spelt_as_the_currency_spells_it() {

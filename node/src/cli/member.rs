@@ -21,7 +21,7 @@ pub enum Member {
         #[arg(long)]
         name: String,
         /// How far below zero it may go, instead of the currency's default
-        #[arg(long)]
+        #[arg(long, allow_negative_numbers = true)]
         limit: Option<String>,
         /// member, organisation, community, cause or clearing
         #[arg(long = "type", value_name = "TYPE", default_value = "member")]
@@ -38,6 +38,7 @@ pub enum Member {
         /// Whose account
         who: String,
         /// The new limit, such as 40.00
+        #[arg(allow_negative_numbers = true)]
         amount: String,
     },
     /// Suspend an account: it receives, and pays no more

@@ -7,7 +7,7 @@ use clap::Subcommand;
 use serde_json::Value;
 
 use super::begun::{Named, beginning};
-use super::ledger::{sealed, spelt};
+use super::ledger::{above_zero, sealed, spelt};
 use super::place::Place;
 use super::{Common, show};
 use crate::clock;
@@ -20,6 +20,7 @@ pub enum Requests {
     )]
     Ask {
         /// How much [default: whatever they give]
+        #[arg(allow_negative_numbers = true)]
         amount: Option<String>,
         /// Who is asked [default: whoever pays it]
         #[arg(long, value_name = "WHO")]
@@ -75,6 +76,7 @@ fn ask(
     memo: String,
     days: Option<u64>,
 ) -> Result<()> {
+    amount.map(above_zero).transpose()?;
     let keys = common.keys()?;
     let place = Place::of(common)?;
     let payer = of.map(|name| place.who(name)).transpose()?;
