@@ -21,6 +21,7 @@ const TEXTS = {
   accountsCaption: (name) => `Balances in ${name}`,
   columns: { who: 'Name', drawn: 'Drawn around zero', balance: 'Balance', limit: 'May owe' },
   noAccounts: 'Nobody has an account yet.',
+  alsoCalled: (name, code) => `${name} (${code})`,
   types: { organisation: 'organisation', community: 'the community', cause: 'cause', escrow: 'held for a raffle', clearing: 'trade with other communities' },
   statuses: { suspended: 'suspended', closed: 'closed' },
   market: 'Offers and wants',
@@ -53,7 +54,9 @@ const TEXTS = {
   },
   provisional: 'The count can still change.',
   turnout: (p) => `${p.turnout} of ${p.eligible} have voted.`,
-  quorumMissed: 'Too few have voted so far.',
+  quorumMissed: (p) => ['scheduled', 'open'].includes(p.state) ? 'Too few have voted so far.' : 'Too few have voted.',
+  voteWith: 'Vote by typing',
+  seeWith: 'More by typing',
   chosen: 'chosen',
   nothingChosen: 'No option was chosen.',
   spoiled: (n) => `${n} ${n === 1 ? 'ballot does' : 'ballots do'} not count`,
@@ -72,6 +75,7 @@ const TEXTS = {
     refunded: () => 'Void; every ticket was paid back',
   },
   tickets: (r, price) => `${r.units} ${r.units === 1 ? 'chance' : 'chances'} on ${r.tickets} ${r.tickets === 1 ? 'ticket' : 'tickets'}, ${price}.`,
+  buyWith: 'Buy a ticket by typing',
   free: 'free of charge',
   each: (price) => `${price} each`,
   prizes: 'Prizes',
@@ -193,8 +197,10 @@ function namesOf(ledgers) {
   return (key) => names.get(key) ?? shortKey(key);
 }
 
-function nameOf(member) {
-  return member.name || member.code || shortKey(member.account);
+/** The name of a profile, which anyone may write as they like, with the short name by which people pay. */
+function nameOf({ name, code, account }) {
+  if (name && code && name !== code) return TEXTS.alsoCalled(name, code);
+  return name || code || shortKey(account);
 }
 
 // ---------------------------------------------------------------- drawing
@@ -260,6 +266,12 @@ function details(id, summary, ...children) {
   return el('details', { id }, el('summary', { id: `${id}-summary` }, summary), ...children);
 }
 
+/** As much of an id as the commands need to tell it from others. */
+const beginning = ({ id }) => String(id ?? '').slice(0, 12);
+
+/** What is done in a terminal, since the page only reads. */
+const typed = (words, command) => el('p', { class: 'quiet' }, `${words} `, el('code', {}, command));
+
 const codes = (pairs) => el('dl', {}, pairs.filter(([, value]) => value !== undefined)
   .flatMap(([name, value]) => [el('dt', {}, name), el('dd', {}, el('code', {}, String(value)))]));
 
@@ -284,7 +296,7 @@ function countryName(code) {
 function overview(all) {
   const names = namesOf(all.ledgers);
   const sure = el('section', { class: 'quiet' }, voidsOf(all, names));
-  return [...all.ledgers.flatMap(ledgerOf), marketOf(all), votesOf(all, names), rafflesOf(all, names), sure];
+  return [...all.ledgers.flatMap(ledgerOf), marketOf(all, names), votesOf(all, names), rafflesOf(all, names), sure];
 }
 
 function ledgerOf({ addr, currency, members }, number) {
@@ -340,7 +352,7 @@ function voteOf(proposal, names) {
   const final = ['certified', 'executed', 'rejected'].includes(proposal.state);
   const remarks = [
     TEXTS.turnout(proposal),
-    proposal.quorum_met === false && TEXTS.quorumMissed,
+    proposal.quorum_met === false && TEXTS.quorumMissed(proposal),
     final && !proposal.outcome?.length && TEXTS.nothingChosen,
     proposal.provisional && TEXTS.provisional,
   ].filter(Boolean).join(' ');
@@ -349,6 +361,9 @@ function voteOf(proposal, names) {
     el('p', { class: 'state' }, state),
     proposal.state === 'scheduled' ? '' : scores(proposal),
     el('p', {}, remarks),
+    proposal.state === 'open'
+      ? typed(TEXTS.voteWith, `ayni vote ${beginning(proposal)} OPTION=VOTES`)
+      : typed(TEXTS.seeWith, `ayni tally ${beginning(proposal)}`),
     spoiledOf(proposal, names));
 }
 
@@ -378,7 +393,7 @@ function spoiledOf({ id, spoiled = [] }, names) {
 
 // ---------------------------------------------------------------- offers and wants
 
-function marketOf({ listings, matches, ledgers }) {
+function marketOf({ listings, matches, ledgers }, names) {
   if (!listings) return section('market', TEXTS.market, el('p', {}, TEXTS.sectionLost));
   if (listings.length === 0) return section('market', TEXTS.market, el('p', { class: 'note' }, TEXTS.noListings));
   const c = TEXTS.marketColumns;
@@ -386,7 +401,7 @@ function marketOf({ listings, matches, ledgers }) {
     el('th', { scope: 'row' }, theirs(one.title),
       one.type === 'want' ? [' ', el('span', { class: 'badge take' }, TEXTS.wanted)] : '',
       one.summary ? el('small', {}, theirs(one.summary)) : ''),
-    el('td', {}, theirs(one.trader?.name ?? '')),
+    el('td', {}, theirs(names(one.trader?.account))),
     el('td', { class: 'number' }, theirs(priceOf(one, ledgers))),
     el('td', {}, theirs(one.location ?? ''))));
   const sheet = table(TEXTS.marketCaption, [
@@ -429,6 +444,9 @@ function raffleOf(raffle, ledgers, names) {
     el('p', { class: 'state' }, TEXTS.raffleState[raffle.state]?.(raffle) ?? raffle.state),
     el('p', {}, TEXTS.tickets(raffle, price)),
     el('ul', { 'aria-label': TEXTS.prizes }, prizes),
+    raffle.state === 'open'
+      ? typed(TEXTS.buyWith, `ayni raffle buy ${beginning(raffle)} 1`)
+      : typed(TEXTS.seeWith, `ayni raffle show ${beginning(raffle)}`),
     payoutsOf(raffle, ledger, names),
     drawOf(raffle));
 }

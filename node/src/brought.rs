@@ -15,11 +15,8 @@ use rust_decimal::Decimal;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
-use crate::keys;
 use crate::table::{Column, Complaints, Row, Table};
-
-/// Characters of a short name.
-const CODE_MAX: usize = 64;
+use crate::{keys, name};
 
 /// Where a file comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -245,10 +242,7 @@ fn attributes(resource: &Value, scale: u32) -> Fields {
 /// An account; none for one that was closed and held nothing.
 fn account(line: u64, fields: &Fields, writing: Writing) -> Result<Option<Brought>> {
     let field = |name| fields.get(name).map(String::as_str).unwrap_or_default();
-    let code = field("code");
-    if code.is_empty() || code.chars().count() > CODE_MAX {
-        bail!("an account needs a short name of at most {CODE_MAX} characters");
-    }
+    let code = name::short(field("code"))?;
     let sum = |name| {
         let text = field(name);
         if text.is_empty() { Ok(None) } else { amount(text, writing).map(Some) }

@@ -3,13 +3,17 @@
 //! Every key may also be given as `AYNI_SECTION__KEY`. An unknown key is an error that names the
 //! nearest right one: a misspelt limit that is silently ignored protects nobody.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
-use ayni_protocol::{Kind, Limits};
+use ayni_protocol::{Kind, Limits, PublicKey, relay_url};
 use ayni_raffle::Gates;
 use serde::{Deserialize, Serialize};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
+
+use crate::{country, keys};
 
 /// Everything that can be configured.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -44,7 +48,8 @@ pub struct Node {
     /// Addresses of reverse proxies whose `X-Forwarded-For` is believed. Without them every client
     /// behind one counts as the proxy.
     pub trusted_proxies: Vec<IpAddr>,
-    /// What is logged: `error`, `warn`, `info`, `debug`, or a tracing filter.
+    /// What is logged: `error`, `warn`, `info`, `debug`, or a tracing filter such as
+    /// `info,ayni_relay=debug`.
     pub log: String,
 }
 
@@ -306,6 +311,73 @@ impl Config {
         Ok(table.try_into()?)
     }
 
+    /// Whether a node can run with it: what is more than the right name and the right type.
+    ///
+    /// # Errors
+    /// With the key, what it says, and what it should say.
+    pub fn check(&self) -> Result<()> {
+        let listen = &self.node.listen;
+        if !is_address(listen) {
+            bail!("node.listen = {listen:?} is no address and port, such as 127.0.0.1:7777");
+        }
+        for url in &self.node.public_urls {
+            if relay_url::normalised(url).is_none() {
+                bail!("node.public_urls: {url:?} is no address, such as wss://ayni.example");
+            }
+        }
+        for url in &self.beacon.sources {
+            if !is_web_address(url) {
+                bail!("beacon.sources: {url:?} is no address, such as https://api.drand.sh");
+            }
+        }
+        for country in self.raffle.gates.0.keys() {
+            if country != "default" && !country::is_country_or_region(country) {
+                bail!(
+                    "[raffle.gates.{country}] names no country: write its two letters, such as \
+                     PT, or a region of it, such as DE-BY, in capitals; or default for all others"
+                );
+            }
+        }
+        if self.limits.writer_queue == 0 {
+            bail!("limits.writer_queue = 0 lets nothing be written");
+        }
+        self.admins()?;
+        self.log_filter()?;
+        Ok(())
+    }
+
+    /// The keys of `relay.admins`.
+    ///
+    /// # Errors
+    /// Naming what is no key.
+    pub fn admins(&self) -> Result<Vec<PublicKey>> {
+        let read = |text: &String| {
+            keys::public(text).with_context(|| format!("relay.admins: {text:?} is no public key"))
+        };
+        self.relay.admins.iter().map(read).collect()
+    }
+
+    /// What `node.log` lets through.
+    ///
+    /// # Errors
+    /// Where it is no filter. A single word is a level: as the name of a part of the program, which
+    /// the syntax allows too, a misspelt level would switch all logging off.
+    pub fn log_filter(&self) -> Result<EnvFilter> {
+        let log = &self.node.log;
+        let wrong = || {
+            format!(
+                "node.log = {log:?} is no filter: write error, warn, info, debug, trace or off, \
+                 or a tracing filter such as info,ayni_relay=debug"
+            )
+        };
+        let is_plain = |part: &str| !part.contains(['=', '[']);
+        let mut words = log.split(',').map(str::trim).filter(|part| is_plain(part));
+        if words.any(|word| word.parse::<LevelFilter>().is_err()) {
+            bail!(wrong());
+        }
+        EnvFilter::try_new(log).with_context(wrong)
+    }
+
     /// How the store is kept; requests to vanish are heard under the node's addresses.
     #[must_use]
     pub fn store_options(&self) -> ayni_store::Options {
@@ -321,6 +393,20 @@ impl Config {
     pub fn to_toml(&self) -> Result<String> {
         Ok(toml::to_string_pretty(self)?)
     }
+}
+
+/// Whether a socket may be bound to it: a host, which may be a name, and a port.
+fn is_address(text: &str) -> bool {
+    let named = |(host, port): (&str, &str)| {
+        !host.is_empty() && !host.contains([':', '/', ' ']) && port.parse::<u16>().is_ok()
+    };
+    text.parse::<SocketAddr>().is_ok() || text.rsplit_once(':').is_some_and(named)
+}
+
+/// Whether something can be fetched from there.
+fn is_web_address(url: &str) -> bool {
+    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    rest.is_some_and(|rest| relay_url::normalised(url).is_some() && !rest.contains(' '))
 }
 
 /// A variable's value: TOML where it reads as TOML (numbers, lists, true), else text.
@@ -398,6 +484,42 @@ mod tests {
         assert!(says("[limits]\nfilterz = 3").contains("did you mean filters?"));
         assert!(says("[relai]\nwrite = \"open\"").contains("did you mean relay?"));
         assert!(says("[relay]\nwrite = \"anyone\"").contains("open"));
+    }
+
+    #[test]
+    fn what_no_node_can_run_with_is_refused() {
+        let says = |text: &str| parse(text, &[]).unwrap().check().unwrap_err().to_string();
+        for (text, key) in [
+            ("[node]\nlisten = \"abc\"", "node.listen"),
+            ("[node]\nlisten = \"127.0.0.1:99999\"", "node.listen"),
+            ("[node]\nlisten = \"::1:80\"", "node.listen"),
+            ("[node]\npublic_urls = [\"x\"]", "node.public_urls"),
+            ("[node]\nlog = \"loud\"", "node.log"),
+            ("[node]\nlog = \"info,ayni=loud\"", "node.log"),
+            ("[relay]\nadmins = [\"ana\"]", "relay.admins"),
+            ("[beacon]\nsources = [\"nope\"]", "beacon.sources"),
+            ("[beacon]\nsources = [\"wss://api.drand.sh\"]", "beacon.sources"),
+            ("[raffle.gates.Portugal]\nallowed = true", "[raffle.gates.Portugal]"),
+            ("[limits]\nwriter_queue = 0", "limits.writer_queue"),
+        ] {
+            assert!(says(text).starts_with(key), "{text}: {}", says(text));
+        }
+    }
+
+    #[test]
+    fn what_a_node_can_run_with_is_right() {
+        let npub = keys::npub(&keys::generate().public());
+        for text in [
+            String::new(),
+            "[node]\nlisten = \"localhost:80\"\nlog = \"off\"".into(),
+            "[node]\nlisten = \"[::]:7777\"\nlog = \"warn,ayni_node=trace\"".into(),
+            "[node]\npublic_urls = [\"wss://ayni.example/relay\", \"https://a.example\"]".into(),
+            format!("[relay]\nadmins = [\"{npub}\"]"),
+            "[beacon]\nsources = []".into(),
+            "[raffle.gates.default]\n\n[raffle.gates.PT]\n\n[raffle.gates.DE-BY]".into(),
+        ] {
+            parse(&text, &[]).unwrap().check().unwrap();
+        }
     }
 
     #[test]

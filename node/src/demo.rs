@@ -99,6 +99,7 @@ text = "A basket from the garden"
 /// # Errors
 /// Where the node cannot start.
 pub async fn run(mut config: Config) -> Result<()> {
+    let listener = running::bind(&config)?;
     let folder = std::env::temp_dir().join(format!("ayni-demo-{}", std::process::id()));
     let data = folder.join("data");
     let plan = Plan {
@@ -110,9 +111,9 @@ pub async fn run(mut config: Config) -> Result<()> {
     founding::found(&data, &plan)?;
     config.raffle.gates = demonstration_gates()?;
     let local_beacon = founding::local_beacon(&data)?;
-    let node =
-        running::start(Options { config, data: data.clone(), local_beacon, newest_copy: false })
-            .await?;
+    let newest_copy = false;
+    let options = Options { listener, config, data: data.clone(), local_beacon, newest_copy };
+    let node = running::start(options)?;
     welcome(node.address, &data);
     let (lived, url) = (folder.clone(), format!("ws://{}", node.address));
     let life = tokio::task::spawn_blocking(move || live(&lived, &url));

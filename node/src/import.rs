@@ -6,7 +6,7 @@
 //! stops nothing. One thread reads, as many as there are cores check, and the batches come out in
 //! the order of the file.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io::{BufRead, Write};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use ayni_protocol::verify::KnownKeys;
-use ayni_protocol::{Event, Filter, VerifiedEvent};
+use ayni_protocol::{Event, EventId, Filter, Timestamp, VerifiedEvent};
 use ayni_store::{DiskStore, Outcome, Position, Store as _};
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -371,15 +371,21 @@ impl fmt::Display for Imported {
     }
 }
 
-/// Writes every event that matches, one a line, in the order they were accepted.
+/// Writes every event that matches, one a line, in the order they were accepted; of a filter's
+/// `limit` the newest.
 ///
 /// # Errors
 /// Where `out` cannot be written.
 pub fn export(store: &DiskStore, filter: Option<&Filter>, out: &mut impl Write) -> Result<()> {
+    let newest = filter.and_then(|filter| newest(store, filter));
     let mut written = Ok(());
     store.scan(Position(0), &mut |_, json| {
-        let wanted = filter
-            .is_none_or(|filter| Event::parse(json).is_ok_and(|event| filter.matches(&event)));
+        let wanted = filter.is_none_or(|filter| {
+            let chosen = |event: &Event| {
+                newest.as_ref().is_none_or(|newest| newest.contains(&(event.created_at, event.id)))
+            };
+            Event::parse(json).is_ok_and(|event| filter.matches(&event) && chosen(&event))
+        });
         if wanted {
             written = writeln!(out, "{json}");
         }
@@ -389,6 +395,24 @@ pub fn export(store: &DiskStore, filter: Option<&Filter>, out: &mut impl Write) 
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => Ok(()),
         done => Ok(done?),
     }
+}
+
+/// The newest events that match, as many as the filter's limit; nothing where it has none.
+fn newest(store: &DiskStore, filter: &Filter) -> Option<BTreeSet<(Timestamp, EventId)>> {
+    let limit = filter.limit?;
+    let mut newest = BTreeSet::new();
+    store.scan(Position(0), &mut |_, json| {
+        if let Ok(event) = Event::parse(json)
+            && filter.matches(&event)
+        {
+            newest.insert((event.created_at, event.id));
+            if newest.len() > limit {
+                newest.pop_first();
+            }
+        }
+        true
+    });
+    Some(newest)
 }
 
 #[cfg(test)]

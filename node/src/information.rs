@@ -31,7 +31,8 @@ pub fn information(
         contact: relay.contact.clone(),
         pubkey: Some(node),
         self_key: Some(node),
-        software: env!("CARGO_PKG_NAME").into(),
+        // NIP-11 wants a URL here, and the project names no home page; it is left out.
+        software: String::new(),
         version: env!("CARGO_PKG_VERSION").into(),
         supported_nips: supported(config),
         restricted_writes: relay.write != Write::Open,

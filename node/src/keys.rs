@@ -86,10 +86,18 @@ fn secret_line(text: &str) -> Result<Keys> {
     } else {
         match hex::decode(text) {
             Ok(bytes) => bytes,
+            Err(_) if looks_like_a_file(text) => {
+                bail!("there is no key file {text}; `ayni key new {text}` makes one")
+            }
             Err(_) => bail!("expected a key file, nsec1…, ncryptsec1… or 64 hex digits"),
         }
     };
     Ok(Keys::from_secret(bytes)?)
+}
+
+/// Whether somebody meant a file: no key that is written out has a dot or a slash in it.
+fn looks_like_a_file(text: &str) -> bool {
+    text.contains(['.', '/', '\\'])
 }
 
 /// The password of a NIP-49 key: from `AYNI_PASSWORD`, so that it stands in no command line.
@@ -163,6 +171,8 @@ mod tests {
         assert_eq!(public(&npub(&keys.public())), Some(keys.public()));
         assert_eq!(public("nobody"), None);
         assert!(secret("hello").unwrap_err().to_string().contains("nsec1"));
+        let missing = secret("no/such/ana.key").unwrap_err().to_string();
+        assert!(missing.starts_with("there is no key file no/such/ana.key"), "{missing}");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! which the writer empties before it ends.
 
 use std::future::Future;
+use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -12,7 +13,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use ayni_protocol::{EventId, Keys, PublicKey, Timestamp, VerifiedEvent};
+use ayni_protocol::{EventId, Keys, Timestamp, VerifiedEvent};
 use ayni_relay::{AuthMode, Relay, Settings};
 use ayni_store::DiskStore;
 use ayni_witness::beacon::{Chain, Known};
@@ -49,6 +50,8 @@ const FETCH: Duration = Duration::from_secs(5);
 
 /// What a node needs to start.
 pub struct Options {
+    /// Where it listens, as [`bind`] gives it.
+    pub listener: std::net::TcpListener,
     /// The configuration.
     pub config: Config,
     /// The node's folder.
@@ -101,19 +104,38 @@ impl Audience for Hearers {
     }
 }
 
-/// Starts a node.
+/// Binds the address of the configuration: before a community is founded, since who cannot listen
+/// would have founded it for nothing.
 ///
 /// # Errors
-/// What is wrong with the folder, the keys or the address, and what to do.
-pub async fn start(options: Options) -> Result<Running> {
-    let Options { config, data, local_beacon, newest_copy } = options;
+/// What is wrong with the address, and what to do.
+pub fn bind(config: &Config) -> Result<std::net::TcpListener> {
+    let wanted = &config.node.listen;
+    let bound = std::net::TcpListener::bind(wanted).and_then(|listener| {
+        // As the runtime needs it.
+        listener.set_nonblocking(true)?;
+        Ok(listener)
+    });
+    bound.map_err(|error| {
+        let taken = error.kind() == ErrorKind::AddrInUse;
+        let hint = if taken { ": is another node running?" } else { "" };
+        anyhow::Error::new(error).context(format!("cannot listen on {wanted}{hint}"))
+    })
+}
+
+/// Starts a node, inside a runtime.
+///
+/// # Errors
+/// What is wrong with the folder or the keys, and what to do.
+pub fn start(options: Options) -> Result<Running> {
+    let Options { listener, config, data, local_beacon, newest_copy } = options;
     let node_keys = keys::of_node(&data, "node")?;
     let store = open_store(&config, &data)?;
     let known = Known { insecure_test_chains: config.beacon.insecure_test_chain };
     let book = Arc::new(RwLock::new(fold(&store, known)));
     let urls = Peers::load(&data)?.urls;
     let (fence, need) = fence_of(&book, &node_keys, &data, newest_copy, urls.len())?;
-    let (listener, address) = listen(&config, &data).await?;
+    let (listener, address) = listen(listener, &data)?;
 
     let (inbox, commands) = mpsc::channel(config.limits.writer_queue);
     let (outbox, _) = broadcast::channel(OUTBOX);
@@ -222,7 +244,8 @@ fn membership_of(
     book: &Arc<RwLock<Book>>,
 ) -> Result<(Membership, Vec<Act>)> {
     let (management, acts) = Management::open(data)?;
-    let operators = operators(&config.relay.admins, keys)?;
+    // Who may manage the relay: the keys of the configuration, and the node's own.
+    let operators = [config.admins()?, vec![keys.public()]].concat();
     let (relay, book) = (config.relay.clone(), Arc::clone(book));
     let retention = config.retention.rules();
     let policy = Arc::new(Policy::new(relay, retention, operators, Arc::new(management), book));
@@ -236,21 +259,9 @@ fn used(acts: &[Act]) -> impl Iterator<Item = (EventId, Timestamp)> {
     acts.iter().map(|act| (act.request, act.time.saturating_add(WINDOW_SECS)))
 }
 
-/// The keys that may manage the relay: those of the configuration, and the node's own.
-fn operators(admins: &[String], node: &Keys) -> Result<Vec<PublicKey>> {
-    let read = |text: &String| {
-        keys::public(text).with_context(|| format!("relay.admins: {text:?} is no public key"))
-    };
-    let named = admins.iter().map(read).collect::<Result<Vec<_>>>()?;
-    Ok(named.into_iter().chain([node.public()]).collect())
-}
-
-/// Binds the address, and notes it in the folder for commands to find.
-async fn listen(config: &Config, data: &Path) -> Result<(TcpListener, SocketAddr)> {
-    let wanted = &config.node.listen;
-    let listener = TcpListener::bind(wanted)
-        .await
-        .with_context(|| format!("cannot listen on {wanted}: is another node running?"))?;
+/// Hands the socket to the runtime, and notes its address in the folder for commands to find.
+fn listen(listener: std::net::TcpListener, data: &Path) -> Result<(TcpListener, SocketAddr)> {
+    let listener = TcpListener::from_std(listener)?;
     let address = listener.local_addr()?;
     std::fs::write(data.join("listen"), format!("ws://{address}\n"))?;
     Ok((listener, address))

@@ -3,6 +3,8 @@
 //! Columns are found by their headings, without case and marks, so that a file may have more of
 //! them, in any order. Every row remembers its line, because that is what a person looks for.
 
+use std::path::Path;
+
 use anyhow::{Context as _, Result, bail};
 
 /// Rows of one file at most.
@@ -41,6 +43,21 @@ impl Row {
     pub fn maybe(&self, column: Option<Column>) -> &str {
         column.map_or("", |column| self.cell(column))
     }
+}
+
+/// The text of a file that a spreadsheet wrote.
+///
+/// # Errors
+/// Where it cannot be read, or is in a script of one country, such as Windows-1252.
+pub fn text_of(file: &Path) -> Result<String> {
+    let bytes = std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let text = String::from_utf8(bytes);
+    text.ok().with_context(|| {
+        format!(
+            "{} is not UTF-8, so letters such as ñ cannot be read: save it as CSV UTF-8",
+            file.display()
+        )
+    })
 }
 
 impl Table {
@@ -190,6 +207,18 @@ mod tests {
         let found: Vec<_> = table.rows.iter().map(|row| (row.line, row.cell(memo))).collect();
         assert_eq!(found, [(3, "a, b"), (5, "")]);
         assert_eq!(table.rows[0].maybe(None), "");
+    }
+
+    #[test]
+    fn a_file_in_another_script_says_how_to_save_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("wages.csv");
+        std::fs::write(&file, b"to,amount\nMu\xf1oz,1.00\n").unwrap();
+        let said = text_of(&file).unwrap_err().to_string();
+        assert!(said.ends_with("save it as CSV UTF-8"), "{said}");
+        std::fs::write(&file, "to,amount\nMuñoz,1.00\n").unwrap();
+        assert_eq!(Table::read(&text_of(&file).unwrap()).unwrap().rows.len(), 1);
+        assert!(text_of(&folder.path().join("none")).unwrap_err().to_string().contains("read"));
     }
 
     #[test]

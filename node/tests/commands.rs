@@ -54,10 +54,38 @@ fn a_misspelt_configuration_is_refused_with_the_right_word() {
 }
 
 #[test]
+fn a_nodes_keys_are_shown_by_their_names() {
+    let folder = tempfile::tempdir().unwrap();
+    assert!(ayni(folder.path(), &["init"]).status.success());
+    let shown = |whose: &str| ayni(folder.path(), &["key", "show", whose]).stdout;
+    for whose in ["node", "community"] {
+        let file = format!("data/keys/{whose}.key");
+        assert!(shown(whose).starts_with(b"npub1"), "{whose}");
+        assert_eq!(shown(whose), shown(&file));
+    }
+    let none = ayni(folder.path(), &["key", "show", "node", "--data", "nowhere"]);
+    assert!(said(&none).contains("is --data the node's folder?"), "{}", said(&none));
+    let missing = ayni(folder.path(), &["key", "show", "--key", "ana.key"]);
+    assert!(said(&missing).contains("there is no key file ana.key"), "{}", said(&missing));
+}
+
+#[test]
+fn a_sealed_vote_is_not_offered() {
+    let folder = tempfile::tempdir().unwrap();
+    let question = "title = \"Well?\"\nmethod = \"single\"\nprivacy = \"tlock\"\ncloses_in_secs = 60\n\
+                    option = [{ id = \"yes\", label = \"Yes\" }]\n";
+    std::fs::write(folder.path().join("question.toml"), question).unwrap();
+    let refused = ayni(folder.path(), &["propose", "question.toml"]);
+    assert!(said(&refused).contains("are not offered yet"), "{}", said(&refused));
+}
+
+#[test]
 fn founding_twice_and_bad_plans_are_refused_and_lose_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let wrong = ayni(folder.path(), &["init", "--limit", "20"]);
     assert!(said(&wrong).contains("20.00"), "{}", said(&wrong));
+    let wrong = ayni(folder.path(), &["init", "--country", "Portugal"]);
+    assert!(said(&wrong).contains("two letters"), "{}", said(&wrong));
     assert!(!folder.path().join("data").exists(), "a bad plan leaves nothing behind");
     assert!(ayni(folder.path(), &["init"]).status.success());
     let key = std::fs::read(folder.path().join("data/keys/community.key")).unwrap();

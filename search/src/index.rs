@@ -69,6 +69,8 @@ impl Search {
     pub fn open(path: &Path, last: u64) -> Result<Self, Fault> {
         let usable = match open_file(path) {
             Ok(writer) => (indexed(&writer)? <= last).then_some(writer),
+            // A first start has none, which is nothing to tell.
+            Err(_) if !path.exists() => None,
             Err(fault) => {
                 tracing::info!(%fault, "the search index is made anew");
                 None

@@ -126,6 +126,70 @@ fn a_request_that_never_ends_is_ended() {
     assert_eq!(&answer, b"HTTP/1.1 408");
 }
 
+/// The contents of the notes that an export gives.
+fn contents(lines: &str) -> Vec<String> {
+    let content = |line: &str| ayni_protocol::Event::parse(line).unwrap().content;
+    lines.lines().map(content).collect()
+}
+
+#[test]
+fn an_export_keeps_to_the_limit_of_its_filter() {
+    let folder = Folder::new();
+    let node = folder.start(&[]);
+    let author = Keys::from_secret([7; 32]).unwrap();
+    for number in 0..5 {
+        let note = Draft::new(kind::NOTE).content(number.to_string());
+        let _ = post_to(&node, note.sign(&author, now() - 10 + number, [0; 32]).json());
+    }
+    let of = |limit: usize| format!(r#"{{"kinds":[1],"limit":{limit}}}"#);
+    let export = |limit: usize, rest: &[&str]| {
+        contents(&folder.ayni(&[&["export", "--filter", &of(limit)], rest].concat()))
+    };
+    let address = node.ws();
+    let running = ["--node", &address];
+    assert_eq!(export(3, &running), ["2", "3", "4"], "the newest, oldest first");
+    assert!(export(0, &running).is_empty());
+    assert_eq!(export(9, &running).len(), 5);
+    node.stop();
+    assert_eq!(export(3, &[]), ["2", "3", "4"], "also out of the folder");
+    assert!(export(0, &[]).is_empty());
+}
+
+#[test]
+fn who_cannot_listen_founds_nothing() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let folder = Folder::new();
+    let said = folder.refusal(&["run", "--listen", &address]);
+    assert!(said.contains("is another node running?"), "{said}");
+    let said = folder.refusal(&["run", "--listen", "192.0.2.1:80"]);
+    assert!(said.contains("cannot listen") && !said.contains("another node"), "{said}");
+    assert!(!folder.data().exists(), "no keys, no community");
+}
+
+#[test]
+fn nothing_says_that_a_private_message_is_stored() {
+    let folder = Folder::new();
+    let node = folder.start(&[]);
+    let author = Keys::from_secret([7; 32]).unwrap();
+    let wrap = Draft::new(kind::GIFT_WRAP).tag(["p", &author.public().to_string()]);
+    let wrap = wrap.sign(&author, now(), [0; 32]);
+    assert_eq!(post_to(&node, wrap.json())[0]["accepted"], true);
+    let proof = |id: &str| node.get(&format!("/api/v1/proof/{id}"))["code"].clone();
+    assert_eq!(proof(&wrap.id.to_string()), proof(&"ab".repeat(32)));
+}
+
+#[test]
+fn a_page_ends_its_connection_so_that_none_is_upgraded_late() {
+    let folder = Folder::new();
+    let node = folder.start(&[]);
+    let mut stream = std::net::TcpStream::connect(&node.address).unwrap();
+    stream.write_all(b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    assert!(answer.to_ascii_lowercase().contains("\r\nconnection: close\r\n"), "{answer}");
+}
+
 fn flipped(json: &str) -> String {
     let at = json.rfind("\"sig\":\"").unwrap() + 10;
     let mut bytes = json.as_bytes().to_vec();

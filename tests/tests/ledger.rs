@@ -25,7 +25,10 @@ fn members_pay_and_the_books_sum_to_zero() {
 fn a_refused_order_says_why_and_changes_nothing() {
     let village = Village::with_members(&["ana", "ben", "carla"]);
     let before = village.node.digest();
-    let cases: [(&[&str], &str); 6] = [
+    let cases: [(&[&str], &str); 9] = [
+        (&["pay", "ben", "0", "--key", "ana.key"], "an amount is above zero"),
+        (&["pay", "ben", "-3", "--key", "ana.key"], "an amount is above zero"),
+        (&["member", "limit", "ana", "-3"], "plain digits"),
         (&["pay", "ben", "20.01", "--key", "ana.key"], "limit:"),
         (&["pay", "ben", "1.5", "--key", "ana.key"], "did you mean 1.50?"),
         (&["pay", "ben", "1.00", "--seq", "7", "--key", "ana.key"], "missing:"),
@@ -39,6 +42,31 @@ fn a_refused_order_says_why_and_changes_nothing() {
     }
     assert_eq!(village.node.digest(), before);
     assert_eq!([village.balance("ana"), village.balance("ben")], ["0.00", "0.00"]);
+}
+
+#[test]
+fn a_memo_paints_no_false_line() {
+    let village = Village::with_members(&["ana", "ben"]);
+    let memo = "honey\norder  ben  999.00\u{1b}[2K\u{202e}";
+    let _ = village.ayni(&["pay", "ben", "1.00", "--memo", memo, "--key", "ana.key"]);
+    let shown = village.ayni(&["statement", "ben"]);
+    assert_eq!(shown.lines().count(), 2, "{shown}");
+    assert!(shown.contains("honey\u{fffd}order  ben  999.00\u{fffd}[2K\u{fffd}"), "{shown}");
+    assert_eq!(village.json(&["statement", "ben"])["entries"][0]["memo"], memo);
+}
+
+#[test]
+fn a_short_name_is_short_and_no_key() {
+    let village = Village::with_members(&["ana"]);
+    let (ana, eve) = (village.ayni(&["key", "show", "ana.key"]), "ab".repeat(32));
+    let add = |name: &str| village.folder.output(&["member", "add", &eve, "--name", name]);
+    for wrong in ["", "  ", &"a".repeat(300), &ana] {
+        let output = add(wrong);
+        assert_eq!(output.status.code(), Some(1), "{wrong:?} was taken");
+        assert!(String::from_utf8_lossy(&output.stderr).contains("short name"), "{wrong:?}");
+    }
+    assert!(add(" eve ").status.success());
+    assert_eq!(village.balance("eve"), "0.00");
 }
 
 #[test]
@@ -77,6 +105,13 @@ fn the_community_books_what_it_decided() {
     assert_eq!([village.balance("ana"), village.balance("ben")], ["-5.00", "5.00"]);
     let statement = village.ayni(&["statement", "ben", "--csv"]);
     assert!(statement.contains("paid twice"), "{statement}");
+    assert!(statement.lines().next().is_some_and(|line| line.ends_with(",reason")), "{statement}");
+    assert!(statement.contains(",reversal") && statement.contains(",opening"), "{statement}");
+    let shown = village.ayni(&["statement", "ben"]);
+    let (headings, rows) = shown.split_once('\n').unwrap();
+    assert!(headings.starts_with("date"), "{shown}");
+    assert!(rows.lines().all(|row| row.starts_with("20")), "{shown}");
+    assert!(rows.contains("charge: opening") && rows.contains("charge: reversal"), "{shown}");
     for (arguments, says) in [
         (&["charge", "gift", "1.00", "--from", "ana", "--to", "ben"][..], "no reason of a charge"),
         (&["charge", "correction", "1.0", "--from", "ana", "--to", "ben"], "exactly 2 decimals"),

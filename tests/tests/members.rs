@@ -132,6 +132,14 @@ async fn one_is_invited_joins_writes_and_leaves() {
     assert_eq!(guest.invitation().await, None, "strangers invite nobody");
     let code = host.invitation().await.unwrap();
     assert_ne!(host.invitation().await.unwrap(), code);
+    for other in [
+        json!({"kinds": [28_935], "until": 5}),
+        json!({"kinds": [28_935], "ids": ["ab".repeat(32)]}),
+        json!({"kinds": [28_935], "#p": [ana.public().to_string()]}),
+        json!({"kinds": [28_935], "search": "honey"}),
+    ] {
+        assert!(host.ask(other.clone()).await.is_empty(), "{other}");
+    }
     let forged = code.replace('-', "0-");
     for (code, expected) in [
         (forged.as_str(), "restricted: that is an invalid invite code."),
@@ -226,6 +234,9 @@ fn a_relay_alone_has_no_books_and_says_what_it_is() {
     for tag in [r#"["d","wss://plaza.example/"]"#, r#"["N","43"]"#, r#"["R","!payment"]"#] {
         assert!(announced.contains(tag), "{announced}");
     }
+    let document = node.text("/", "Application/Nostr+JSON");
+    assert!(document.contains("\"version\"") && !document.contains("\"software\""), "{document}");
+    assert!(!announced.contains("software"), "{announced}");
     node.stop();
     let village = Folder::new();
     let _ = village.ayni(&["init", "--name", "Vale do Sol"]);

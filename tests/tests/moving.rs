@@ -69,3 +69,16 @@ fn a_dump_goes_in_and_comes_out_whether_the_node_runs_or_not() {
     node.stop();
     assert_eq!(sorted(&running.ayni(&["export"])), expected, "and without it");
 }
+
+#[test]
+fn a_folder_that_is_no_node_is_named_and_not_made_one() {
+    let folder = Folder::new();
+    for command in [&["export"][..], &["compact"], &["peer", "list"]] {
+        let said = folder.refusal(&[command, &["--data", "typo"]].concat());
+        assert!(said.contains("typo is no node's folder"), "{command:?} said: {said}");
+    }
+    assert!(!folder.data().with_file_name("typo").exists(), "nothing is made");
+    // Peers may be named before the first start.
+    let _ = folder.ayni(&["peer", "add", "ws://127.0.0.1:9", "--data", "second"]);
+    assert!(folder.ayni(&["peer", "list", "--data", "second"]).starts_with("ws://127.0.0.1:9"));
+}

@@ -30,20 +30,22 @@ fn a_request_is_paid_once_declined_or_taken_back() {
         id(&village.json(&[&words[..], &["--key", "ana.key"]].concat()))
     };
     let (paid, declined, taken) = (ask("3"), ask("4.00"), ask("5.00"));
-    let _ = village.ayni(&["pay", "--request", &paid, "--key", "ben.key"]);
+    let _ = village.ayni(&["pay", "--request", &paid[..12], "--key", "ben.key"]);
     assert_eq!([village.balance("ana"), village.balance("ben")], ["3.00", "-3.00"]);
     let twice = village.refusal(&["pay", "--request", &paid, "--key", "ben.key"]);
     assert!(twice.contains("request:"), "{twice}");
     let _ = village.ayni(&["request", "decline", &declined[..8], "--key", "ben.key"]);
     let _ = village.ayni(&["request", "cancel", &taken, "--key", "ana.key"]);
     assert_eq!(states(&village, "ben"), ["cancelled", "declined", "paid"]);
-    let cases: [(&[&str], &str); 6] = [
+    let cases: [(&[&str], &str); 8] = [
         (&["pay", "--request", &declined, "--key", "ben.key"], "request:"),
         (&["request", "decline", &paid, "--key", "ben.key"], "is paid already"),
         (&["request", "ask", "1.00", "--of", "ana", "--key", "ana.key"], "cannot ask yourself"),
         (&["request", "ask", "1.005", "--key", "ana.key"], "is no amount"),
+        (&["request", "ask", "-1", "--key", "ana.key"], "an amount is above zero"),
         (&["request", "decline", "abcdef", "--key", "ben.key"], "no request of yours"),
-        (&["pay", "--request", &taken[..8], "--key", "ben.key"], "is no id of a request"),
+        (&["pay", "--request", &taken[..8], "--key", "ben.key"], "request:"),
+        (&["pay", "--request", "abcdef", "--key", "ben.key"], "no request of yours begins with"),
     ];
     for (arguments, expected) in cases {
         let said = village.refusal(arguments);
@@ -231,11 +233,20 @@ fn a_stranger_checks_a_ballot_and_a_ticket_alone() {
     let question = "title = \"Well?\"\nmethod = \"quadratic\"\nmin = -10\nmax = 10\ncloses_in_secs = 600\n\n[[option]]\nid = \"yes\"\nlabel = \"Yes\"\n";
     village.folder.write("question.toml", question);
     let proposal = id(&village.json(&["propose", "question.toml"]));
-    let ballot = id(&village.json(&["vote", &proposal, "yes=3", "--key", "ana.key"]));
+    let ballot = id(&village.json(&["vote", &proposal[..8], "yes=3", "--key", "ana.key"]));
     let raffle = "title = \"Spring\"\nprice = \"0.50\"\nmax_per_person = 5\ncloses_in_secs = 600\n\n[[prize]]\ntext = \"A basket\"\n";
     village.folder.write("raffle.toml", raffle);
     let raffle = id(&village.json(&["raffle", "announce", "raffle.toml"]));
-    let ticket = id(&village.json(&["raffle", "buy", &raffle, "2", "--key", "ben.key"]));
+    let ticket = id(&village.json(&["raffle", "buy", &raffle[..8], "2", "--key", "ben.key"]));
+    for (list, one, title) in
+        [(&["tally"][..], &proposal, "Well?"), (&["raffle", "list"], &raffle, "Spring")]
+    {
+        let listed = village.ayni(list);
+        assert!(listed.contains(&one[..12]) && listed.contains(title), "{listed}");
+    }
+    assert!(village.ayni(&["raffle", "show", &raffle[..8]]).starts_with("Spring ("));
+    assert!(village.ayni(&["tally", &proposal[..8]]).starts_with("Well? ("));
+    assert!(village.refusal(&["tally", "beef"]).contains("see `ayni tally`"));
     for proved in [ballot, ticket] {
         let proof = village.node.text(&format!("/api/v1/proof/{proved}"), "application/jsonl");
         let (book, id) = (folded(&proof), proved.parse().unwrap());

@@ -19,7 +19,7 @@ use super::ledger::{Wish, order, spelt};
 use super::place::{Member, Place};
 use super::{Common, show};
 use crate::table::{Complaints, Table};
-use crate::{clock, keys};
+use crate::{clock, keys, table};
 
 const WAITS: &str = "its order is with the witnesses; it will count or be refused";
 
@@ -58,8 +58,7 @@ pub fn run(common: &Common, file: &Path, from: Option<&str>, dry: bool) -> Resul
     let keys = common.keys()?;
     let place = Place::of(common)?;
     let payer = from.map_or_else(|| Ok(keys.public()), |name| place.who(name))?;
-    let text =
-        std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let text = table::text_of(file)?;
     let payments = payments(&place, &payer, &text)?;
     let journal = journal_path(file);
     let mut noted = read_notes(&journal)?;

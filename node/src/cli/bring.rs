@@ -19,7 +19,7 @@ use super::place::{Member, Place, tagged};
 use super::{Common, show};
 use crate::brought::{self, Brought, System, Writing};
 use crate::table::Complaints;
-use crate::{clock, keys};
+use crate::{clock, keys, table};
 
 /// Accounts opened by one request.
 const AT_ONCE: usize = 200;
@@ -71,8 +71,7 @@ impl Import {
     pub fn run(self, common: &Common) -> Result<()> {
         let place = Place::of(common)?;
         let scale = place.rules()?.rules.scale;
-        let text = std::fs::read_to_string(&self.file)
-            .with_context(|| format!("cannot read {}", self.file.display()))?;
+        let text = table::text_of(&self.file)?;
         let writing = Writing { scale, comma: self.decimal_comma, document: self.decimals };
         let accounts = brought::read(&text, self.from, writing, self.rest.as_deref())?;
         let digest = brought::digest(&accounts);

@@ -16,6 +16,7 @@ pub struct Booking {
     /// opening, fee, levy, demurrage, reversal, writeoff or correction
     reason: String,
     /// How much, such as 4.50; nothing for demurrage and fees by the rules, and for --order
+    #[arg(allow_negative_numbers = true)]
     amount: Option<String>,
     /// Who is charged
     #[arg(long, value_name = "WHO", requires = "to")]
@@ -95,7 +96,9 @@ impl Booking {
         if let Some(order) = &self.order {
             return reversal(place, order);
         }
-        let amount = Amount::parse(self.amount.as_deref().unwrap_or_default())?;
+        let written = self.amount.as_deref().unwrap_or_default();
+        super::ledger::above_zero(written)?;
+        let amount = Amount::parse(written)?;
         if amount.scale != scale {
             bail!("amounts in this currency have exactly {} decimals", scale.decimals());
         }

@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use super::show::seen;
 use crate::clock;
 use crate::http::authorization::header;
 use crate::http::management::MEDIA_TYPE;
@@ -143,7 +144,7 @@ impl Client {
         let receipts = self.publish(std::slice::from_ref(event))?;
         match receipts.into_iter().next() {
             Some(receipt) if receipt.accepted => Ok(receipt),
-            Some(receipt) => bail!(receipt.message),
+            Some(receipt) => bail!(seen(&receipt.message)),
             None => bail!("the node said nothing of the event"),
         }
     }
@@ -190,5 +191,5 @@ pub fn encoded(text: &str) -> String {
 fn problem(body: &str) -> String {
     let document: Option<serde_json::Value> = serde_json::from_str(body).ok();
     let detail = document.as_ref().and_then(|document| document.get("detail"));
-    detail.and_then(|detail| detail.as_str()).unwrap_or(body).to_owned()
+    seen(detail.and_then(|detail| detail.as_str()).unwrap_or(body))
 }

@@ -7,14 +7,17 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use ayni_governance::mark::Choice;
 use ayni_governance::proposal::ProposalSpec;
+use ayni_governance::rules::Privacy;
 use ayni_protocol::{EventId, Keys, PublicKey, Timestamp};
 use ayni_witness::RosterRow;
 use clap::Args;
 use serde_json::Value;
 
+use super::begun::{Named, beginning};
+use super::client::Client;
 use super::place::{Place, called};
 use super::{Common, show};
-use crate::{clock, keys};
+use crate::{clock, day, keys};
 
 /// How long the witnesses are waited for.
 const PATIENCE: Duration = Duration::from_secs(45);
@@ -32,7 +35,7 @@ pub struct Propose {
 
 #[derive(Args)]
 pub struct Vote {
-    /// The proposal's id
+    /// The proposal's id, or the beginning of it
     proposal: String,
     /// Votes by option, as in well=7 roof=-7; each costs its square
     #[arg(required_unless_present = "abstain", value_name = "OPTION=VOTES")]
@@ -44,8 +47,8 @@ pub struct Vote {
 
 #[derive(Args)]
 pub struct Tally {
-    /// The proposal's id
-    proposal: String,
+    /// The proposal's id, or the beginning of it [default: all are listed]
+    proposal: Option<String>,
 }
 
 impl Propose {
@@ -56,6 +59,9 @@ impl Propose {
         times(&mut table, began)?;
         let spec: ProposalSpec =
             table.try_into().with_context(|| format!("{} is no question", self.file.display()))?;
+        if spec.privacy == Privacy::Tlock {
+            bail!("sealed ballots (privacy = \"tlock\") are not offered yet; leave that line out");
+        }
         let place = Place::of(common)?;
         let charter = place.charter()?;
         let spec = spec.under(&charter);
@@ -69,7 +75,7 @@ impl Propose {
         if common.json {
             return show::json(&serde_json::json!({"id": event.id, "closes": spec.closes}));
         }
-        show::line(format!("Proposed: {}\nVote with: ayni vote {} …", spec.title, event.id))
+        show::lines(format!("Proposed: {}\nVote with: ayni vote {} …", spec.title, event.id))
     }
 }
 
@@ -182,7 +188,7 @@ impl Vote {
     pub fn run(self, common: &Common) -> Result<()> {
         let keys = common.keys()?;
         let place = Place::of(common)?;
-        let proposal = proposal(&self.proposal)?;
+        let proposal = proposal(&place.client, &self.proposal)?;
         let choice =
             if self.abstain { Choice::Abstain } else { Choice::Votes(votes(&self.votes)?) };
         let draft = ayni_governance::draft::ballot(place.community.id, proposal, &choice, "");
@@ -194,10 +200,10 @@ impl Vote {
     }
 }
 
-/// A proposal's or raffle's id, as people write it.
-pub fn proposal(text: &str) -> Result<EventId> {
-    keys::event_id(text)
-        .with_context(|| format!("{text} is no id: it has 64 hex digits, or starts with nevent1"))
+/// A proposal's id, as people write it.
+fn proposal(client: &Client, text: &str) -> Result<EventId> {
+    let proposals = Named { what: "proposal", list: "ayni tally" };
+    proposals.id(text, || client.get("/api/v1/proposals"))
 }
 
 fn votes(arguments: &[String]) -> Result<Vec<(String, i32)>> {
@@ -219,8 +225,9 @@ fn votes(arguments: &[String]) -> Result<Vec<(String, i32)>> {
 impl Tally {
     pub fn run(self, common: &Common) -> Result<()> {
         let client = common.client()?;
+        let Some(named) = &self.proposal else { return list(common, &client) };
         let view: Value =
-            client.get(&format!("/api/v1/proposals/{}", proposal(&self.proposal)?))?;
+            client.get(&format!("/api/v1/proposals/{}", proposal(&client, named)?))?;
         if common.json {
             return show::json(&view);
         }
@@ -247,6 +254,28 @@ impl Tally {
         }
         Ok(())
     }
+}
+
+/// What is and was put to the vote, newest first.
+fn list(common: &Common, client: &Client) -> Result<()> {
+    let proposals: Vec<Value> = client.get("/api/v1/proposals")?;
+    if common.json {
+        return show::json(&Value::Array(proposals));
+    }
+    if proposals.is_empty() {
+        return show::line("Nothing was put to the vote yet; `ayni propose` does.");
+    }
+    let rows: Vec<[String; 5]> = proposals
+        .iter()
+        .map(|one| {
+            let field = |name: &str| one.get(name).map_or(String::new(), plain);
+            let closes = one.get("closes").and_then(Value::as_u64).map(day::date);
+            let voted = format!("{} of {}", field("turnout"), field("eligible"));
+            let id = beginning(&field("id"));
+            [id, field("state"), closes.unwrap_or_default(), voted, field("title")]
+        })
+        .collect();
+    show::table(["id", "state", "closes", "voted", "title"], &rows)
 }
 
 /// A value without quotes.

@@ -21,9 +21,11 @@ pub enum Key {
         /// The file to write
         file: PathBuf,
     },
-    /// Show the public key of a key
+    /// Show the public key of a key, or of a node or community
+    #[command(after_help = "Example: ayni key show node --data data")]
     Show {
-        /// A key file, nsec1…, ncryptsec1… or hex [default: --key]
+        /// A key file, nsec1…, ncryptsec1… or hex; or own, node or community, as `key export` has
+        /// them [default: own]
         #[arg(value_name = "KEY")]
         secret: Option<String>,
     },
@@ -57,24 +59,31 @@ pub enum Whose {
     Community,
 }
 
+impl Whose {
+    fn keys(self, common: &Common) -> Result<ayni_protocol::Keys> {
+        match self {
+            Self::Own => common.keys(),
+            Self::Node => keys::of_node(&common.data, "node"),
+            Self::Community => keys::of_node(&common.data, "community"),
+        }
+    }
+}
+
 impl Key {
     pub fn run(self, common: &Common) -> Result<()> {
         match self {
             Self::New { file } => write(common, &keys::generate(), &file),
             Self::Import { secret, file } => write(common, &keys::secret(&secret)?, &file),
             Self::Show { secret } => {
-                let keys = match secret {
-                    Some(secret) => keys::secret(&secret)?,
-                    None => common.keys()?,
+                let secret = secret.unwrap_or_else(|| "own".into());
+                let keys = match Whose::from_str(&secret, true) {
+                    Ok(whose) => whose.keys(common)?,
+                    Err(_) => keys::secret(&secret)?,
                 };
                 print_public(common, &keys)
             }
             Self::Export { whose, hex: as_hex } => {
-                let keys = match whose {
-                    Whose::Own => common.keys()?,
-                    Whose::Node => keys::of_node(&common.data, "node")?,
-                    Whose::Community => keys::of_node(&common.data, "community")?,
-                };
+                let keys = whose.keys(common)?;
                 eprintln!("Whoever reads the next line can sign in this key's name for ever.");
                 let secret = if as_hex { hex::encode(&keys.secret()) } else { keys::nsec(&keys)? };
                 show::line(secret)

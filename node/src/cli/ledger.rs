@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::place::Place;
 use super::trade::Across;
-use super::{Common, batch, show};
+use super::{Common, batch, request, show};
 use crate::{day, keys};
 
 #[derive(Args)]
@@ -21,9 +21,9 @@ pub struct Pay {
     #[arg(required_unless_present_any = ["request", "csv"], conflicts_with = "csv")]
     who: Option<String>,
     /// How much, with all decimals of the currency, such as 4.50
-    #[arg(required_unless_present_any = ["request", "csv"])]
+    #[arg(required_unless_present_any = ["request", "csv"], allow_negative_numbers = true)]
     amount: Option<String>,
-    /// Pay what somebody asked for: the id of their request
+    /// Pay what somebody asked for: the id of their request, or the beginning of it
     #[arg(long, value_name = "ID", conflicts_with = "csv")]
     request: Option<String>,
     /// The listing or cause it is for: 30402:KEY:NAME, or the name of a listing of the payee's
@@ -45,7 +45,7 @@ pub struct Pay {
     #[arg(long = "in", value_name = "CURRENCY", conflicts_with_all = ["request", "csv", "purpose"])]
     currency: Option<String>,
     /// With --in: the most it may cost in your own currency
-    #[arg(long, value_name = "AMOUNT", requires = "currency")]
+    #[arg(long, value_name = "AMOUNT", requires = "currency", allow_negative_numbers = true)]
     at_most: Option<String>,
     /// Seconds to wait for the witnesses
     #[arg(long, value_name = "SECS", default_value_t = 10)]
@@ -100,6 +100,7 @@ impl Wish {
 
 impl Pay {
     pub fn run(self, common: &Common) -> Result<()> {
+        self.amount.as_deref().map(above_zero).transpose()?;
         if let Some(table) = &self.csv {
             return batch::run(common, table, self.from.as_deref(), self.dry_run);
         }
@@ -116,8 +117,9 @@ impl Pay {
             let at_most = self.at_most.as_deref();
             return Across { currency, who, amount, at_most, payer }.pay(common, &place, &keys);
         }
-        let asked = self.request.as_deref().map(|id| asked(&place, id)).transpose()?;
+        let asked = self.request.as_deref().map(|id| asked(&place, &payer, id)).transpose()?;
         let (payee, written) = self.whom(&place, asked.as_ref())?;
+        above_zero(&written)?;
         if payer == payee {
             bail!("you cannot pay yourself");
         }
@@ -210,10 +212,8 @@ fn settled(place: &Place, order: &EventId, wait: Duration) -> Result<String> {
 type Asked = (EventId, PublicKey, Option<String>);
 
 /// A payment request, as it was signed.
-fn asked(place: &Place, named: &str) -> Result<Asked> {
-    let id = keys::event_id(named);
-    let id =
-        id.with_context(|| format!("{named} is no id of a request: see `ayni request list`"))?;
+fn asked(place: &Place, payer: &PublicKey, named: &str) -> Result<Asked> {
+    let id = request::find(place, payer, named)?;
     let entry = Ledger::read(&place.event(&id)?)?;
     let payee = entry.speaker();
     match entry.body {
@@ -252,6 +252,14 @@ fn hinted(written: &str, place: &Place, error: anyhow::Error) -> anyhow::Error {
         Some(meant) => anyhow::anyhow!("{error}; did you mean {meant}?"),
         None => error,
     }
+}
+
+/// Refuses what is a number and no amount; other spellings are for the currency to judge.
+pub fn above_zero(written: &str) -> Result<()> {
+    if Decimal::from_str_exact(written).is_ok_and(|number| number <= Decimal::ZERO) {
+        bail!("an amount is above zero, not {written}");
+    }
+    Ok(())
 }
 
 /// A decimal number as a currency writes it; nothing where it has more decimals than that.
@@ -358,7 +366,7 @@ impl Statement {
         let bounds = bounds.collect::<Vec<_>>().join("&");
         let path = place.currency_path(&format!("/accounts/{account}/statement?{bounds}"));
         if self.csv {
-            return show::line(place.client.text(&path, "text/csv")?.trim_end());
+            return show::raw(place.client.text(&path, "text/csv")?.trim_end());
         }
         let view: Value = place.client.get(&path)?;
         if common.json {
@@ -371,20 +379,36 @@ impl Statement {
             .map(|member| (member.account.to_string(), member.name))
             .collect();
         let rows: Vec<_> = entries.iter().map(|entry| row(entry, &names)).collect();
-        show::table(["type", "with", "amount", "balance", "memo"], &rows)
+        show::table(["date", "type", "with", "amount", "balance", "memo"], &rows)
     }
 }
 
-fn row(entry: &Value, names: &std::collections::BTreeMap<String, String>) -> [String; 5] {
+fn row(entry: &Value, names: &std::collections::BTreeMap<String, String>) -> [String; 6] {
     let field = |name: &str| entry.get(name).and_then(Value::as_str).unwrap_or("").to_owned();
+    let date = entry.get("time").and_then(Value::as_u64).map(day::date).unwrap_or_default();
+    let date = date.split('T').next().unwrap_or_default().to_owned();
     let with = field("counterparty");
     let with = names.get(&with).cloned().unwrap_or(with);
-    [field("type"), with, field("amount"), field("balance"), field("memo")]
+    let (mut what, reason) = (field("type"), field("reason"));
+    if !reason.is_empty() {
+        what = format!("{what}: {reason}");
+    }
+    [date, what, with, field("amount"), field("balance"), field("memo")]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_amount_is_above_zero() {
+        for wrong in ["0", "0.00", "-3", "-0.01"] {
+            assert!(above_zero(wrong).is_err(), "{wrong}");
+        }
+        for other in ["0.01", "3", "1.5", "three", ""] {
+            assert!(above_zero(other).is_ok(), "{other}");
+        }
+    }
 
     #[test]
     fn an_amount_is_spelt_as_the_currency_spells_it() {

@@ -57,7 +57,7 @@ pub struct Add {
     #[arg(long = "type", value_enum, default_value = "offer")]
     side: Type,
     /// What it costs, or what you would pay, in the community's currency
-    #[arg(long, value_name = "AMOUNT")]
+    #[arg(long, value_name = "AMOUNT", allow_negative_numbers = true)]
     price: Option<String>,
     /// For what the price is: hour, day, kilo…
     #[arg(long, default_value = "")]

@@ -7,7 +7,7 @@ use clap::Subcommand;
 
 use super::place::{Place, tagged};
 use super::{Common, bring, rules, show};
-use crate::keys;
+use crate::{keys, name};
 
 #[derive(Subcommand)]
 pub enum Member {
@@ -21,7 +21,7 @@ pub enum Member {
         #[arg(long)]
         name: String,
         /// How far below zero it may go, instead of the currency's default
-        #[arg(long)]
+        #[arg(long, allow_negative_numbers = true)]
         limit: Option<String>,
         /// member, organisation, community, cause or clearing
         #[arg(long = "type", value_name = "TYPE", default_value = "member")]
@@ -38,6 +38,7 @@ pub enum Member {
         /// Whose account
         who: String,
         /// The new limit, such as 40.00
+        #[arg(allow_negative_numbers = true)]
         amount: String,
     },
     /// Suspend an account: it receives, and pays no more
@@ -83,6 +84,7 @@ impl Member {
             Self::Add { account, name, limit, account_type, flags, inviter } => {
                 let account =
                     keys::public(&account).context("the member's key must be an npub1… or hex")?;
+                let name = name::short(&name)?.to_owned();
                 if place.members()?.iter().any(|member| member.code == name) {
                     bail!("there is an account called {name} already; choose another short name");
                 }

@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 use ayni_witness::entry::Merit;
 use clap::Subcommand;
 
-use super::governance::proposal;
+use super::begun::whole;
 use super::place::Place;
 use super::{Common, show};
 
@@ -42,7 +42,7 @@ impl Merits {
                     member: place.who(&who)?,
                     points,
                     reason,
-                    cause: cause.as_deref().map(proposal).transpose()?,
+                    cause: cause.as_deref().map(whole).transpose()?,
                 };
                 let draft = ayni_witness::draft::merit(&merit);
                 let (event, _) = place.publish(draft, &common.community_keys()?)?;

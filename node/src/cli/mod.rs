@@ -13,6 +13,7 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use crate::keys;
 
 mod batch;
+mod begun;
 mod bench;
 mod bring;
 mod charge;

@@ -19,7 +19,7 @@ use crate::import::{self, Door};
 use crate::management::{self, Log};
 use crate::peers::Peers;
 use crate::running::{self, Options};
-use crate::{demo, fence, keys, verify};
+use crate::{country, demo, fence, keys, verify};
 
 #[derive(Args)]
 pub struct Run {
@@ -45,7 +45,7 @@ pub struct Init {
     /// Languages by code, the preferred first
     #[arg(long = "lang", value_name = "CODE", default_value = "en")]
     languages: Vec<String>,
-    /// Country, ISO 3166-1; its legal gates decide whether there may be raffles
+    /// Country by its two letters (ISO 3166-1), such as PT; its legal gates decide whether there may be raffles
     #[arg(long, value_name = "CODE")]
     country: Option<String>,
     /// Name of the currency
@@ -149,7 +149,9 @@ impl Run {
         }
         config.beacon.insecure_test_chain |= self.insecure_test_chain;
         config.relay.only |= self.relay_only;
+        config.check()?;
         log(&config)?;
+        let listener = running::bind(&config)?;
         if config.relay.only {
             founding::prepare_relay(&common.data)?;
         } else if !keys::folder(&common.data).join("node.key").exists() {
@@ -162,7 +164,7 @@ impl Run {
             None
         };
         let (data, newest_copy) = (common.data.clone(), self.newest_copy);
-        let options = Options { config, data, local_beacon, newest_copy };
+        let options = Options { listener, config, data, local_beacon, newest_copy };
         runtime()?.block_on(until_stopped(options))
     }
 }
@@ -171,7 +173,7 @@ impl Run {
 async fn until_stopped(options: Options) -> Result<()> {
     let data = options.data.clone();
     let only = options.config.relay.only;
-    let node = running::start(options).await?;
+    let node = running::start(options)?;
     if only {
         welcome_to_relay(node.address, &data);
     } else {
@@ -206,10 +208,8 @@ pub fn runtime() -> Result<tokio::runtime::Runtime> {
 }
 
 pub fn log(config: &Config) -> Result<()> {
-    let filter = tracing_subscriber::EnvFilter::try_new(&config.node.log)
-        .with_context(|| format!("node.log = {:?} is no filter", config.node.log))?;
     tracing_subscriber::fmt()
-        .with_env_filter(filter)
+        .with_env_filter(config.log_filter()?)
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .init();
@@ -222,7 +222,7 @@ impl Init {
         let plan = Plan {
             name: self.name,
             languages: self.languages,
-            country: self.country,
+            country: self.country.as_deref().map(country::code).transpose()?,
             region: None,
             currency: self.currency,
             code: self.code,
@@ -248,6 +248,7 @@ impl Demo {
         let mut config = Config::load(common.config.as_deref())?;
         config.node.listen = self.listen;
         config.beacon.insecure_test_chain = true;
+        config.check()?;
         log(&config)?;
         runtime()?.block_on(demo::run(config))
     }
@@ -259,7 +260,7 @@ impl Verify {
         if common.json {
             show::json(&report.to_json())?;
         } else {
-            show::line(&report)?;
+            show::lines(&report)?;
         }
         Ok(report.exit_code())
     }
@@ -274,8 +275,21 @@ fn open(file: &Path) -> Result<Box<dyn BufRead + Send>> {
     Ok(Box::new(BufReader::new(opened)))
 }
 
+/// Refuses a folder that no node ever ran on; opening its store would make it one.
+fn require_journal(data: &Path) -> Result<()> {
+    if !data.join("journal").is_dir() {
+        bail!("{}", no_node(data));
+    }
+    Ok(())
+}
+
+fn no_node(data: &Path) -> String {
+    format!("{} is no node's folder: name the right one with --data", data.display())
+}
+
 /// Opens the folder of a stopped node.
 fn stopped_store(data: &Path, config: &Config) -> Result<DiskStore> {
+    require_journal(data)?;
     match DiskStore::open_with(data, &config.store_options()) {
         Ok((store, _)) => Ok(store),
         Err(Fault::Locked { .. }) => bail!(
@@ -310,7 +324,7 @@ impl Import {
             Some(store) => import::import(lines, length, Door::Store(&store, &rulebook), &config)?,
             None => import::import(lines, length, Door::Node(&common.client()?), &config)?,
         };
-        if common.json { show::json(&imported.to_json()) } else { show::line(&imported) }?;
+        if common.json { show::json(&imported.to_json()) } else { show::lines(&imported) }?;
         Ok(if imported.is_whole() { 0 } else { 3 })
     }
 }
@@ -318,10 +332,11 @@ impl Import {
 impl Export {
     pub fn run(self, common: &Common) -> Result<()> {
         let filter = self.filter.as_deref().map(Filter::parse).transpose()?;
-        if let Ok(store) = DiskStore::open(&common.data).map(|(store, _)| store)
-            && common.node.is_none()
-        {
-            return import::export(&store, filter.as_ref(), &mut std::io::stdout().lock());
+        if common.node.is_none() {
+            require_journal(&common.data)?;
+            if let Ok((store, _)) = DiskStore::open(&common.data) {
+                return import::export(&store, filter.as_ref(), &mut std::io::stdout().lock());
+            }
         }
         let query = filter.map(|filter| format!("?filter={}", encoded(&filter.to_json())));
         let path = format!("/api/v1/export{}", query.unwrap_or_default());
@@ -349,6 +364,10 @@ impl Peer {
                 }
                 peers.save(&common.data)?;
                 show::line("Removed. It is followed no longer when this node starts.")
+            }
+            // A node that never started has a list and no journal yet.
+            Self::List if peers.urls.is_empty() && !keys::folder(&common.data).is_dir() => {
+                bail!(no_node(&common.data))
             }
             Self::List if common.json => show::json(&serde_json::to_value(&peers.urls)?),
             Self::List => peers.urls.iter().try_for_each(show::line),
@@ -471,10 +490,10 @@ impl Configuration {
     pub fn run(self, common: &Common) -> Result<()> {
         match self {
             Self::Check => {
-                Config::load(common.config.as_deref())?;
+                Config::load(common.config.as_deref())?.check()?;
                 show::line("The configuration is right.")
             }
-            Self::Default => show::line(Config::default().to_toml()?),
+            Self::Default => show::lines(Config::default().to_toml()?.trim_end()),
         }
     }
 }

@@ -10,11 +10,12 @@ use ayni_witness::Charter;
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
-use super::governance::{proposal, read_table, times};
+use super::begun::{Named, beginning};
+use super::governance::{read_table, times};
 use super::place::{Place, called};
 use super::{Common, show};
 use crate::config::Config;
-use crate::{clock, drand, keys};
+use crate::{clock, day, drand, keys};
 
 #[derive(Subcommand)]
 pub enum Raffle {
@@ -27,7 +28,7 @@ pub enum Raffle {
     /// Buy tickets: pays into the raffle's escrow account, then claims the ticket
     #[command(after_help = "Example: ayni raffle buy 5f2c… 3 --key ana.key")]
     Buy {
-        /// The raffle's id
+        /// The raffle's id, or the beginning of it
         raffle: String,
         /// How many
         #[arg(default_value_t = 1)]
@@ -38,26 +39,28 @@ pub enum Raffle {
     Draw(Draw),
     /// Claim a prize that you won
     Claim {
-        /// The raffle's id
+        /// The raffle's id, or the beginning of it
         raffle: String,
         /// Number of the prize
         prize: u32,
     },
     /// Call a raffle off before it closes; everyone is refunded
     Cancel {
-        /// The raffle's id
+        /// The raffle's id, or the beginning of it
         raffle: String,
     },
+    /// List the raffles
+    List,
     /// Show a raffle
     Show {
-        /// The raffle's id
+        /// The raffle's id, or the beginning of it
         raffle: String,
     },
 }
 
 #[derive(Args)]
 pub struct Draw {
-    /// The raffle's id
+    /// The raffle's id, or the beginning of it
     raffle: String,
     /// The round's signature, 96 hex digits, where it cannot be fetched
     #[arg(long, value_name = "HEX")]
@@ -72,13 +75,14 @@ impl Raffle {
             Self::Buy { raffle, quantity } => buy(common, &place, &raffle, quantity),
             Self::Draw(draw) => draw.run(common, &place),
             Self::Claim { raffle, prize } => {
-                let id = proposal(&raffle)?;
+                let id = named(&place, &raffle)?;
                 let draft = ayni_raffle::draft::claim(place.community.id, id, prize, false);
                 let (event, _) = place.publish(draft, &common.keys()?)?;
                 said(common, event.id, "Claimed.")
             }
             Self::Cancel { raffle } => {
-                let draft = ayni_raffle::draft::cancel(place.community.id, proposal(&raffle)?);
+                let id = named(&place, &raffle)?;
+                let draft = ayni_raffle::draft::cancel(place.community.id, id);
                 let (event, _) = place.publish(draft, &common.community_keys()?)?;
                 said(
                     common,
@@ -86,8 +90,9 @@ impl Raffle {
                     "Called off. Everyone is refunded once the close is decided.",
                 )
             }
+            Self::List => list(common, &place),
             Self::Show { raffle } => {
-                let raffle = view(&place, proposal(&raffle)?)?;
+                let raffle = view(&place, named(&place, &raffle)?)?;
                 if common.json { show::json(&raffle) } else { told(&place, &raffle) }
             }
         }
@@ -96,6 +101,37 @@ impl Raffle {
 
 fn said(common: &Common, id: EventId, sentence: &str) -> Result<()> {
     if common.json { show::json(&serde_json::json!({"id": id})) } else { show::line(sentence) }
+}
+
+/// A raffle's id, as people write it.
+fn named(place: &Place, text: &str) -> Result<EventId> {
+    let raffles = Named { what: "raffle", list: "ayni raffle list" };
+    raffles.id(text, || place.client.get("/api/v1/raffles"))
+}
+
+/// The raffles, the last to close first.
+fn list(common: &Common, place: &Place) -> Result<()> {
+    let raffles: Vec<Value> = place.client.get("/api/v1/raffles")?;
+    if common.json {
+        return show::json(&Value::Array(raffles));
+    }
+    if raffles.is_empty() {
+        return show::line("No raffle was announced yet; `ayni raffle announce` does.");
+    }
+    let rows: Vec<[String; 6]> = raffles
+        .iter()
+        .map(|one| {
+            let field = |name: &str| match one.get(name) {
+                Some(Value::String(text)) => text.clone(),
+                None | Some(Value::Null) => String::new(),
+                Some(other) => other.to_string(),
+            };
+            let closes = one.get("closes").and_then(Value::as_u64).map(day::date);
+            let (id, closes) = (beginning(&field("id")), closes.unwrap_or_default());
+            [id, field("state"), closes, field("units"), field("price"), field("title")]
+        })
+        .collect();
+    show::table(["id", "state", "closes", "tickets", "price", "title"], &rows)
 }
 
 fn view(place: &Place, raffle: EventId) -> Result<Value> {
@@ -238,7 +274,7 @@ fn standing(
 
 fn buy(common: &Common, place: &Place, raffle: &str, quantity: u32) -> Result<()> {
     let buyer = common.keys()?;
-    let event = place.event(&proposal(raffle)?)?;
+    let event = place.event(&named(place, raffle)?)?;
     let ayni_raffle::read::Entry::Raffle(announced) = ayni_raffle::read::read(&event)? else {
         bail!("{raffle} is no raffle");
     };
@@ -262,7 +298,7 @@ fn buy(common: &Common, place: &Place, raffle: &str, quantity: u32) -> Result<()
 
 impl Draw {
     fn run(self, common: &Common, place: &Place) -> Result<()> {
-        let id = proposal(&self.raffle)?;
+        let id = named(place, &self.raffle)?;
         let event = place.event(&id)?;
         let ayni_raffle::read::Entry::Raffle(announced) = ayni_raffle::read::read(&event)? else {
             bail!("{} is no raffle", self.raffle);

@@ -6,7 +6,7 @@ use ayni_protocol::{Amount, EventId, Filter, Part as _, PublicKey, Timestamp, ki
 use clap::Args;
 use serde_json::Value;
 
-use super::governance::proposal;
+use super::begun::whole;
 use super::ledger::named;
 use super::place::{Place, tagged};
 use super::{Common, show};
@@ -54,7 +54,7 @@ impl Rate {
         let keys = common.keys()?;
         let mark = mark(&self.mark)?;
         let place = Place::of(common)?;
-        let order = proposal(&self.order)?;
+        let order = whole(&self.order)?;
         let entry = Ledger::read(&place.event(&order)?)?;
         let payer = entry.speaker();
         let Body::Order(paid) = entry.body else { bail!("{order} is no payment") };

@@ -6,10 +6,11 @@ use ayni_protocol::{Amount, EventId, PublicKey};
 use clap::Subcommand;
 use serde_json::Value;
 
-use super::ledger::{sealed, spelt};
+use super::begun::{Named, beginning};
+use super::ledger::{above_zero, sealed, spelt};
 use super::place::Place;
 use super::{Common, show};
-use crate::{clock, keys};
+use crate::clock;
 
 #[derive(Subcommand)]
 pub enum Requests {
@@ -19,6 +20,7 @@ pub enum Requests {
     )]
     Ask {
         /// How much [default: whatever they give]
+        #[arg(allow_negative_numbers = true)]
         amount: Option<String>,
         /// Who is asked [default: whoever pays it]
         #[arg(long, value_name = "WHO")]
@@ -74,6 +76,7 @@ fn ask(
     memo: String,
     days: Option<u64>,
 ) -> Result<()> {
+    amount.map(above_zero).transpose()?;
     let keys = common.keys()?;
     let place = Place::of(common)?;
     let payer = of.map(|name| place.who(name)).transpose()?;
@@ -105,7 +108,7 @@ fn ask(
     }
     let whom = of.unwrap_or("whoever has this code");
     let sum = amount.unwrap_or_else(|| "anything".to_owned());
-    show::line(format!(
+    show::lines(format!(
         "Asked {whom} for {sum}: {}\nThey pay with `ayni pay --request {}`.",
         event.id, event.id
     ))
@@ -145,7 +148,7 @@ fn list(common: &Common, all: bool) -> Result<()> {
             let mine = payee == own.to_string();
             let (direction, other) = if mine { ("you ask", payer) } else { ("you owe", payee) };
             let other = if other.is_empty() { "anybody".to_owned() } else { called(&other) };
-            let id = text(request, "id").chars().take(12).collect();
+            let id = beginning(&text(request, "id"));
             let state = text(request, "state");
             [id, direction.to_owned(), other, text(request, "amount"), state, text(request, "memo")]
         })
@@ -153,19 +156,10 @@ fn list(common: &Common, all: bool) -> Result<()> {
     show::table(["id", "", "with", "amount", "state", "memo"], &rows)
 }
 
-/// A request that concerns the key's account, by its id or the beginning of it.
-fn find(place: &Place, own: &PublicKey, named: &str) -> Result<EventId> {
-    if let Some(id) = keys::event_id(named) {
-        return Ok(id);
-    }
-    let found = of_account(place, own)?;
-    let mut ids = found.iter().map(|request| text(request, "id"));
-    let mut begun = ids.by_ref().filter(|id| named.len() >= 4 && id.starts_with(named));
-    match (begun.next(), begun.next()) {
-        (Some(id), None) => Ok(id.parse()?),
-        (Some(_), Some(_)) => bail!("several requests begin with {named}; write more of the id"),
-        _ => bail!("no request of yours begins with {named}; see `ayni request list`"),
-    }
+/// A request that concerns an account, by its id or the beginning of it.
+pub fn find(place: &Place, own: &PublicKey, named: &str) -> Result<EventId> {
+    let requests = Named { what: "request of yours", list: "ayni request list" };
+    requests.id(named, || of_account(place, own))
 }
 
 fn answer(common: &Common, named: &str, answer: Answer, note: String) -> Result<()> {

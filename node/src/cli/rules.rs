@@ -23,7 +23,7 @@ const NONE: &str = "none";
 #[derive(Args, Debug, Clone, Default)]
 pub struct Wish {
     /// How far below zero an account may go, such as 40.00
-    #[arg(long, value_name = "AMOUNT")]
+    #[arg(long, value_name = "AMOUNT", allow_negative_numbers = true)]
     limit: Option<String>,
     /// How high an account may rise, or none
     #[arg(long, value_name = "AMOUNT")]

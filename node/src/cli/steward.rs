@@ -15,7 +15,7 @@ pub enum Steward {
     /// Let further people open accounts, raise limits, thank in points and approve acts, each with
     /// a key of their own. It cannot be taken back: what a steward signed counts for everybody
     #[command(after_help = "Example: ayni steward add ana npub1…\n\
-        Then: ayni member open rui npub1… --key ana.key")]
+        Then: ayni member add npub1… --name rui --key ana.key")]
     Add {
         /// Each one's public key, or the name of their account
         #[arg(value_name = "WHO", required = true)]

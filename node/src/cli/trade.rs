@@ -39,7 +39,7 @@ pub enum Trade {
         #[arg(long, value_name = "HERE:THERE", default_value = "1:1")]
         rate: String,
         /// The most that this currency lends the other
-        #[arg(long)]
+        #[arg(long, allow_negative_numbers = true)]
         limit: String,
         /// The account that trades [default: the key of this node]
         #[arg(long, value_name = "NPUB")]

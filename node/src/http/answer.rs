@@ -77,8 +77,34 @@ pub fn tagged(request: &HeaderMap, content_type: &'static str, body: String) -> 
     answer
 }
 
-/// Whether the client asks for this media type before JSON.
+/// Whether the client asks for this media type before JSON, in any of its `Accept` lines and in
+/// whatever case.
 pub fn wants(request: &HeaderMap, media_type: &str) -> bool {
-    let accept = request.get(header::ACCEPT).and_then(|value| value.to_str().ok());
-    accept.is_some_and(|accept| accept.contains(media_type))
+    let lines = request.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let mut asked = lines.flat_map(|line| line.split(','));
+    asked.any(|range| {
+        let named = range.split(';').next().unwrap_or_default();
+        named.trim().eq_ignore_ascii_case(media_type)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_media_type_is_asked_for_in_any_line_and_any_case() {
+        let wanted = |lines: &[&str]| {
+            let mut request = HeaderMap::new();
+            for line in lines {
+                request.append(header::ACCEPT, line.parse().unwrap());
+            }
+            wants(&request, "application/nostr+json")
+        };
+        assert!(wanted(&["application/nostr+json"]));
+        assert!(wanted(&["text/html, Application/Nostr+JSON;q=0.9"]));
+        assert!(wanted(&["text/html", "application/nostr+json"]));
+        assert!(!wanted(&["text/html, */*"]));
+        assert!(!wanted(&[]));
+    }
 }

@@ -52,6 +52,9 @@ impl HttpDoor for Door {
         let served = hyper::server::conn::http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(std::time::Duration::from_secs(30))
+            // Whether a connection becomes a WebSocket is seen at its first request only. A proxy
+            // that kept it open and sent an upgrade over it later would be given the page.
+            .keep_alive(false)
             .serve_connection(TokioIo::new(stream), service)
             .await;
         if let Err(error) = served {

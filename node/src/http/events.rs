@@ -110,7 +110,8 @@ pub struct Selection {
     filter: Option<String>,
 }
 
-/// The stored events that anyone may see, one a line, oldest first.
+/// The stored events that anyone may see, one a line, oldest first; of a filter's `limit` the
+/// newest.
 #[utoipa::path(get, path = "/api/v1/export", params(("filter" = Option<String>, Query, description = "a NIP-01 filter")),
     responses((status = 200, content_type = "application/jsonl", body = String)))]
 pub async fn export(State(shared): State<Shared>, Query(selection): Query<Selection>) -> Response {
@@ -118,13 +119,14 @@ pub async fn export(State(shared): State<Shared>, Query(selection): Query<Select
         Ok(filter) => filter.unwrap_or_default(),
         Err(rejection) => return Problem::bad_request(rejection.to_string()).into_response(),
     };
+    let limit = filter.limit.unwrap_or(usize::MAX);
     let cap = shared.config.limits.reconciliation_events;
     let backend = shared.backend.clone();
     let found = tokio::task::spawn_blocking(move || {
         let stranger = Viewer::default();
         backend.items(&filter, cap, &Asker::new(&stranger, &|| true))
     });
-    let Ok(items) = found.await else {
+    let Ok(mut items) = found.await else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
     if items.len() > cap {
@@ -132,6 +134,7 @@ pub async fn export(State(shared): State<Shared>, Query(selection): Query<Select
             format!("more than {cap} events match; narrow the filter, for example by since");
         return Problem::bad_request(sentence).into_response();
     }
+    items.drain(..items.len().saturating_sub(limit));
     // Ids are listed at once, events are read as the client takes them.
     let store = std::sync::Arc::clone(shared.backend.store());
     let lines = items.into_iter().filter_map(move |(_, id)| {

@@ -71,8 +71,12 @@ pub fn answer(method: &str, rulebook: &Rulebook, allowed_kinds: &[u16]) -> Optio
     })
 }
 
-/// The kinds that are named as allowed; where none are, all but the disallowed are taken.
+/// The kinds that are named as allowed; none where the configuration names none, since then all
+/// but the disallowed are taken, whatever the orders name besides.
 fn kinds(rulebook: &Rulebook, allowed: &[u16]) -> Vec<u16> {
+    if allowed.is_empty() {
+        return Vec::new();
+    }
     let mut kinds: BTreeMap<u16, bool> = allowed.iter().map(|kind| (*kind, true)).collect();
     kinds.extend(&rulebook.kinds);
     kinds.into_iter().filter_map(|(kind, taken)| taken.then_some(kind)).collect()
@@ -110,6 +114,8 @@ mod tests {
         assert_eq!(says("listbannedevents"), json!([{"id": key, "reason": ""}]).to_string());
         assert_eq!(says("listblockedips"), r#"[{"ip":"203.0.113.7","reason":"flood"}]"#);
         assert_eq!(says("listallowedkinds"), "[7,30023]");
+        let of_all = answer("listallowedkinds", &rulebook, &[]).unwrap();
+        assert_eq!(of_all, json!([]), "all kinds are taken, so none is named");
         assert_eq!(says("listallowedpubkeys"), "[]");
         let methods = says("supportedmethods");
         assert!(

@@ -171,7 +171,9 @@ impl Membership {
         let until = now.saturating_add(self.invitation_secs);
         let code = self.invitations.make(clock::entropy(), until);
         let draft = Draft::new(kind::INVITATION).tag(["-"]).tag(["claim", &code]);
-        Some(draft.sign(&self.keys, now, clock::entropy()))
+        let made = draft.sign(&self.keys, now, clock::entropy());
+        // What is asked for besides may not fit it: other times, ids, tags, words.
+        filter.matches(&made).then_some(made)
     }
 }
 

@@ -128,9 +128,11 @@ fn entry(line: &Line) -> Value {
     })
 }
 
-/// A statement as a table: date, order, what, with whom, memo, debit, credit, levy, balance.
+/// A statement as a table: date, order, what, with whom, memo, debit, credit, levy, balance, and a
+/// charge's reason.
 fn csv(book: &Book, address: &Address, lines: &[Line]) -> String {
-    let mut table = String::from("date,id,type,counterparty,memo,debit,credit,levy,balance\r\n");
+    let mut table =
+        String::from("date,id,type,counterparty,memo,debit,credit,levy,balance,reason\r\n");
     for line in lines {
         let name = line.counterparty.map(|key| {
             let account = book.ledger.account(address, &key);
@@ -147,7 +149,7 @@ fn csv(book: &Book, address: &Address, lines: &[Line]) -> String {
         // Writing to a String cannot fail.
         let _ = write!(
             table,
-            "{},{},{},{},{},{debit},{credit},{},{}\r\n",
+            "{},{},{},{},{},{debit},{credit},{},{},{}\r\n",
             day::date(line.at),
             line.id,
             line.what,
@@ -155,6 +157,7 @@ fn csv(book: &Book, address: &Address, lines: &[Line]) -> String {
             cell(&line.memo),
             line.levy,
             line.balance,
+            line.reason.unwrap_or_default(),
         );
     }
     table

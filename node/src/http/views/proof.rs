@@ -42,7 +42,9 @@ pub async fn proof(
 }
 
 fn lines(backend: &Backend, id: &EventId) -> Result<String, Problem> {
+    // That a private message is here is for its parties alone to know.
     let event = Backend::event(backend, id)
+        .filter(|event| !event.kind.is_private())
         .ok_or_else(|| Problem::not_found(format!("this node does not hold event {id}")))?;
     if !PROVABLE.contains(&event.kind) {
         return Err(Problem::bad_request(format!(
