@@ -267,14 +267,15 @@ fn pay(
 ) -> Result<()> {
     let wish = Wish { memo: payment.memo.clone(), ..Wish::of(payment.amount) };
     // The account's place is read before its old order is asked about: if that one comes to count
-    // only later, both name the same number, of which one counts.
-    let order = order(place, &wish, payer, payment.payee, keys)?;
+    // only later, both name the same number, of which one counts. What is wrong with that place is
+    // said after what became of the old order.
+    let order = order(place, &wish, payer, payment.payee, keys);
     match noted.map(|note| state(place, &note)).transpose()? {
         Some(State::Paid) => return Ok(()),
         Some(State::UnderWay) => bail!(WAITS),
         Some(State::Nothing) | None => {}
     }
-    let draft = Body::from(order).draft(&place.community.id);
+    let draft = Body::from(order?).draft(&place.community.id);
     let event = draft.sign(keys, clock::now(), clock::entropy());
     note(journal, payment, &event)?;
     place.client.publish_one(&event)?;

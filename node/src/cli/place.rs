@@ -72,8 +72,21 @@ pub struct Account {
     pub next_seq: u64,
     /// What its next order names as `prev`: its last certified order, or the first rules.
     pub head: EventId,
+    /// An order of it that stands at that number already and waits for witnesses.
+    pub waiting: Option<Waiting>,
     /// The newest policy event.
     pub latest_policy: EventId,
+}
+
+/// An order that waits for witnesses at its account's next number.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Waiting {
+    /// The order.
+    pub id: EventId,
+    /// Who is to be paid.
+    pub payee: Option<PublicKey>,
+    /// How much, as text.
+    pub amount: String,
 }
 
 /// A currency, as far as commands need it.

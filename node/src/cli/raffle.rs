@@ -12,6 +12,7 @@ use clap::{Args, Subcommand};
 use serde_json::Value;
 
 use super::governance::{proposal, read_table, times};
+use super::ledger::priced;
 use super::place::{Place, called};
 use super::{Common, show};
 use crate::config::Config;
@@ -324,7 +325,7 @@ fn paid(
     let spec = &raffle.spec;
     let Some(escrow) = spec.escrow.filter(|_| spec.is_priced()) else { return Ok(None) };
     let cost = spec.cost(quantity).context("that many tickets cost too much to count")?;
-    let (order, _) = super::ledger::priced(place, buyer.public(), escrow, cost, spec.price.scale)?;
+    let order = priced(place, buyer.public(), escrow, cost, spec.price.scale)?;
     let cause = ayni_raffle::draft::purpose(raffle.organiser, raffle.id);
     let order = order.with(|it| it.purpose = Some(cause));
     let (paid, _) = place.publish(Body::from(order).draft(&place.community.id), buyer)?;

@@ -211,7 +211,7 @@ impl Across<'_> {
             bail!("it costs {price}, more than the {most} you allow; nothing was paid");
         }
         let Slot { account, .. } = quote.slot;
-        let (order, _) = priced(place, self.payer, account, price.minor, price.scale)?;
+        let order = priced(place, self.payer, account, price.minor, price.scale)?;
         let from = (self.payer != keys.public()).then_some(self.payer);
         let (hold, quote) = (Some(quote.slot.clone()), Some(event.id));
         let order = order.with(|it| {
