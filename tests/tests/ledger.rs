@@ -67,6 +67,26 @@ fn a_limit_can_be_raised_and_an_account_suspended() {
 }
 
 #[test]
+fn nobody_has_two_accounts_and_an_account_can_be_renamed() {
+    let village = Village::with_members(&["ana", "ben"]);
+    let npub = village.ayni(&["key", "show", "ana.key"]);
+    let before = village.node.digest();
+    let said = village.refusal(&["member", "add", &npub, "--name", "anna"]);
+    assert!(said.contains("has an account already, called ana (active)"), "{said}");
+    assert!(said.contains("ayni member rename ana NAME"), "{said}");
+    assert_eq!(village.node.digest(), before);
+    assert!(village.refusal(&["member", "rename", "ana", "ben"]).contains("called ben already"));
+    let _ = village.ayni(&["member", "rename", "ana", "anna"]);
+    let _ = village.ayni(&["pay", "anna", "1.00", "--key", "ben.key"]);
+    assert_eq!(village.balance("anna"), "1.00");
+    assert!(village.refusal(&["balance", "ana"]).contains("nobody here is called ana"));
+    let _ = village.ayni(&["pay", "ben", "1.00", "--key", "ana.key"]);
+    let _ = village.ayni(&["member", "close", "anna"]);
+    let said = village.refusal(&["member", "add", &npub, "--name", "ana"]);
+    assert!(said.contains("ayni member resume anna"), "{said}");
+}
+
+#[test]
 fn the_community_books_what_it_decided() {
     let village = Village::with_members(&["ana", "ben"]);
     let _ = village.ayni(&["charge", "opening", "5.00", "--from", "ana", "--to", "ben"]);

@@ -5,7 +5,7 @@ use ayni_lets::{AccountType, Body, Ledger, Policy, Status};
 use ayni_protocol::{Amount, EventId, Part as _, PublicKey, kind};
 use clap::Subcommand;
 
-use super::place::{Place, tagged};
+use super::place::{Member as Listed, Place, tagged};
 use super::{Common, bring, rules, show};
 use crate::keys;
 
@@ -39,6 +39,14 @@ pub enum Member {
         who: String,
         /// The new limit, such as 40.00
         amount: String,
+    },
+    /// Give an account another short name
+    #[command(after_help = "Example: ayni member rename ana ana-lima")]
+    Rename {
+        /// Whose account
+        who: String,
+        /// The new short name
+        name: String,
     },
     /// Suspend an account: it receives, and pays no more
     Suspend {
@@ -83,9 +91,11 @@ impl Member {
             Self::Add { account, name, limit, account_type, flags, inviter } => {
                 let account =
                     keys::public(&account).context("the member's key must be an npub1… or hex")?;
-                if place.members()?.iter().any(|member| member.code == name) {
-                    bail!("there is an account called {name} already; choose another short name");
+                let members = place.members()?;
+                if let Some(known) = members.iter().find(|member| member.account == account) {
+                    bail!(open_already(known));
                 }
+                free(&members, &name)?;
                 let mut policy = Policy::open(place.currency.clone(), account);
                 policy.code = name;
                 policy.account_type = openable(&account_type)?;
@@ -97,6 +107,10 @@ impl Member {
             Self::Limit { who, amount } => {
                 let limit = Amount::parse(&amount)?;
                 change(common, &place, &who, |policy| policy.limit = Some(limit))
+            }
+            Self::Rename { who, name } => {
+                free(&place.members()?, &name)?;
+                change(common, &place, &who, |policy| policy.code = name)
             }
             Self::Suspend { who } => {
                 let (id, policy) = latest(&place, &place.who(&who)?)?;
@@ -119,6 +133,25 @@ impl Member {
             Self::List => list(common, &place),
         }
     }
+}
+
+/// What is said where somebody's key has an account: a second opening would be a fork of its policy.
+fn open_already(known: &Listed) -> String {
+    let npub = keys::npub(&known.account);
+    let code = if known.code.is_empty() { &npub } else { &known.code };
+    let next = match known.status.as_str() {
+        "closed" => format!("`ayni member resume {code}` opens it again"),
+        _ => format!("`ayni member rename {code} NAME` gives it another name"),
+    };
+    format!("{npub} has an account already, called {code} ({}); {next}", known.status)
+}
+
+/// Fails where an account has this short name.
+fn free(members: &[Listed], name: &str) -> Result<()> {
+    if members.iter().any(|member| member.code == name) {
+        bail!("there is an account called {name} already; choose another short name");
+    }
+    Ok(())
 }
 
 /// The types of account that are opened by hand; raffles open their own escrow accounts.
