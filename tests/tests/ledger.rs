@@ -56,6 +56,29 @@ fn the_books_survive_a_restart() {
 }
 
 #[test]
+fn an_amount_with_other_decimals_is_refused_before_it_is_signed() {
+    let village = Village::with_members(&["ana", "ben"]);
+    let npub = village.ayni(&["key", "new", "rui.key"]);
+    let before = village.ayni(&["export"]).lines().count();
+    village.folder.write(
+        "raffle.toml",
+        "title = \"?\"\nprice = \"2\"\ncloses_in_secs = 60\n[[prize]]\ntext = \"The pot\"\n",
+    );
+    let other = format!("37470:{}:moon", "11".repeat(32));
+    for (arguments, says) in [
+        (&["member", "limit", "ben", "5"][..], "did you mean 5.00?"),
+        (&["member", "add", &npub, "--name", "rui", "--limit", "5"], "did you mean 5.00?"),
+        (&["trade", "agree", &other, "--limit", "100"], "did you mean 100.00?"),
+        (&["raffle", "announce", "raffle.toml"], "did you mean 2.00?"),
+        (&["charge", "opening", "1.5", "--from", "ana", "--to", "ben"], "did you mean 1.50?"),
+    ] {
+        let said = village.refusal(arguments);
+        assert!(said.contains(says), "{arguments:?} said: {said}");
+    }
+    assert_eq!(village.ayni(&["export"]).lines().count(), before, "nothing was published");
+}
+
+#[test]
 fn a_limit_can_be_raised_and_an_account_suspended() {
     let village = Village::with_members(&["ana", "ben"]);
     assert!(village.refusal(&["pay", "ben", "30.00", "--key", "ana.key"]).contains("limit:"));
@@ -99,7 +122,7 @@ fn the_community_books_what_it_decided() {
     assert!(statement.contains("paid twice"), "{statement}");
     for (arguments, says) in [
         (&["charge", "gift", "1.00", "--from", "ana", "--to", "ben"][..], "no reason of a charge"),
-        (&["charge", "correction", "1.0", "--from", "ana", "--to", "ben"], "exactly 2 decimals"),
+        (&["charge", "correction", "1.0", "--from", "ana", "--to", "ben"], "did you mean 1.00?"),
         (&["charge", "correction", "1.00"], "name who is charged"),
         (&["charge", "demurrage"], "no certified checkpoint"),
         (&["approve", paid, "--key", "ana.key"], "no steward"),

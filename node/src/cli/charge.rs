@@ -2,13 +2,13 @@
 
 use anyhow::{Context as _, Result, bail};
 use ayni_lets::{Attestation, Body, Cause, Charge, Checkpoint, Ledger};
-use ayni_protocol::{Amount, EventId, Part as _, PublicKey, Scale};
+use ayni_protocol::{EventId, Part as _, PublicKey, Scale};
 use clap::Args;
 use serde::Deserialize;
 use serde_json::json;
 
 use super::place::Place;
-use super::{Common, show};
+use super::{Common, rules, show};
 use crate::keys;
 
 #[derive(Args)]
@@ -95,10 +95,7 @@ impl Booking {
         if let Some(order) = &self.order {
             return reversal(place, order);
         }
-        let amount = Amount::parse(self.amount.as_deref().unwrap_or_default())?;
-        if amount.scale != scale {
-            bail!("amounts in this currency have exactly {} decimals", scale.decimals());
-        }
+        let minor = rules::amount(self.amount.as_deref().unwrap_or_default(), scale)?;
         let (Some(from), Some(to)) = (&self.from, &self.to) else {
             bail!("name who is charged and who is credited: --from WHO --to WHO");
         };
@@ -106,7 +103,7 @@ impl Booking {
         if from == to {
             bail!("nobody is charged in their own favour");
         }
-        Ok((vec![(from, amount.minor)], vec![(to, amount.minor)]))
+        Ok((vec![(from, minor)], vec![(to, minor)]))
     }
 }
 

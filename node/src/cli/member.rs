@@ -2,7 +2,7 @@
 
 use anyhow::{Context as _, Result, bail};
 use ayni_lets::{AccountType, Body, Ledger, Policy, Status};
-use ayni_protocol::{Amount, EventId, Part as _, PublicKey, kind};
+use ayni_protocol::{EventId, Part as _, PublicKey, kind};
 use clap::Subcommand;
 
 use super::place::{Member as Listed, Place, tagged};
@@ -99,13 +99,13 @@ impl Member {
                 let mut policy = Policy::open(place.currency.clone(), account);
                 policy.code = name;
                 policy.account_type = openable(&account_type)?;
-                policy.limit = limit.as_deref().map(Amount::parse).transpose()?;
+                policy.limit = limit.as_deref().map(|text| place.amount(text)).transpose()?;
                 policy.flags = flags.into_iter().collect();
                 policy.inviter = inviter.map(|who| place.who(&who)).transpose()?;
                 act(common, &place, policy, "opened")
             }
             Self::Limit { who, amount } => {
-                let limit = Amount::parse(&amount)?;
+                let limit = place.amount(&amount)?;
                 change(common, &place, &who, |policy| policy.limit = Some(limit))
             }
             Self::Rename { who, name } => {
@@ -247,6 +247,9 @@ fn act(common: &Common, place: &Place, policy: Policy, done: &str) -> Result<()>
     let account = policy.account;
     let draft = Body::from(policy).draft(&place.community.id);
     let (event, _) = place.publish(draft, &common.community_keys()?)?;
+    if let Some(why) = place.void(&event)? {
+        bail!("the account of {} is as it was: {why} ({})", keys::npub(&account), event.id);
+    }
     let counts = place.account(&account).is_ok_and(|now| now.latest_policy == event.id);
     if common.json {
         let state = if counts { "counted" } else { "waiting" };

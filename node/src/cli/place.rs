@@ -6,7 +6,8 @@
 use anyhow::{Context as _, Result, bail};
 use ayni_lets::{Body, Ledger};
 use ayni_protocol::{
-    Address, Draft, Event, EventId, Filter, Keys, Kind, Part as _, PublicKey, VerifiedEvent, kind,
+    Address, Amount, Draft, Event, EventId, Filter, Keys, Kind, Part as _, PublicKey, Scale,
+    VerifiedEvent, kind,
 };
 use ayni_witness::{Charter, Council};
 use serde::Deserialize;
@@ -110,6 +111,13 @@ pub struct Place {
     pub currency: Address,
 }
 
+/// An event that changes nothing.
+#[derive(Debug, Clone, Deserialize)]
+struct Void {
+    id: EventId,
+    sentence: String,
+}
+
 /// The rules in force, as an event and as what it says.
 pub struct RulesInForce {
     /// The event.
@@ -204,6 +212,39 @@ impl Place {
         }
     }
 
+    /// An amount that was typed, with the currency's decimals.
+    ///
+    /// # Errors
+    /// Where it has others, with the spelling that was probably meant.
+    pub fn amount(&self, text: &str) -> Result<Amount> {
+        let scale = self.scale()?;
+        Ok(Amount { minor: super::rules::amount(text, scale)?, scale })
+    }
+
+    /// The currency's decimals, which never change: as the rules in force write them, or those that
+    /// wait for approval.
+    fn scale(&self) -> Result<Scale> {
+        let rules = match self.rules() {
+            Ok(known) => known.rules,
+            Err(error) => {
+                let waiting = proposed(&self.client, &self.community)?;
+                let ours = waiting.into_iter().find(|rules| rules.currency == self.currency);
+                ours.ok_or(error)?
+            }
+        };
+        Ok(rules.scale)
+    }
+
+    /// Why an event changes nothing, where it is void.
+    ///
+    /// # Errors
+    /// Where the node does not answer.
+    pub fn void(&self, event: &VerifiedEvent) -> Result<Option<String>> {
+        let path = format!("/api/v1/void?since={}", event.created_at);
+        let void: Vec<Void> = self.client.get(&path)?;
+        Ok(void.into_iter().find(|void| void.id == event.id).map(|void| void.sentence))
+    }
+
     /// The charter in force.
     ///
     /// # Errors
@@ -261,12 +302,18 @@ impl Place {
 
 /// The currency whose rules wait for the stewards' approval.
 fn awaited(client: &Client, community: &Community) -> Result<Address> {
-    let rules = stored(client, &tagged(kind::RULES, b'h', &community.id))?;
-    let named = rules.iter().find_map(|event| match Ledger::read(event).ok()?.body {
-        Body::Rules(rules) => Some(rules.currency.clone()),
+    let named = proposed(client, community)?.into_iter().next().map(|rules| rules.currency);
+    named.context("the community has no currency yet")
+}
+
+/// All rules that were published in a community, whether or not they count.
+fn proposed(client: &Client, community: &Community) -> Result<Vec<ayni_lets::Rules>> {
+    let events = stored(client, &tagged(kind::RULES, b'h', &community.id))?;
+    let read = events.iter().filter_map(|event| match Ledger::read(event).ok()?.body {
+        Body::Rules(rules) => Some(ayni_lets::Rules::clone(&rules)),
         _ => None,
     });
-    named.context("the community has no currency yet")
+    Ok(read.collect())
 }
 
 fn stored(client: &Client, filter: &Filter) -> Result<Vec<VerifiedEvent>> {

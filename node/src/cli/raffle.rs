@@ -156,7 +156,9 @@ fn announce(common: &Common, place: &Place, file: &std::path::Path) -> Result<()
     let charter = place.charter()?;
     let organiser = common.community_keys()?;
     if spec.is_priced() {
-        spec.currency.get_or_insert_with(|| place.currency.clone());
+        let currency = spec.currency.get_or_insert_with(|| place.currency.clone());
+        let price = spec.price.to_string();
+        place.at(currency.clone()).amount(&price).context("the price of a ticket")?;
         if spec.escrow.is_none() {
             spec.escrow = Some(open_escrow(common, place, &charter)?);
         }

@@ -121,7 +121,7 @@ fn agreement(
         .and_then(|(here, there)| Some((here.parse::<i64>().ok()?, there.parse::<i64>().ok()?)));
     let (here, there) = numbers.context("--rate is two whole numbers, such as 2:3")?;
     let with = with.parse().context("a currency's address has the form 37470:KEY:NAME")?;
-    let (currency, limit) = (place.currency.clone(), Amount::parse(limit)?);
+    let (currency, limit) = (place.currency.clone(), place.amount(limit)?);
     Ok(Agreement { currency, with, clearing, limit, here, there, about: String::new() })
 }
 
