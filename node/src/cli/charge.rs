@@ -7,7 +7,7 @@ use clap::Args;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::place::Place;
+use super::place::{Act, Place};
 use super::{Common, rules, show};
 use crate::keys;
 
@@ -68,6 +68,7 @@ impl Booking {
         let by_the_rules = self.amount.is_none() && self.order.is_none();
         let parts =
             if by_the_rules { due(cause, &next)? } else { vec![self.typed(&place, scale)?] };
+        let keys = place.keys_for(common, Act::Community)?;
         let (mut cseq, mut previous, mut done) = (next.cseq, next.prev, Vec::new());
         for (debits, credits) in parts {
             let (currency, note) = (place.currency.clone(), self.note.clone());
@@ -75,7 +76,7 @@ impl Booking {
             let charge =
                 Charge { currency, cseq, previous, cause, scale, debits, credits, basis, note };
             let draft = Body::from(charge).draft(&place.community.id);
-            let (event, _) = place.publish(draft, &common.community_keys()?)?;
+            let (event, _) = place.publish(draft, &keys)?;
             (cseq, previous) = (cseq.saturating_add(1), Some(event.id));
             done.push(event.id);
         }

@@ -51,6 +51,15 @@ pub struct Member {
     pub merit: i64,
 }
 
+/// Whose signature makes an act of the community count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Act {
+    /// The community's key, or any one steward's: accounts are opened, limits raised, thanks given.
+    Everyday,
+    /// The community's key alone; what is taken from somebody, and all else.
+    Community,
+}
+
 /// What people call an account: its name, or else its npub.
 pub fn called(members: &[Member], key: &PublicKey) -> String {
     let known = members.iter().find(|member| member.account == *key);
@@ -69,6 +78,8 @@ pub struct Account {
     pub balance: String,
     /// What it has reserved, as text.
     pub pending: String,
+    /// How far below zero it may go, as text.
+    pub limit: String,
     /// Its next order's number.
     pub next_seq: u64,
     /// What its next order names as `prev`: its last certified order, or the first rules.
@@ -264,6 +275,28 @@ impl Place {
                 Ok(ayni_witness::charter::of_text(event.id, self.community.id, event.pubkey, &text))
             }
             _ => bail!("the node named an event that is no charter"),
+        }
+    }
+
+    /// The keys for an act of the community: `--key`, or the community's in the node's folder.
+    ///
+    /// # Errors
+    /// Where what they sign would change nothing.
+    pub fn keys_for(&self, common: &Common, act: Act) -> Result<Keys> {
+        let keys = common.community_keys()?;
+        if keys.public() == self.currency.author {
+            return Ok(keys);
+        }
+        match (self.charter()?.stewards.contains(&keys.public()), act) {
+            (true, Act::Everyday) => Ok(keys),
+            (true, Act::Community) => bail!(
+                "a steward's key does not do this alone, only the community's: run it where the \
+                 node's folder is, or name that key with --key"
+            ),
+            (false, _) => bail!(
+                "this key is neither the community's nor a steward's, so what it signs would \
+                 change nothing; see `ayni steward list`"
+            ),
         }
     }
 

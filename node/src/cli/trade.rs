@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::ledger::priced;
-use super::place::{Community, Member, Place, tagged};
+use super::place::{Act, Community, Member, Place, tagged};
 use super::{Common, show};
 use crate::{clock, keys};
 
@@ -83,7 +83,7 @@ impl Trade {
                 };
                 let agreement = agreement(&place, &with, &rate, &limit, clearing)?;
                 let draft = Body::from(agreement).draft(&place.community.id);
-                let (event, _) = place.publish(draft, &common.community_keys()?)?;
+                let (event, _) = place.publish(draft, &place.keys_for(common, Act::Community)?)?;
                 if common.json {
                     return show::json(&json!({"id": event.id, "clearing": clearing}));
                 }
