@@ -120,6 +120,12 @@ fn the_community_books_what_it_decided() {
     assert_eq!([village.balance("ana"), village.balance("ben")], ["-5.00", "5.00"]);
     let statement = village.ayni(&["statement", "ben", "--csv"]);
     assert!(statement.contains("paid twice"), "{statement}");
+    let again = village.refusal(&["charge", "reversal", "--order", paid]);
+    assert!(again.contains("was taken back already, by the charge"), "{again}");
+    let unknown = "11".repeat(32);
+    let unknown = village.refusal(&["charge", "reversal", "--order", &unknown]);
+    assert!(unknown.contains("does not count (unknown)"), "{unknown}");
+    assert_eq!([village.balance("ana"), village.balance("ben")], ["-5.00", "5.00"]);
     for (arguments, says) in [
         (&["charge", "gift", "1.00", "--from", "ana", "--to", "ben"][..], "no reason of a charge"),
         (&["charge", "correction", "1.0", "--from", "ana", "--to", "ben"], "did you mean 1.00?"),

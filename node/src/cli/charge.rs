@@ -2,12 +2,12 @@
 
 use anyhow::{Context as _, Result, bail};
 use ayni_lets::{Attestation, Body, Cause, Charge, Checkpoint, Ledger};
-use ayni_protocol::{EventId, Part as _, PublicKey, Scale};
+use ayni_protocol::{EventId, Part as _, PublicKey, Scale, kind};
 use clap::Args;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::place::{Act, Place};
+use super::place::{Act, Place, tagged};
 use super::{Common, rules, show};
 use crate::keys;
 
@@ -53,6 +53,9 @@ struct Due {
     credit: (PublicKey, i64),
 }
 
+/// Marks the payment that a reversal takes back.
+const REVERSED: &str = "reversed";
+
 type Lines = Vec<(PublicKey, i64)>;
 
 impl Booking {
@@ -61,6 +64,10 @@ impl Booking {
         let cause: Cause = self.reason.parse().map_err(|known| {
             anyhow::anyhow!("{} is no reason of a charge: use {known}", self.reason)
         })?;
+        let taken_back = self.order.as_deref().map(payment).transpose()?;
+        if let Some(order) = &taken_back {
+            still_stands(&place, order)?;
+        }
         let next: Next = place
             .client
             .get(&place.currency_path(&format!("/next-charge?cause={}", cause.as_str())))?;
@@ -76,6 +83,10 @@ impl Booking {
             let charge =
                 Charge { currency, cseq, previous, cause, scale, debits, credits, basis, note };
             let draft = Body::from(charge).draft(&place.community.id);
+            let draft = match &taken_back {
+                Some(order) => draft.tag(["e", &order.to_string(), "", REVERSED]),
+                None => draft,
+            };
             let (event, _) = place.publish(draft, &keys)?;
             (cseq, previous) = (cseq.saturating_add(1), Some(event.id));
             done.push(event.id);
@@ -94,7 +105,7 @@ impl Booking {
     /// The debits and credits that were typed, or those that take a payment back.
     fn typed(&self, place: &Place, scale: Scale) -> Result<(Lines, Lines)> {
         if let Some(order) = &self.order {
-            return reversal(place, order);
+            return reversal(place, &payment(order)?);
         }
         let minor = rules::amount(self.amount.as_deref().unwrap_or_default(), scale)?;
         let (Some(from), Some(to)) = (&self.from, &self.to) else {
@@ -108,10 +119,52 @@ impl Booking {
     }
 }
 
+/// The payment that `--order` names.
+fn payment(named: &str) -> Result<EventId> {
+    named.parse().context("--order takes the payment's id, 64 hex digits")
+}
+
+/// Fails where there is nothing to take back: the payment does not count, or somebody gave or took
+/// it back already.
+fn still_stands(place: &Place, order: &EventId) -> Result<()> {
+    let view: serde_json::Value = place.client.get(&format!("/api/v1/orders/{order}"))?;
+    let word = |name: &str| view.get(name).and_then(serde_json::Value::as_str);
+    match (word("state"), word("hold")) {
+        (Some("certified"), None | Some("posted")) => {}
+        (Some("certified"), Some(hold)) => {
+            bail!("the payment {order} moved nothing ({hold}), so nothing is taken back")
+        }
+        (state, _) => bail!(
+            "the payment {order} does not count ({}), so nothing is taken back",
+            state.unwrap_or("unknown")
+        ),
+    }
+    for charge in place.events(&tagged(kind::CHARGE, b'e', order))? {
+        let names = charge.tags.named("e").any(|tag| {
+            tag.value() == Some(order.to_string().as_str()) && tag.get(3) == Some(REVERSED)
+        });
+        if names && place.void(&charge)?.is_none() {
+            bail!("the payment {order} was taken back already, by the charge {}", charge.id);
+        }
+    }
+    for back in place.events(&tagged(kind::ORDER, b'e', order))? {
+        let Ok(Body::Order(refund)) = Ledger::read(&back).map(|entry| entry.body) else {
+            continue;
+        };
+        if refund.extra().refund == Some(*order) && place.void(&back)?.is_none() {
+            bail!(
+                "the payment {order} was given back already, wholly or in part, by the payment \
+                 {}; what is left is taken back with ayni charge reversal AMOUNT --from WHO --to WHO",
+                back.id
+            );
+        }
+    }
+    Ok(())
+}
+
 /// Everybody gives back what they got of a payment.
-fn reversal(place: &Place, order: &str) -> Result<(Lines, Lines)> {
-    let id: EventId = order.parse().context("--order takes the payment's id, 64 hex digits")?;
-    let entry = Ledger::read(&place.event(&id)?)?;
+fn reversal(place: &Place, id: &EventId) -> Result<(Lines, Lines)> {
+    let entry = Ledger::read(&place.event(id)?)?;
     let Body::Order(order) = &entry.body else { bail!("{id} is no payment") };
     let debits: Lines = order.legs.iter().map(|leg| (leg.account, leg.minor)).collect();
     let total = i64::try_from(order.total()).context("the payment is out of bounds")?;
