@@ -69,6 +69,27 @@ fn two_of_three_stewards_approve_what_is_not_an_everyday_act() {
     wait_for("the suspension", || {
         (folder.json(&["balance", "ana"])["status"] == "suspended").then_some(())
     });
+    // What waits is listed, and a charge says that it waits.
+    let listed = |says: &str| {
+        let listed = folder.ayni(&["approve"]);
+        assert!(listed.contains(says), "{listed}");
+    };
+    listed("Nothing waits for approval.");
+    let words = ["charge", "correction", "1.00", "--from", "ben", "--to", "ana", "--note", "tea"];
+    let told = folder.ayni(&words);
+    assert!(told.contains("waits for stewards to approve it"), "{told}");
+    let line = told.lines().last().unwrap();
+    let charge = line.split(' ').nth(2).unwrap();
+    assert_eq!(line, format!("ayni approve {charge} --key steward.key"));
+    listed(&format!("{charge}  correction of 1.00: tea"));
+    assert_eq!(folder.json(&["balance", "ben"])["balance"], "2.00");
+    for steward in ["two.key", "three.key"] {
+        let _ = folder.ayni(&["approve", charge, "--key", steward]);
+    }
+    wait_for("the charge", || {
+        (folder.json(&["balance", "ben"])["balance"] == "1.00").then_some(())
+    });
+    listed("Nothing waits for approval.");
     node.stop();
 }
 

@@ -7,7 +7,7 @@ use clap::Args;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::place::{Act, Place, tagged};
+use super::place::{Act, Place, called, tagged};
 use super::{Common, rules, show};
 use crate::keys;
 
@@ -33,8 +33,8 @@ pub struct Booking {
 
 #[derive(Args)]
 pub struct Approval {
-    /// The act's event: rules, a policy, a charge, a charter
-    act: String,
+    /// The act's event: rules, a policy, a charge [default: list what waits]
+    act: Option<String>,
 }
 
 /// Where the next charge stands, and what is due for a period.
@@ -88,11 +88,22 @@ impl Booking {
                 None => draft,
             };
             let (event, _) = place.publish(draft, &keys)?;
+            if let Some(why) = place.void(&event)? {
+                bail!("nothing was charged: {why} ({})", event.id);
+            }
             (cseq, previous) = (cseq.saturating_add(1), Some(event.id));
             done.push(event.id);
         }
+        let unapproved = place.unapproved()?;
+        let waits = |id: &&EventId| unapproved.iter().any(|act| act.id == **id);
+        let waiting: Vec<_> = done.iter().filter(waits).collect();
         if common.json {
-            return show::json(&json!({"charges": done}));
+            return show::json(&json!({"charges": done, "unapproved": waiting}));
+        }
+        if !waiting.is_empty() {
+            show::line("Nothing is charged yet. It waits for stewards to approve it:")?;
+            let line = |id| show::line(format!("ayni approve {id} --key steward.key"));
+            return waiting.into_iter().try_for_each(line);
         }
         show::line(match done.len() {
             1 => "Charged; it counts once enough witnesses have signed.".to_owned(),
@@ -218,11 +229,45 @@ pub fn checkpoint(common: &Common) -> Result<()> {
     ))
 }
 
+/// Lists what waits for stewards.
+fn unapproved(common: &Common, place: &Place) -> Result<()> {
+    let acts = place.unapproved()?;
+    if common.json {
+        return show::json(&json!(acts.iter().map(|act| act.id).collect::<Vec<_>>()));
+    }
+    if acts.is_empty() {
+        return show::line("Nothing waits for approval.");
+    }
+    let mut rows = Vec::new();
+    for act in &acts {
+        rows.push([act.id.to_string(), summary(place, &act.id)?]);
+    }
+    show::table(["act", "what"], &rows)
+}
+
+/// An act in a few words.
+fn summary(place: &Place, act: &EventId) -> Result<String> {
+    let event = place.event(act)?;
+    Ok(match Ledger::read(&event).map(|entry| entry.body) {
+        Ok(Body::Rules(rules)) => format!("rules of the currency, number {}", rules.epoch),
+        Ok(Body::Policy(policy)) => {
+            let who = called(&place.members()?, &policy.account);
+            format!("account of {who}: {}", policy.status.as_str())
+        }
+        Ok(Body::Charge(charge)) => {
+            let sum = charge.debits.iter().map(|(_, minor)| i128::from(*minor)).sum();
+            format!("{} of {}: {}", charge.cause.as_str(), charge.scale.format(sum), charge.note)
+        }
+        _ => format!("kind {}", event.kind),
+    })
+}
+
 impl Approval {
     /// Signs a steward's approval of an act of the community.
     pub fn run(&self, common: &Common) -> Result<()> {
         let place = Place::of(common)?;
-        let act: EventId = self.act.parse().context("an act is named by its id, 64 hex digits")?;
+        let Some(act) = &self.act else { return unapproved(common, &place) };
+        let act: EventId = act.parse().context("an act is named by its id, 64 hex digits")?;
         let keys = common.keys()?;
         if !place.charter()?.stewards.contains(&keys.public()) {
             bail!("this key is no steward of the community, so its approval would not count");

@@ -129,6 +129,15 @@ struct Void {
     sentence: String,
 }
 
+/// An act that waits for approval.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Unapproved {
+    /// The event.
+    pub id: EventId,
+    /// Who signed it.
+    pub author: PublicKey,
+}
+
 /// The rules in force, as an event and as what it says.
 pub struct RulesInForce {
     /// The event.
@@ -244,6 +253,16 @@ impl Place {
             }
         };
         Ok(rules.scale)
+    }
+
+    /// The acts of the community's key that wait for stewards to approve them, newest first.
+    ///
+    /// # Errors
+    /// Where the node does not answer.
+    pub fn unapproved(&self) -> Result<Vec<Unapproved>> {
+        let mut all: Vec<Unapproved> = self.client.get("/api/v1/waiting?approval=true")?;
+        all.retain(|act| act.author == self.currency.author);
+        Ok(all)
     }
 
     /// Why an event changes nothing, where it is void.

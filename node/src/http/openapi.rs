@@ -21,6 +21,7 @@ use super::views::{community, currency, governance, market, node, proof, raffle}
         node::node,
         node::digest,
         node::void,
+        node::waiting,
         community::list,
         community::one,
         community::members,
