@@ -66,6 +66,24 @@ pub fn called(members: &[Member], key: &PublicKey) -> String {
     known.map_or_else(|| keys::npub(key), |member| member.name.clone())
 }
 
+/// Whom a name means. A short name goes first, which stewards give: what people call themselves
+/// in their profiles can take it from nobody.
+///
+/// # Errors
+/// Where nobody has that name, or several have.
+pub fn meant<'a>(members: &'a [Member], name: &str) -> Result<&'a Member> {
+    let coded: Vec<_> = members.iter().filter(|member| member.code == name).collect();
+    let found = match coded.is_empty() {
+        true => members.iter().filter(|member| member.name == name).collect(),
+        false => coded,
+    };
+    match found[..] {
+        [member] => Ok(member),
+        [] => bail!("nobody here is called {name}; see `ayni member list`"),
+        _ => bail!("several accounts are called {name}; name the npub"),
+    }
+}
+
 /// An account, as far as commands need it.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Account {
@@ -199,14 +217,7 @@ impl Place {
         if let Some(key) = keys::public(name) {
             return Ok(key);
         }
-        let members = self.members()?;
-        let called = |member: &&Member| member.code == name || member.name == name;
-        let mut found = members.iter().filter(called);
-        match (found.next(), found.next()) {
-            (Some(member), None) => Ok(member.account),
-            (Some(_), Some(_)) => bail!("several accounts are called {name}; name the npub"),
-            _ => bail!("nobody here is called {name}; see `ayni member list`"),
-        }
+        Ok(meant(&self.members()?, name)?.account)
     }
 
     /// An account's state.
@@ -372,4 +383,33 @@ fn stored(client: &Client, filter: &Filter) -> Result<Vec<VerifiedEvent>> {
     let path = format!("/api/v1/export?filter={}", encoded(&filter.to_json()));
     let text = client.text(&path, "application/jsonl")?;
     text.lines().map(|line| Ok(Event::parse(line)?.verify()?)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn member(byte: u8, code: &str, name: &str) -> Member {
+        Member {
+            account: PublicKey([byte; 32]),
+            name: name.into(),
+            code: code.into(),
+            account_type: "member".into(),
+            status: "active".into(),
+            balance: "0.00".into(),
+            limit: None,
+            merit: 0,
+        }
+    }
+
+    #[test]
+    fn a_profile_takes_a_short_name_from_nobody() {
+        let members =
+            [member(1, "ana", "Ana Lima"), member(2, "eve", "ana"), member(3, "ben", "Ana Lima")];
+        let meant = |name| meant(&members, name).map(|member| member.account.0[0]);
+        assert_eq!(meant("ana").unwrap(), 1);
+        assert_eq!(meant("eve").unwrap(), 2);
+        assert!(meant("Ana Lima").unwrap_err().to_string().contains("several accounts"));
+        assert!(meant("rui").unwrap_err().to_string().contains("nobody here"));
+    }
 }

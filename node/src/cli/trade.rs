@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::ledger::priced;
-use super::place::{Act, Community, Member, Place, tagged};
+use super::place::{Act, Community, Member, Place, meant, tagged};
 use super::{Common, show};
 use crate::{clock, keys};
 
@@ -257,10 +257,10 @@ fn payee(place: &Place, currency: &Address, name: &str) -> Result<PublicKey> {
     })?;
     let members: Vec<Member> =
         place.client.get(&format!("/api/v1/communities/{}/members", community.id))?;
-    let found = members.iter().find(|member| member.code == name || member.name == name);
-    found
-        .map(|member| member.account)
-        .with_context(|| format!("nobody there is called {name}; name the npub"))
+    let found = meant(&members, name);
+    let found = found
+        .with_context(|| format!("nobody there is called {name}, or several are; name the npub"))?;
+    Ok(found.account)
 }
 
 /// Asks until there is an answer, or for too long.
