@@ -16,7 +16,7 @@ use crate::spec::{Place, RaffleSpec};
 use crate::state::{Claim, Running, Standing};
 
 /// Seconds in the year that [`crate::Gate::max_draws_per_year`] means.
-const YEAR_SECS: u64 = 365 * 86_400;
+pub const YEAR_SECS: u64 = 365 * 86_400;
 /// What is said of a raffle that this node does not hold, or of which it lacks something.
 const UNKNOWN: &str = "This node does not know the raffle yet.";
 /// What is said to whoever has no account.

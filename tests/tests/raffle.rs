@@ -110,8 +110,10 @@ fn raffles_are_off_where_no_law_is_configured() {
     let node = folder.start(&[]);
     let village = Village { folder, node };
     village.folder.write("raffle.toml", RAFFLE);
+    let before = village.ayni(&["export"]).lines().count();
     let said = village.refusal(&["raffle", "announce", "raffle.toml"]);
     assert!(said.contains("raffle.gates"), "{said}");
+    assert_eq!(village.ayni(&["export"]).lines().count(), before, "no escrow account was opened");
 }
 
 /// The node keeps no secret of the chain here, as none does of drand's: somebody types the round in.

@@ -7,6 +7,7 @@ use ayni_lets::{AccountType, Body, Ledger, Policy};
 use ayni_protocol::{EventId, Keys, Part as _, PublicKey, hex};
 use ayni_raffle::read::{Entry, RaffleEntry};
 use ayni_raffle::spec::{Legal, Place as Standing, RaffleSpec};
+use ayni_raffle::{Gates, YEAR_SECS};
 use ayni_witness::Charter;
 use clap::{Args, Subcommand};
 use serde_json::Value;
@@ -159,16 +160,20 @@ fn announce(common: &Common, place: &Place, file: &std::path::Path) -> Result<()
         let currency = spec.currency.get_or_insert_with(|| place.currency.clone());
         let price = spec.price.to_string();
         place.at(currency.clone()).amount(&price).context("the price of a ticket")?;
-        if spec.escrow.is_none() {
-            spec.escrow = Some(open_escrow(common, place, &charter)?);
-        }
     }
+    // Its account is opened once nothing else stands in the way, for it cannot be taken back.
+    let fresh = (spec.is_priced() && spec.escrow.is_none()).then(|| keys::generate().public());
+    spec.escrow = spec.escrow.or(fresh);
     if spec.legal.is_none() {
         let country = place.community.country.clone();
         spec.legal = country.map(|country| Legal { country, permit: String::new() });
     }
     spec.check()?;
+    may_announce(place, &charter, &spec, &organiser.public())?;
     let standing = standing(place, &charter, &spec, organiser.public())?;
+    if let Some(account) = fresh {
+        open_escrow(common, place, &charter, account)?;
+    }
     let (event, _) = place.publish(ayni_raffle::draft::raffle(&spec, &standing), &organiser)?;
     if common.json {
         return show::json(&serde_json::json!({
@@ -206,19 +211,50 @@ fn read(place: &Place, file: &std::path::Path) -> Result<RaffleSpec> {
     table.try_into().with_context(|| format!("{} is no raffle", file.display()))
 }
 
+/// Fails where the node would refuse the raffle: by the law of its country, or for who takes part.
+fn may_announce(
+    place: &Place,
+    charter: &Charter,
+    spec: &RaffleSpec,
+    organiser: &PublicKey,
+) -> Result<()> {
+    if *organiser != place.currency.author && place.account(organiser).is_err() {
+        bail!("only members of the community announce raffles");
+    }
+    if let Some(currency) = spec.currency.as_ref().filter(|_| spec.is_priced()) {
+        let there = place.at(currency.clone());
+        for share in &spec.to {
+            there.account(&share.account).context("whoever shares in the pot needs an account")?;
+        }
+    }
+    let gates: Gates = place.client.get("/api/v1/raffles/gates")?;
+    let raffles: Vec<Value> = place.client.get("/api/v1/raffles")?;
+    let ours =
+        raffles.iter().filter(|raffle| raffle["community"] == place.community.id.to_string());
+    let closes = ours.filter_map(|raffle| raffle.get("closes")?.as_u64());
+    let near = closes.filter(|closes| closes.abs_diff(spec.closes) < YEAR_SECS).count();
+    let draws = u64::try_from(near)?;
+    let refused = gates.admit(spec, charter.country.as_deref(), draws).err();
+    refused.map_or(Ok(()), |refused| bail!("{}", refused.sentence))
+}
+
 /// An account of its own for the pot, whose orders the node signs once they are prescribed.
-fn open_escrow(common: &Common, place: &Place, charter: &Charter) -> Result<PublicKey> {
+fn open_escrow(
+    common: &Common,
+    place: &Place,
+    charter: &Charter,
+    account: PublicKey,
+) -> Result<()> {
     let community = keys::of_node(&common.data, "community").context(
         "a raffle with a price needs an escrow account: name one as `escrow` in the file, \
          or announce it in the node's own folder",
     )?;
-    let account = keys::generate().public();
     let mut policy = Policy::open(place.currency.clone(), account);
     policy.account_type = AccountType::Escrow;
     policy.code = format!("escrow-{}", hex::encode(account.0.get(..4).unwrap_or_default()));
     policy.signers = charter.witnesses.iter().map(|seat| seat.key).collect();
     place.publish(Body::from(policy).draft(&place.community.id), &community)?;
-    Ok(account)
+    Ok(())
 }
 
 /// Which round draws, and which of the organiser's raffles this one follows.

@@ -43,6 +43,7 @@ use super::views::{community, currency, governance, market, node, proof, raffle}
         governance::one,
         raffle::list,
         raffle::one,
+        raffle::gates,
         events::publish,
         events::export,
     )

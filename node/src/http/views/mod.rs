@@ -52,6 +52,7 @@ pub fn routes() -> Router<Shared> {
         .route("/matches", get(market::matches))
         .route("/metrics/{address}", get(market::metrics))
         .route("/raffles", get(raffle::list))
+        .route("/raffles/gates", get(raffle::gates))
         .route("/raffles/{id}", get(raffle::one))
 }
 

@@ -22,6 +22,12 @@ pub async fn list(State(shared): State<Shared>, request: HeaderMap) -> Response 
     answer::json(&request, &views)
 }
 
+/// What the law of each country lets a raffle be, as this node's configuration says.
+#[utoipa::path(get, path = "/api/v1/raffles/gates", responses((status = 200, description = "gates by country or region; no other country has raffles")))]
+pub async fn gates(State(shared): State<Shared>, request: HeaderMap) -> Response {
+    answer::json(&request, &shared.config.raffle.gates)
+}
+
 /// Who means to buy.
 #[derive(Deserialize)]
 pub struct Buyer {
