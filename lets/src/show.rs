@@ -14,6 +14,7 @@ use crate::request::Answer;
 use crate::rules::{Enforce, Side};
 use crate::view::{
     AccountView, CurrencyView, ForkView, OrderState, OrderView, RequestView, RulesView, Totals,
+    WaitingView,
 };
 use crate::{Checkpoint, Money, Policy, Rating, Refusal, Rules};
 
@@ -132,6 +133,7 @@ impl Ledger {
             max: policy.max.map(|max| max.minor).or(epoch.rules.max).map(|max| money(max.into())),
             next_seq: account.orders.next_seq(),
             head: account.orders.last().or_else(|| book.first_rules())?,
+            waiting: self.next_waiting(account),
             policy_v: policy.version,
             policy: *id,
             latest_policy: account.policies.last()?.id,
@@ -145,6 +147,22 @@ impl Ledger {
             signers: policy.signers.clone(),
             inviter: policy.inviter,
             home: policy.home,
+        })
+    }
+
+    /// The order at an account's next number that may yet count: of several one that a witness
+    /// attested, which the others then keep to.
+    fn next_waiting(&self, account: &Account) -> Option<WaitingView> {
+        let next = account.orders.next_seq();
+        let known = account.orders.pending_at(next).chain(account.orders.sound_at(next));
+        let mut live = known.filter(|id| !self.has_lapsed(id));
+        live.find_map(|id| match &self.known.entry(&id)?.body {
+            Body::Order(order) => Some(WaitingView {
+                id,
+                payee: order.payee().copied(),
+                amount: Money::new(order.total(), order.scale),
+            }),
+            _ => None,
         })
     }
 

@@ -108,6 +108,8 @@ pub struct AccountView {
     pub next_seq: u64,
     /// What its next order names as `prev`.
     pub head: EventId,
+    /// An order of it that stands at the next number and waits for witnesses.
+    pub waiting: Option<WaitingView>,
     /// Version of the policy in force.
     pub policy_v: u64,
     /// The policy in force.
@@ -135,6 +137,18 @@ pub struct AccountView {
     pub inviter: Option<PublicKey>,
     /// Its home witness.
     pub home: Option<PublicKey>,
+}
+
+/// An order that has its number and does not count yet: another one at that number would be one
+/// too many.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WaitingView {
+    /// The order.
+    pub id: EventId,
+    /// Who is to be paid; nobody by a void order.
+    pub payee: Option<PublicKey>,
+    /// What it takes from the account.
+    pub amount: Money,
 }
 
 /// How far an order has come.

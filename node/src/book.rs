@@ -7,12 +7,13 @@
 //!
 //! Pure: no clock, no files. The same book is in the node, in the simulator and in `ayni verify`.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use ayni_governance::Assembly;
 use ayni_lets::Ledger;
 use ayni_protocol::{
-    EventId, Kind, Malformed, Number, Part, PublicKey, Register, Ruling, Timestamp, VerifiedEvent,
+    EventId, Kind, Malformed, Number, Part, Premise, PublicKey, Register, Ruling, Timestamp,
+    VerifiedEvent,
 };
 use ayni_raffle::Drum;
 use ayni_witness::beacon::{Chain, Known};
@@ -27,7 +28,7 @@ pub enum Verdict {
     /// It changes nothing, for this reason: a stable word, and a sentence.
     Void(String, String),
     /// It changes nothing yet.
-    Waiting(String),
+    Waiting(Premise),
 }
 
 /// An event the book has seen.
@@ -52,6 +53,17 @@ pub struct Void {
     pub word: String,
     /// Why, as a sentence.
     pub sentence: String,
+}
+
+/// An event that changes nothing yet.
+#[derive(Debug, Clone, Copy)]
+pub struct Waiting {
+    /// Its id.
+    pub id: EventId,
+    /// What it is.
+    pub seen: Seen,
+    /// What it waits for.
+    pub premise: Premise,
 }
 
 /// The one list of parts. A new part of the economy is one line here.
@@ -136,7 +148,7 @@ macro_rules! parts {
                     all.push(match ruling {
                         Ruling::Counted => Verdict::Counted,
                         Ruling::Void(reason) => Verdict::Void(format!("{reason:?}"), reason.to_string()),
-                        Ruling::Waiting(premise) => Verdict::Waiting(premise.to_string()),
+                        Ruling::Waiting(premise) => Verdict::Waiting(premise),
                     });
                 })*
                 all
@@ -294,11 +306,37 @@ impl Book {
         open.any(|open| open)
     }
 
-    /// How many events wait for something that is not in the book.
+    /// Every event that waits for something that is not in the book, in the order it saw them.
+    pub fn waiting(&self) -> impl Iterator<Item = Waiting> {
+        self.seen.iter().filter_map(|(id, seen)| match self.verdict(id)? {
+            Verdict::Waiting(premise) => Some(Waiting { id: *id, seen: *seen, premise }),
+            _ => None,
+        })
+    }
+
+    /// Whether the book lacks something for these, which are all that wait, to count. It does not
+    /// where all that is missing is that an author be somebody, or that another such event count:
+    /// anybody can publish those, and they say nothing of the books.
     #[must_use]
-    pub fn waiting(&self) -> usize {
-        let waits = |id: &EventId| matches!(self.verdict(id), Some(Verdict::Waiting(_)));
-        self.seen.iter().filter(|(id, _)| waits(id)).count()
+    pub fn lacks(&self, waiting: &[Waiting]) -> bool {
+        let known: BTreeMap<EventId, &Waiting> = waiting.iter().map(|it| (it.id, it)).collect();
+        let mut presumed = BTreeSet::new();
+        waiting.iter().any(|mut next| {
+            let mut chain = Vec::new();
+            while !presumed.contains(&next.id) {
+                chain.push(next.id);
+                match next.premise {
+                    Premise::Approval if !self.council.is_office(&next.seen.author) => break,
+                    Premise::Event(id) => match known.get(&id) {
+                        Some(named) => next = named,
+                        None => return true,
+                    },
+                    _ => return true,
+                }
+            }
+            presumed.extend(chain);
+            false
+        })
     }
 
     /// SHA-256 over the sorted lines, each ended by a newline (protocol section 7).

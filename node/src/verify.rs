@@ -11,14 +11,14 @@ use anyhow::{Context as _, Result};
 use ayni_protocol::{Event, VerifiedEvent, hex, kind};
 use ayni_witness::beacon::Known;
 
-use crate::book::{Book, Void};
+use crate::book::{Book, Void, Waiting};
 
 /// What the events say.
 pub struct Report {
     digest: [u8; 32],
     lines: Vec<String>,
     events: usize,
-    waiting: usize,
+    waiting: Vec<Waiting>,
     /// Unreadable or forged lines: number and reason.
     forged: Vec<(u64, String)>,
     void: Vec<Void>,
@@ -71,7 +71,10 @@ impl Report {
     fn of(book: &Book, forged: Vec<(u64, String)>) -> Self {
         let void: Vec<_> = book.void().collect();
         let lines = book.digest_lines();
-        let waiting = book.waiting();
+        let waiting: Vec<_> = book.waiting().collect();
+        // What only lacks its author's rights decides nothing: else any member could make the whole
+        // community's books look unfinished.
+        let lacks = book.lacks(&waiting);
         let differs = void.iter().any(|void| {
             matches!(void.seen.kind, kind::TALLY | kind::DRAW) && void.word == "ResultDiffers"
         });
@@ -79,7 +82,7 @@ impl Report {
             Finding::Disputed
         } else if differs || !forged.is_empty() {
             Finding::Mismatch
-        } else if waiting > 0 || book.is_open() {
+        } else if lacks || book.is_open() {
             Finding::Provisional
         } else {
             Finding::Certified
@@ -105,7 +108,11 @@ impl Report {
             "digest": hex::encode(&self.digest),
             "finding": self.finding.to_string(),
             "economy_events": self.events,
-            "waiting": self.waiting,
+            "waiting": self.waiting.len(),
+            "waits": self.waiting.iter().map(|waiting| serde_json::json!({
+                "id": waiting.id, "kind": waiting.seen.kind, "author": waiting.seen.author,
+                "for": waiting.premise.to_string(),
+            })).collect::<Vec<_>>(),
             "lines": self.lines,
             "forged": self.forged.iter().map(|(line, reason)| {
                 serde_json::json!({"line": line, "reason": reason})
@@ -137,6 +144,9 @@ impl fmt::Display for Report {
         for (line, reason) in &self.forged {
             writeln!(f, "line {line} is no signed event: {reason}")?;
         }
+        for Waiting { id, seen, premise } in &self.waiting {
+            writeln!(f, "waiting {id} (kind {}): {premise}", seen.kind)?;
+        }
         for Void { id, seen, word, sentence } in &self.void {
             writeln!(f, "void {id} (kind {}): {word}: {sentence}", seen.kind)?;
         }
@@ -144,7 +154,7 @@ impl fmt::Display for Report {
             f,
             "{} economy events, {} waiting, {} void",
             self.events,
-            self.waiting,
+            self.waiting.len(),
             self.void.len()
         )?;
         write!(f, "digest {}\n{}", hex::encode(&self.digest), self.finding)

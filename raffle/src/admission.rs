@@ -16,7 +16,11 @@ use crate::spec::{Place, RaffleSpec};
 use crate::state::{Claim, Running, Standing};
 
 /// Seconds in the year that [`crate::Gate::max_draws_per_year`] means.
-const YEAR_SECS: u64 = 365 * 86_400;
+pub const YEAR_SECS: u64 = 365 * 86_400;
+/// What is said of a raffle that this node does not hold, or of which it lacks something.
+const UNKNOWN: &str = "This node does not know the raffle yet.";
+/// What is said to whoever has no account.
+const FOR_MEMBERS: &str = "Only members of the community take part in this raffle.";
 
 impl Drum {
     /// Where this organiser's next raffle stands: `None` while the charter is unknown or names no
@@ -131,7 +135,7 @@ impl Drum {
         let raffle = match self.judge_raffle_of(ticket.raffle, ticket.community) {
             Ok(raffle) => raffle,
             Err(Standing::Void(reason)) => return restricted(sentence(reason)),
-            Err(_) => return refuse(Prefix::Missing, "This node does not know the raffle yet."),
+            Err(_) => return refuse(Prefix::Missing, UNKNOWN),
         };
         self.admit_time(raffle, now)?;
         let (standing, claim) = self.judge_ticket(&ticket);
@@ -140,6 +144,46 @@ impl Drum {
         }
         self.admit_buyer(&ticket, raffle, standing, claim)?;
         self.admit_quantity(&ticket, raffle, claim)
+    }
+
+    /// Whether this person may buy that many units now: all that [`Drum::may_sell`] will ask and
+    /// that does not hang on the payment. Who asks before paying pays for no ticket in vain.
+    ///
+    /// # Errors
+    /// A [`Rejection`] that says why not.
+    pub fn may_buy(
+        &self,
+        raffle: &EventId,
+        buyer: &PublicKey,
+        units: u32,
+        now: Timestamp,
+    ) -> Result<(), Rejection> {
+        let known = self.raffles.get(raffle).filter(|it| it.standing == Standing::Fit);
+        let Some(raffle) = known else { return refuse(Prefix::Missing, UNKNOWN) };
+        self.admit_time(raffle, now)?;
+        let (spec, community) = (&raffle.entry.spec, raffle.entry.place.community);
+        let people = &self.people;
+        let is_of_age = |age| match &spec.currency {
+            Some(currency) if spec.is_priced() => people.has_age(currency, buyer, age),
+            _ => people.member_has_age(community, buyer, age),
+        };
+        let is_member = match &spec.currency {
+            Some(currency) if spec.is_priced() => people.is_open(currency, buyer),
+            _ => people.is_member(community, buyer),
+        };
+        match spec.min_age {
+            _ if !is_member => return restricted(FOR_MEMBERS),
+            Some(age) if age > 0 && !is_of_age(age) => return restricted(too_young(age)),
+            _ => {}
+        }
+        admit_units(raffle, buyer, units)
+    }
+
+    /// The units that somebody holds in a raffle, of those sold so far.
+    #[must_use]
+    pub fn held(&self, raffle: &EventId, holder: &PublicKey) -> u64 {
+        let held = self.raffles.get(raffle).and_then(|raffle| raffle.sales.held.get(holder));
+        held.copied().unwrap_or(0)
     }
 
     fn admit_time(&self, raffle: &Running, now: Timestamp) -> Result<(), Rejection> {
@@ -176,10 +220,8 @@ impl Drum {
                 }
             }
             Standing::Waits(_) => match raffle.entry.spec.min_age {
-                Some(age) => {
-                    restricted(format!("You must have shown that you are {age} or older."))
-                }
-                None => restricted("Only members of the community take part in this raffle."),
+                Some(age) => restricted(too_young(age)),
+                None => restricted(FOR_MEMBERS),
             },
             _ => Ok(()),
         }
@@ -191,7 +233,6 @@ impl Drum {
         raffle: &Running,
         claim: Option<Claim>,
     ) -> Result<(), Rejection> {
-        let (spec, sales) = (&raffle.entry.spec, &raffle.sales);
         if self.tickets.contains_key(&ticket.id) {
             return Ok(());
         }
@@ -199,22 +240,32 @@ impl Drum {
         if deposit.is_some_and(|deposit| self.deposits.contains_key(&deposit)) {
             return restricted("This payment has its ticket already.");
         }
-        let quantity = u64::from(ticket.quantity);
         let person = claim.map_or(ticket.author, |claim| claim.payer);
-        let held = sales.held.get(&person).copied().unwrap_or(0);
-        if let Some(cap) = spec.max_per_person
-            && held.saturating_add(quantity) > u64::from(cap)
-        {
-            return restricted(format!("One person may hold {cap}; you hold {held}."));
-        }
-        if let Some(max) = spec.max_units
-            && sales.units.saturating_add(quantity) > max
-        {
-            let left = max.saturating_sub(sales.units);
-            return restricted(format!("Only {left} are left."));
-        }
-        Ok(())
+        admit_units(raffle, &person, ticket.quantity)
     }
+}
+
+/// Whether so many units more are left for somebody.
+fn admit_units(raffle: &Running, person: &PublicKey, units: u32) -> Result<(), Rejection> {
+    let (spec, sales) = (&raffle.entry.spec, &raffle.sales);
+    let units = u64::from(units);
+    let held = sales.held.get(person).copied().unwrap_or(0);
+    if let Some(cap) = spec.max_per_person
+        && held.saturating_add(units) > u64::from(cap)
+    {
+        return restricted(format!("One person may hold {cap}; you hold {held}."));
+    }
+    if let Some(max) = spec.max_units
+        && sales.units.saturating_add(units) > max
+    {
+        let left = max.saturating_sub(sales.units);
+        return restricted(format!("Only {left} are left."));
+    }
+    Ok(())
+}
+
+fn too_young(age: u32) -> String {
+    format!("You must have shown that you are {age} or older.")
 }
 
 /// A reason as a sentence that stands alone.
@@ -463,6 +514,48 @@ mod tests {
             restricted: Only members of the community take part in this raffle.
             missing: This node does not know the raffle yet."#]]
         .assert_eq(&answers.join("\n"));
+    }
+
+    /// What is said before anything is paid is what the door says of the ticket.
+    #[test]
+    fn who_asks_before_paying_hears_the_same() {
+        let mut few = RaffleSpec { max_per_person: Some(3), max_units: Some(2), ..priced() };
+        let mut sale = Sale::of(&few);
+        let event = sale.ticket(1, "o", ANA);
+        force(&mut sale.scene, &event);
+        few.min_age = Some(18);
+        let aged = Sale::of(&few);
+        let free = RaffleSpec { price: ayni_protocol::Amount::parse("0").unwrap(), ..priced() };
+        let free = Sale::of(&free);
+        let ask = |sale: &Sale, units, by, now| {
+            let buyer = keys(by).public();
+            said(sale.scene.drum.may_buy(&sale.raffle, &buyer, units, now))
+        };
+        let answers = [
+            ask(&sale, 1, ANA, 150),
+            ask(&sale, 3, ANA, 150),
+            ask(&sale, 2, ANA, 150),
+            ask(&sale, 1, ANA, 99),
+            ask(&sale, 1, ANA, 201),
+            ask(&sale, 1, ZOE, 150),
+            ask(&aged, 1, ANA, 150),
+            ask(&free, 1, ANA, 150),
+            ask(&free, 1, ZOE, 150),
+            said(Drum::new().may_buy(&sale.raffle, &keys(ANA).public(), 1, 150)),
+        ];
+        expect_test::expect![[r#"
+            ok
+            restricted: One person may hold 3; you hold 1.
+            restricted: Only 1 are left.
+            restricted: Sales have not opened yet.
+            restricted: Sales are closed.
+            restricted: Only members of the community take part in this raffle.
+            restricted: You must have shown that you are 18 or older.
+            ok
+            restricted: Only members of the community take part in this raffle.
+            missing: This node does not know the raffle yet."#]]
+        .assert_eq(&answers.join("\n"));
+        assert_eq!(sale.scene.drum.held(&sale.raffle, &keys(ANA).public()), 1);
     }
 
     #[test]

@@ -34,6 +34,7 @@ mod scene;
 #[cfg(test)]
 mod tests;
 
+pub use admission::YEAR_SECS;
 pub use causes::Cause;
 pub use drum::Drum;
 pub use gates::{Gate, Gates};

@@ -84,6 +84,29 @@ fn the_books_survive_a_restart() {
 }
 
 #[test]
+fn an_amount_with_other_decimals_is_refused_before_it_is_signed() {
+    let village = Village::with_members(&["ana", "ben"]);
+    let npub = village.ayni(&["key", "new", "rui.key"]);
+    let before = village.ayni(&["export"]).lines().count();
+    village.folder.write(
+        "raffle.toml",
+        "title = \"?\"\nprice = \"2\"\ncloses_in_secs = 60\n[[prize]]\ntext = \"The pot\"\n",
+    );
+    let other = format!("37470:{}:moon", "11".repeat(32));
+    for (arguments, says) in [
+        (&["member", "limit", "ben", "5"][..], "did you mean 5.00?"),
+        (&["member", "add", &npub, "--name", "rui", "--limit", "5"], "did you mean 5.00?"),
+        (&["trade", "agree", &other, "--limit", "100"], "did you mean 100.00?"),
+        (&["raffle", "announce", "raffle.toml"], "did you mean 2.00?"),
+        (&["charge", "opening", "1.5", "--from", "ana", "--to", "ben"], "did you mean 1.50?"),
+    ] {
+        let said = village.refusal(arguments);
+        assert!(said.contains(says), "{arguments:?} said: {said}");
+    }
+    assert_eq!(village.ayni(&["export"]).lines().count(), before, "nothing was published");
+}
+
+#[test]
 fn a_limit_can_be_raised_and_an_account_suspended() {
     let village = Village::with_members(&["ana", "ben"]);
     assert!(village.refusal(&["pay", "ben", "30.00", "--key", "ana.key"]).contains("limit:"));
@@ -92,6 +115,26 @@ fn a_limit_can_be_raised_and_an_account_suspended() {
     let _ = village.ayni(&["member", "suspend", "ana"]);
     assert!(village.refusal(&["pay", "ben", "1.00", "--key", "ana.key"]).contains("policy:"));
     assert_eq!(village.balance("ana"), "-30.00");
+}
+
+#[test]
+fn nobody_has_two_accounts_and_an_account_can_be_renamed() {
+    let village = Village::with_members(&["ana", "ben"]);
+    let npub = village.ayni(&["key", "show", "ana.key"]);
+    let before = village.node.digest();
+    let said = village.refusal(&["member", "add", &npub, "--name", "anna"]);
+    assert!(said.contains("has an account already, called ana (active)"), "{said}");
+    assert!(said.contains("ayni member rename ana NAME"), "{said}");
+    assert_eq!(village.node.digest(), before);
+    assert!(village.refusal(&["member", "rename", "ana", "ben"]).contains("called ben already"));
+    let _ = village.ayni(&["member", "rename", "ana", "anna"]);
+    let _ = village.ayni(&["pay", "anna", "1.00", "--key", "ben.key"]);
+    assert_eq!(village.balance("anna"), "1.00");
+    assert!(village.refusal(&["balance", "ana"]).contains("nobody here is called ana"));
+    let _ = village.ayni(&["pay", "ben", "1.00", "--key", "ana.key"]);
+    let _ = village.ayni(&["member", "close", "anna"]);
+    let said = village.refusal(&["member", "add", &npub, "--name", "ana"]);
+    assert!(said.contains("ayni member resume anna"), "{said}");
 }
 
 #[test]
@@ -112,9 +155,15 @@ fn the_community_books_what_it_decided() {
     assert!(headings.starts_with("date"), "{shown}");
     assert!(rows.lines().all(|row| row.starts_with("20")), "{shown}");
     assert!(rows.contains("charge: opening") && rows.contains("charge: reversal"), "{shown}");
+    let again = village.refusal(&["charge", "reversal", "--order", paid]);
+    assert!(again.contains("was taken back already, by the charge"), "{again}");
+    let unknown = "11".repeat(32);
+    let unknown = village.refusal(&["charge", "reversal", "--order", &unknown]);
+    assert!(unknown.contains("does not count (unknown)"), "{unknown}");
+    assert_eq!([village.balance("ana"), village.balance("ben")], ["-5.00", "5.00"]);
     for (arguments, says) in [
         (&["charge", "gift", "1.00", "--from", "ana", "--to", "ben"][..], "no reason of a charge"),
-        (&["charge", "correction", "1.0", "--from", "ana", "--to", "ben"], "exactly 2 decimals"),
+        (&["charge", "correction", "1.0", "--from", "ana", "--to", "ben"], "did you mean 1.00?"),
         (&["charge", "correction", "1.00"], "name who is charged"),
         (&["charge", "demurrage"], "no certified checkpoint"),
         (&["approve", paid, "--key", "ana.key"], "no steward"),

@@ -205,6 +205,18 @@ fn a_community_grows_from_one_node_to_four_and_lives_with_three() {
     council.seats[2].stop();
     let waiting = council.pay(1, "ben", "ana", "0.75", "3");
     assert_ne!(waiting["state"], "certified");
+    // Another one would have its number; the same is not signed twice.
+    let node = council.seats[1].url();
+    let folder = &council.seats[0].folder;
+    let words = ["pay", "eve", "0.10", "--key", "ben.key", "--wait", "0", "--node", &node];
+    let said = folder.refusal(&words);
+    assert!(said.contains("your payment of 0.75 to ana still waits for the witnesses"), "{said}");
+    let again = council.pay(1, "ben", "ana", "0.75", "0");
+    assert_eq!((&again["id"], &again["signed_before"]), (&waiting["id"], &true.into()));
+    let shown = folder.json(&["balance", "ben", "--node", &node]);
+    assert_eq!(shown["waiting"]["id"], waiting["id"]);
+    let shown = folder.ayni(&["balance", "ben", "--node", &node]);
+    assert!(shown.contains("A payment of 0.75 to ana waits"), "{shown}");
     council.seats[2].start(&[]);
     let path = format!("/api/v1/orders/{}", waiting["id"].as_str().unwrap());
     wait_for("the payment to complete", || {

@@ -61,6 +61,47 @@ fn tickets_are_paid_a_winner_is_drawn_and_anyone_can_check() {
 }
 
 #[test]
+fn a_ticket_that_would_be_refused_is_not_paid_for() {
+    let village = Village::with_members(&["ana", "ben"]);
+    let _ = village.ayni(&["key", "new", "eve.key"]);
+    village.folder.write(
+        "raffle.toml",
+        "title = \"?\"\nprice = \"2.00\"\nmax_per_person = 2\nmax_units = 3\n\
+         closes_in_secs = 3600\n[[prize]]\ntext = \"The pot\"\n",
+    );
+    let announced = village.json(&["raffle", "announce", "raffle.toml"]);
+    let id = announced["id"].as_str().unwrap();
+    let refused = |words: &[&str], says: &str| {
+        let said = village.refusal(&[&["raffle", "buy", id], words].concat());
+        assert!(said.contains(says), "{words:?} said: {said}");
+    };
+    refused(&["3", "--key", "ana.key"], "One person may hold 2; you hold 0. Nothing was paid.");
+    refused(&["--key", "eve.key"], "Only members");
+    assert_eq!(village.balance("ana"), "0.00");
+    let _ = village.ayni(&["raffle", "buy", id, "2", "--key", "ana.key"]);
+    refused(&["--key", "ana.key"], "One person may hold 2; you hold 2.");
+    refused(&["2", "--key", "ben.key"], "Only 1 are left.");
+    assert_eq!([village.balance("ana"), village.balance("ben")], ["-4.00", "0.00"]);
+    // A payment that was made without a ticket buys one.
+    let escrow = village.node.get(&format!("/api/v1/raffles/{id}"))["escrow"].clone();
+    let escrow = escrow.as_str().unwrap();
+    let pay = |sum| {
+        let paid = village.json(&["pay", escrow, sum, "--key", "ben.key"]);
+        paid["id"].as_str().unwrap().to_owned()
+    };
+    let (odd, exact) = (pay("0.50"), pay("2.00"));
+    refused(&["--order", &odd, "--key", "ben.key"], "not the price of tickets");
+    let _ = village.ayni(&["raffle", "buy", id, "--order", &exact, "--key", "ben.key"]);
+    assert_eq!(village.balance("ben"), "-2.50");
+    assert_eq!(village.node.get(&format!("/api/v1/raffles/{id}"))["units"], 3);
+    let _ = village.ayni(&["raffle", "cancel", id]);
+    refused(&["--key", "ben.key"], "called");
+    wait_for("what bought the ticket to be given back", || {
+        (village.balance("ben") == "-0.50").then_some(())
+    });
+}
+
+#[test]
 fn raffles_are_off_where_no_law_is_configured() {
     let village = Village::with_members(&["ana", "roof"]);
     village.folder.write("ayni.toml", "[beacon]\ninsecure_test_chain = true\n");
@@ -69,8 +110,10 @@ fn raffles_are_off_where_no_law_is_configured() {
     let node = folder.start(&[]);
     let village = Village { folder, node };
     village.folder.write("raffle.toml", RAFFLE);
+    let before = village.ayni(&["export"]).lines().count();
     let said = village.refusal(&["raffle", "announce", "raffle.toml"]);
     assert!(said.contains("raffle.gates"), "{said}");
+    assert_eq!(village.ayni(&["export"]).lines().count(), before, "no escrow account was opened");
 }
 
 /// The node keeps no secret of the chain here, as none does of drand's: somebody types the round in.

@@ -214,7 +214,7 @@ fn a_stranger_checks_an_order_alone() {
     let book = folded(&proof);
     let order: EventId = order.parse().unwrap();
     assert_eq!(book.ledger.order_state(&order).state, ayni_lets::view::OrderState::Certified);
-    assert_eq!(book.waiting(), 0, "nothing is missing");
+    assert_eq!(book.waiting().count(), 0, "nothing is missing");
     let all = village.ayni(&["export"]);
     let all: BTreeSet<&str> = all.lines().collect();
     let sent: BTreeSet<&str> = proof.lines().collect();

@@ -1,5 +1,6 @@
 //! Walk 3 of the README: a quadratic vote with open ballots, from the question to the result.
 
+use ayni_protocol::{Draft, kind};
 use ayni_tests::{Village, wait_for};
 
 const QUESTION: &str = r#"
@@ -8,7 +9,7 @@ method = "quadratic"
 min = -10
 max = 10
 quorum = 2000
-closes_in_secs = 7
+closes_in_secs = 9
 
 [[option]]
 id = "well"
@@ -27,8 +28,30 @@ fn a_vote_is_cast_counted_and_certified() {
     let id = proposed["id"].as_str().unwrap();
     let _ = village.ayni(&["vote", id, "well=7", "roof=-7", "--key", "ana.key"]);
     let _ = village.ayni(&["vote", id, "well=3", "roof=3", "--key", "ben.key"]);
-    // 10² + 1² is more than 100 credits: accepted, boxed, spoiled.
-    let _ = village.ayni(&["vote", id, "well=10", "roof=1", "--key", "carla.key"]);
+    // 10² + 1² is more than 100 credits: refused here; where it comes all the same, accepted, boxed,
+    // spoiled.
+    for (votes, says) in [
+        (["well=10", "roof=1"], "costs 101 of your 100 credits"),
+        (["well=11", "roof=0"], "from -10 to 10 votes"),
+        (["wel=1", "roof=0"], "there is no option wel"),
+    ] {
+        let said = village.refusal(&["vote", id, votes[0], votes[1], "--key", "carla.key"]);
+        assert!(said.contains(says) && said.contains("Nothing was sent"), "{said}");
+    }
+    let carla = village.folder.home.path().join("carla.key");
+    let community = village.node.get("/api/v1/communities")[0]["id"].as_str().unwrap().to_owned();
+    let ballot = Draft::new(kind::BALLOT)
+        .tag(["h", &community])
+        .tag(["e", id, "", "proposal"])
+        .tag(["v", "well", "10"])
+        .tag(["v", "roof", "1"])
+        .sign(
+            &ayni_node::keys::secret(carla.to_str().unwrap()).unwrap(),
+            std::time::UNIX_EPOCH.elapsed().unwrap().as_secs(),
+            [0; 32],
+        );
+    village.folder.write("ballot.jsonl", ballot.json());
+    let _ = village.ayni(&["import", "ballot.jsonl"]);
     let tally = wait_for("the tally to be certified", || {
         let tally = village.json(&["tally", id]);
         let state = tally["state"].as_str().unwrap_or_default().to_owned();

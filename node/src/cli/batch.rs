@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::ledger::{Wish, order, spelt};
-use super::place::{Member, Place};
+use super::place::{Member, Place, meant};
 use super::{Common, show};
 use crate::table::{Complaints, Table};
 use crate::{clock, keys, table};
@@ -142,18 +142,16 @@ fn named(members: &[Member], name: &str) -> Result<PublicKey, String> {
     if name.is_empty() {
         return Err("nobody is named".to_owned());
     }
-    let key = keys::public(name);
-    let called = |member: &&Member| {
-        member.code == name || member.name == name || Some(member.account) == key
+    let found = match keys::public(name) {
+        Some(key) => members.iter().find(|member| member.account == key),
+        None => Some(meant(members, name).map_err(|error| error.to_string())?),
     };
-    let mut found = members.iter().filter(called);
-    match (found.next(), found.next()) {
-        (Some(member), None) if member.status == "closed" => {
+    match found {
+        Some(member) if member.status == "closed" => {
             Err(format!("the account of {name} is closed"))
         }
-        (Some(member), None) => Ok(member.account),
-        (Some(_), Some(_)) => Err(format!("several accounts are called {name}; name the npub")),
-        _ => Err(format!("nobody here is called {name}")),
+        Some(member) => Ok(member.account),
+        None => Err(format!("nobody here is called {name}")),
     }
 }
 
@@ -266,14 +264,15 @@ fn pay(
 ) -> Result<()> {
     let wish = Wish { memo: payment.memo.clone(), ..Wish::of(payment.amount) };
     // The account's place is read before its old order is asked about: if that one comes to count
-    // only later, both name the same number, of which one counts.
-    let order = order(place, &wish, payer, payment.payee, keys)?;
+    // only later, both name the same number, of which one counts. What is wrong with that place is
+    // said after what became of the old order.
+    let order = order(place, &wish, payer, payment.payee, keys);
     match noted.map(|note| state(place, &note)).transpose()? {
         Some(State::Paid) => return Ok(()),
         Some(State::UnderWay) => bail!(WAITS),
         Some(State::Nothing) | None => {}
     }
-    let draft = Body::from(order).draft(&place.community.id);
+    let draft = Body::from(order?).draft(&place.community.id);
     let event = draft.sign(keys, clock::now(), clock::entropy());
     note(journal, payment, &event)?;
     place.client.publish_one(&event)?;

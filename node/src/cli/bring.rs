@@ -15,7 +15,7 @@ use ayni_protocol::{
 };
 use clap::Args;
 
-use super::place::{Member, Place, tagged};
+use super::place::{Act, Member, Place, tagged};
 use super::{Common, show};
 use crate::brought::{self, Brought, System, Writing};
 use crate::table::Complaints;
@@ -82,7 +82,7 @@ impl Import {
         if self.dry_run {
             return foretell(common, &planned, scale);
         }
-        let community = common.community_keys()?;
+        let community = place.keys_for(common, Act::Community)?;
         self.open(&place, &community, &mut planned, scale)?;
         let note = format!("Opening balances from {} (import {digest}", self.from.as_str());
         let charges = book(&place, &community, &planned, booked, &note, scale)?;

@@ -5,17 +5,18 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
-use ayni_governance::mark::Choice;
-use ayni_governance::proposal::ProposalSpec;
-use ayni_governance::rules::Privacy;
-use ayni_protocol::{EventId, Keys, PublicKey, Timestamp};
-use ayni_witness::RosterRow;
+use ayni_governance::mark::{Choice, Spoiled, cost, mark};
+use ayni_governance::proposal::{Proposal, ProposalSpec};
+use ayni_governance::rules::{Method, Privacy, Rules, VOTES_MAX};
+use ayni_protocol::{EventId, Filter, Keys, Part as _, PublicKey, Timestamp, kind};
+use ayni_witness::entry::Body as Entry;
+use ayni_witness::{Council, RosterRow};
 use clap::Args;
 use serde_json::Value;
 
 use super::begun::{Named, beginning};
 use super::client::Client;
-use super::place::{Place, called};
+use super::place::{Place, called, tagged};
 use super::{Common, show};
 use crate::{clock, day, keys};
 
@@ -191,6 +192,12 @@ impl Vote {
         let proposal = proposal(&place.client, &self.proposal)?;
         let choice =
             if self.abstain { Choice::Abstain } else { Choice::Votes(votes(&self.votes)?) };
+        let event = place.event(&proposal)?;
+        let asked = Proposal::read(&event)?;
+        // Who is not on the roster hears that from the node.
+        if let Some(credits) = credits(&place, &asked.roster, &keys.public())? {
+            countable(&asked.spec.rules(), &choice, credits)?;
+        }
         let draft = ayni_governance::draft::ballot(place.community.id, proposal, &choice, "");
         let (event, _) = place.publish(draft, &keys)?;
         if common.json {
@@ -198,6 +205,65 @@ impl Vote {
         }
         show::line("Your ballot is in. Until the close you may vote again; the last one counts.")
     }
+}
+
+/// How many credits a roster gives somebody; nothing where they are not on it.
+fn credits(place: &Place, roster: &EventId, voter: &PublicKey) -> Result<Option<u32>> {
+    let first = place.event(roster)?;
+    let Entry::Roster(begun) = Council::read(&first)?.body else {
+        bail!("the node named an event that is no roster");
+    };
+    // One root has one list of rows, in as many parts as it takes.
+    let authors = Some([first.pubkey].into());
+    let parts =
+        place.events(&Filter { authors, ..tagged(kind::ROSTER, b'h', &begun.community) })?;
+    let rows = parts.iter().find_map(|part| match Council::read(part).ok()?.body {
+        Entry::Roster(part) if part.root == begun.root => part.rows.get(voter).cloned(),
+        _ => None,
+    });
+    Ok(rows.map(|row| row.credits))
+}
+
+/// Fails, before anything is signed, where a ballot would be put into the box and count for nothing.
+fn countable(rules: &Rules, choice: &Choice, credits: u32) -> Result<()> {
+    let Err(spoiled) = mark(rules, choice, credits) else { return Ok(()) };
+    let votes = match choice {
+        Choice::Votes(votes) => votes.as_slice(),
+        _ => &[],
+    };
+    let options: Vec<_> = rules.options.iter().map(|option| option.id.as_str()).collect();
+    let options = options.join(", ");
+    let why = match (spoiled, rules.method) {
+        (Spoiled::UnknownOption, _) => {
+            let unknown = votes.iter().find(|(option, _)| rules.place(option).is_none());
+            let unknown = unknown.map_or("", |(option, _)| option);
+            format!("there is no option {unknown}; there are {options}")
+        }
+        (Spoiled::OutOfBounds, Method::Quadratic | Method::Budget) => {
+            let (least, most) = (rules.min.max(-VOTES_MAX), rules.max.min(VOTES_MAX));
+            format!("one option takes from {least} to {most} votes")
+        }
+        (Spoiled::OutOfBounds, Method::Ranked) => {
+            format!("write ranks from 1, the best, to {}", rules.options.len())
+        }
+        (Spoiled::OutOfBounds, _) => "write OPTION=1 for what you choose".to_owned(),
+        (Spoiled::Overspent, _) => {
+            let marks: Vec<_> = votes.iter().map(|(_, votes)| *votes).collect();
+            let cost = cost(&marks);
+            format!(
+                "it costs {cost} of your {credits} credits: each option costs its votes squared"
+            )
+        }
+        (Spoiled::NotOneChoice, _) => {
+            format!("choose exactly one option, as in {}=1, of {options}", first_of(rules))
+        }
+        (other, _) => other.to_string(),
+    };
+    bail!("this ballot would not count: {why}. Nothing was sent")
+}
+
+fn first_of(rules: &Rules) -> &str {
+    rules.options.first().map_or("", |option| option.id.as_str())
 }
 
 /// A proposal's id, as people write it.
@@ -281,4 +347,48 @@ fn list(common: &Common, client: &Client) -> Result<()> {
 /// A value without quotes.
 fn plain(value: &Value) -> String {
     value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use ayni_governance::rules::{DelegationRule, ProposalOption, Tie};
+
+    use super::*;
+
+    fn rules(method: Method) -> Rules {
+        let option = |id: &str| ProposalOption { id: id.into(), label: id.into(), cost: None };
+        Rules {
+            method,
+            options: vec![option("well"), option("roof")],
+            min: -10,
+            max: 10,
+            budget: 0,
+            quorum: 0,
+            pass: None,
+            tie: Tie::StatusQuo,
+            delegation: DelegationRule::None,
+        }
+    }
+
+    #[test]
+    fn a_ballot_that_cannot_count_is_not_sent() {
+        use Method::{Approval, Quadratic, Ranked, Single};
+        for (method, words, says) in [
+            (Quadratic, &["well=11"][..], "from -10 to 10 votes"),
+            (Quadratic, &["wel=1"], "no option wel; there are well, roof"),
+            (Quadratic, &["well=10", "roof=-1"], "costs 101 of your 100 credits"),
+            (Single, &["well=1", "roof=1"], "exactly one option, as in well=1"),
+            (Single, &["well=2"], "write OPTION=1"),
+            (Approval, &["well=-1"], "write OPTION=1"),
+            (Ranked, &["well=3"], "from 1, the best, to 2"),
+        ] {
+            let words: Vec<_> = words.iter().map(|word| (*word).to_owned()).collect();
+            let choice = Choice::Votes(votes(&words).unwrap());
+            let said = countable(&rules(method), &choice, 100).unwrap_err().to_string();
+            assert!(said.contains(says), "{words:?} said: {said}");
+        }
+        let choice = Choice::Votes(votes(&["well=10".into()]).unwrap());
+        assert!(countable(&rules(Quadratic), &choice, 100).is_ok());
+        assert!(countable(&rules(Single), &Choice::Abstain, 0).is_ok());
+    }
 }

@@ -10,7 +10,7 @@ use clap::Args;
 use rust_decimal::Decimal;
 use serde_json::Value;
 
-use super::place::Place;
+use super::place::{Account, Place, Waiting, called};
 use super::trade::Across;
 use super::{Common, batch, request, show};
 use crate::{day, keys};
@@ -50,6 +50,9 @@ pub struct Pay {
     /// Seconds to wait for the witnesses
     #[arg(long, value_name = "SECS", default_value_t = 10)]
     wait: u64,
+    /// Sign although another payment waits at the same number: only one of the two will count
+    #[arg(long, conflicts_with_all = ["csv", "currency"])]
+    instead: bool,
     /// Sign for this number instead of the account's next
     #[arg(long, hide = true)]
     seq: Option<u64>,
@@ -131,9 +134,13 @@ impl Pay {
             seq: self.seq,
             ..Wish::of(Amount::parse(&written)?)
         };
-        let (id, state) = self.sign(&place, &wish, (payer, payee), &keys)?;
+        let Signed { id, state, before } = self.sign(&place, &wish, (payer, payee), &keys)?;
         if common.json {
-            return show::json(&serde_json::json!({"id": id, "state": state}));
+            let answer = serde_json::json!({"id": id, "state": state, "signed_before": before});
+            return show::json(&answer);
+        }
+        if before {
+            show::line("This very payment was under way already; it was not signed again.")?;
         }
         let who = self.who.filter(|_| self.request.is_none()).unwrap_or_else(|| keys::npub(&payee));
         if state == "certified" {
@@ -151,25 +158,32 @@ impl Pay {
     }
 
     /// Signs the payment and waits for its witnesses; signs it anew where the rules have changed
-    /// meanwhile and it was not carried over.
+    /// meanwhile and it was not carried over. One that waits already is not signed twice.
     fn sign(
         &self,
         place: &Place,
         wish: &Wish,
         (payer, payee): (PublicKey, PublicKey),
         keys: &Keys,
-    ) -> Result<(EventId, String)> {
+    ) -> Result<Signed> {
         let began = Instant::now();
         let wait = Duration::from_secs(self.wait);
         loop {
-            let order = order(place, wish, payer, payee, keys)?;
-            let draft = Body::from(order).draft(&place.community.id);
-            let published = place.publish(draft, keys);
-            let (event, _) =
-                published.map_err(|error| hinted(&wish.amount.to_string(), place, error))?;
-            let state = settled(place, &event.id, wait.saturating_sub(began.elapsed()))?;
+            let (order, waiting) = composed(place, wish, payer, payee, keys)?;
+            let (id, before) = match waiting.filter(|_| !self.instead) {
+                Some(waiting) if is_same(place, &waiting, &order)? => (waiting.id, true),
+                Some(waiting) => bail!(still_waits(place, &waiting)),
+                None => {
+                    let published =
+                        place.publish(Body::from(order).draft(&place.community.id), keys);
+                    let (event, _) = published
+                        .map_err(|error| hinted(&wish.amount.to_string(), place, error))?;
+                    (event.id, false)
+                }
+            };
+            let state = settled(place, &id, wait.saturating_sub(began.elapsed()))?;
             if state != "lapsed" || began.elapsed() > wait {
-                return Ok((event.id, state));
+                return Ok(Signed { id, state, before });
             }
         }
     }
@@ -193,6 +207,14 @@ impl Pay {
             (None, None) => bail!("the request leaves the amount to you; add it"),
         }
     }
+}
+
+/// A payment that was signed, and how far it has come.
+struct Signed {
+    id: EventId,
+    state: String,
+    /// Whether it was signed by an earlier command.
+    before: bool,
 }
 
 /// How far an order has come, once its witnesses have signed or the time is over.
@@ -278,32 +300,66 @@ pub fn order(
     payee: PublicKey,
     keys: &Keys,
 ) -> Result<Order> {
+    match composed(place, wish, payer, payee, keys)? {
+        (order, None) => Ok(order),
+        (_, Some(waiting)) => bail!(still_waits(place, &waiting)),
+    }
+}
+
+/// The same, and the order that waits at its number already, where there is one.
+fn composed(
+    place: &Place,
+    wish: &Wish,
+    payer: PublicKey,
+    payee: PublicKey,
+    keys: &Keys,
+) -> Result<(Order, Option<Waiting>)> {
     let Amount { minor, scale } = wish.amount;
-    let (mut order, memo) = priced(place, payer, payee, minor, scale)?;
+    let Priced { mut order, memo, waiting } = drawn(place, payer, payee, minor, scale)?;
     order.seq = wish.seq.unwrap_or(order.seq);
     order.memo = match memo {
         Memo::Public => wish.memo.clone(),
         Memo::Private if wish.memo.is_empty() => String::new(),
         Memo::Private => sealed(keys, &payee, &wish.memo)?,
     };
-    Ok(order.with(|it| {
+    let order = order.with(|it| {
         it.from = (payer != keys.public()).then_some(payer);
         it.request = wish.request;
         it.purpose.clone_from(&wish.purpose);
-    }))
+    });
+    Ok((order, waiting.filter(|_| wish.seq.is_none())))
 }
 
-/// The order of `payer` over an amount, without memo, and how memos are written.
-///
-/// The amount goes out with the decimals it was typed with: whether they are right is for the
-/// witness to say, in the same words to every client.
+/// The order of `payer` over an amount, without memo, where no other one waits.
 pub fn priced(
     place: &Place,
     payer: PublicKey,
     payee: PublicKey,
     gross: i64,
     scale: Scale,
-) -> Result<(Order, Memo)> {
+) -> Result<Order> {
+    match drawn(place, payer, payee, gross, scale)? {
+        Priced { order, waiting: None, .. } => Ok(order),
+        Priced { waiting: Some(waiting), .. } => bail!(still_waits(place, &waiting)),
+    }
+}
+
+/// An order, how its memo is to be written, and what waits at its number.
+struct Priced {
+    order: Order,
+    memo: Memo,
+    waiting: Option<Waiting>,
+}
+
+/// The amount goes out with the decimals it was typed with: whether they are right is for the
+/// witness to say, in the same words to every client.
+fn drawn(
+    place: &Place,
+    payer: PublicKey,
+    payee: PublicKey,
+    gross: i64,
+    scale: Scale,
+) -> Result<Priced> {
     let in_force = place.rules()?;
     let (from, to) = (place.account(&payer)?, place.account(&payee)?);
     let rules = Rules { scale, ..in_force.rules };
@@ -315,7 +371,32 @@ pub fn priced(
         gross,
         levied: is_levied(&from.account_type) && is_levied(&to.account_type),
     };
-    Ok((Order::new(&terms, &rules)?, rules.memo))
+    let order = Order::new(&terms, &rules)?;
+    Ok(Priced { order, memo: rules.memo, waiting: from.waiting })
+}
+
+/// Whether the order that waits is this one, but for the memo, which may be sealed.
+fn is_same(place: &Place, waiting: &Waiting, order: &Order) -> Result<bool> {
+    let Body::Order(known) = Ledger::read(&place.event(&waiting.id)?)?.body else {
+        return Ok(false);
+    };
+    let mut same = order.clone();
+    same.memo.clone_from(&known.memo);
+    Ok(*known == same)
+}
+
+/// Why nothing more is signed while an order waits: a second one would have its number, and only
+/// one of the two can count.
+fn still_waits(place: &Place, waiting: &Waiting) -> String {
+    let members = place.members().unwrap_or_default();
+    let payee = waiting.payee.map_or_else(|| "nobody".into(), |key| called(&members, &key));
+    format!(
+        "your payment of {} to {payee} still waits for the witnesses; a second one now would be \
+         signed for the same number, and one of the two be lost. Nothing was paid: pay again once \
+         `ayni balance` no longer names it ({}). If it never comes to count, `ayni pay --instead` \
+         puts another in its place",
+        waiting.amount, waiting.id
+    )
 }
 
 fn is_levied(account_type: &str) -> bool {
@@ -351,7 +432,14 @@ impl Who {
         show::table(
             ["balance", "available", "limit", "status"],
             &[[field("balance"), field("available"), field("limit"), field("status")]],
-        )
+        )?;
+        let Some(waiting) = serde_json::from_value::<Account>(view)?.waiting else { return Ok(()) };
+        let payee = match waiting.payee {
+            Some(key) => called(&place.members()?, &key),
+            None => "nobody".into(),
+        };
+        let Waiting { amount, id, .. } = waiting;
+        show::line(format!("A payment of {amount} to {payee} waits for the witnesses ({id})."))
     }
 }
 

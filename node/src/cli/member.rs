@@ -5,7 +5,7 @@ use ayni_lets::{AccountType, Body, Ledger, Policy, Status};
 use ayni_protocol::{Amount, EventId, Part as _, PublicKey, kind};
 use clap::Subcommand;
 
-use super::place::{Place, tagged};
+use super::place::{Act, Member as Listed, Place, tagged};
 use super::{Common, bring, rules, show};
 use crate::{keys, name};
 
@@ -40,6 +40,14 @@ pub enum Member {
         /// The new limit, such as 40.00
         #[arg(allow_negative_numbers = true)]
         amount: String,
+    },
+    /// Give an account another short name
+    #[command(after_help = "Example: ayni member rename ana ana-lima")]
+    Rename {
+        /// Whose account
+        who: String,
+        /// The new short name
+        name: String,
     },
     /// Suspend an account: it receives, and pays no more
     Suspend {
@@ -84,21 +92,29 @@ impl Member {
             Self::Add { account, name, limit, account_type, flags, inviter } => {
                 let account =
                     keys::public(&account).context("the member's key must be an npub1… or hex")?;
-                let name = name::short(&name)?.to_owned();
-                if place.members()?.iter().any(|member| member.code == name) {
-                    bail!("there is an account called {name} already; choose another short name");
+                let members = place.members()?;
+                if let Some(known) = members.iter().find(|member| member.account == account) {
+                    bail!(open_already(known));
                 }
+                let name = free(&members, &name)?;
                 let mut policy = Policy::open(place.currency.clone(), account);
                 policy.code = name;
                 policy.account_type = openable(&account_type)?;
-                policy.limit = limit.as_deref().map(Amount::parse).transpose()?;
+                policy.limit = limit.as_deref().map(|text| place.amount(text)).transpose()?;
                 policy.flags = flags.into_iter().collect();
                 policy.inviter = inviter.map(|who| place.who(&who)).transpose()?;
-                act(common, &place, policy, "opened")
+                act(common, &place, policy, ("opened", Act::Everyday))
             }
             Self::Limit { who, amount } => {
-                let limit = Amount::parse(&amount)?;
-                change(common, &place, &who, |policy| policy.limit = Some(limit))
+                let limit = place.amount(&amount)?;
+                let now = place.account(&place.who(&who)?)?.limit;
+                let lower = Amount::parse(&now).is_ok_and(|now| limit.minor < now.minor);
+                let act = if lower { Act::Community } else { Act::Everyday };
+                change(common, &place, &who, act, |policy| policy.limit = Some(limit))
+            }
+            Self::Rename { who, name } => {
+                let name = free(&place.members()?, &name)?;
+                change(common, &place, &who, Act::Everyday, |policy| policy.code = name)
             }
             Self::Suspend { who } => {
                 let (id, policy) = latest(&place, &place.who(&who)?)?;
@@ -106,7 +122,7 @@ impl Member {
                     bail!("the account of {who} is closed: nothing goes in or out already");
                 }
                 let next = Policy { status: Status::Suspended, ..policy.next(id) };
-                act(common, &place, next, "changed")
+                act(common, &place, next, ("changed", Act::Community))
             }
             Self::Close { who } => close(common, &place, &who),
             Self::Home { who, witness } => {
@@ -114,13 +130,33 @@ impl Member {
                 if !place.charter()?.is_witness(&home) {
                     bail!("{witness} is no witness here; see `ayni witness list`");
                 }
-                change(common, &place, &who, |policy| policy.home = Some(home))
+                change(common, &place, &who, Act::Community, |policy| policy.home = Some(home))
             }
             Self::Resume { who } => resume(common, &place, &who),
             Self::Import(import) => import.run(common),
             Self::List => list(common, &place),
         }
     }
+}
+
+/// What is said where somebody's key has an account: a second opening would be a fork of its policy.
+fn open_already(known: &Listed) -> String {
+    let npub = keys::npub(&known.account);
+    let code = if known.code.is_empty() { &npub } else { &known.code };
+    let next = match known.status.as_str() {
+        "closed" => format!("`ayni member resume {code}` opens it again"),
+        _ => format!("`ayni member rename {code} NAME` gives it another name"),
+    };
+    format!("{npub} has an account already, called {code} ({}); {next}", known.status)
+}
+
+/// A short name that no account has yet.
+fn free(members: &[Listed], name: &str) -> Result<String> {
+    let name = name::short(name)?;
+    if members.iter().any(|member| member.code == name) {
+        bail!("there is an account called {name} already; choose another short name");
+    }
+    Ok(name.to_owned())
 }
 
 /// The types of account that are opened by hand; raffles open their own escrow accounts.
@@ -141,11 +177,17 @@ fn openable(name: &str) -> Result<AccountType> {
 }
 
 /// Publishes the next version of an account's policy.
-fn change(common: &Common, place: &Place, who: &str, with: impl FnOnce(&mut Policy)) -> Result<()> {
+fn change(
+    common: &Common,
+    place: &Place,
+    who: &str,
+    right: Act,
+    with: impl FnOnce(&mut Policy),
+) -> Result<()> {
     let (id, policy) = latest(place, &place.who(who)?)?;
     let mut next = policy.next(id);
     with(&mut next);
-    act(common, place, next, "changed")
+    act(common, place, next, ("changed", right))
 }
 
 /// The newest version of an account's policy, whether or not the witnesses have acknowledged it.
@@ -167,7 +209,7 @@ fn resume(common: &Common, place: &Place, who: &str) -> Result<()> {
     let mut next = Policy { status: Status::Active, ..policy.next(id) };
     // Naming them forgives what they prove.
     next.causes = proofs.into_iter().map(|proof| proof.id).collect();
-    act(common, place, next, done)
+    act(common, place, next, (done, Act::Everyday))
 }
 
 /// Closes an account that holds and owes nothing, and that the rules do not pay to.
@@ -188,7 +230,8 @@ fn close(common: &Common, place: &Place, who: &str) -> Result<()> {
         );
     }
     let next = Policy { status: Status::Closed, ..policy.next(id) };
-    act(common, place, next, "closed as soon as enough witnesses have acknowledged it")
+    let done = "closed as soon as enough witnesses have acknowledged it";
+    act(common, place, next, (done, Act::Community))
 }
 
 /// What is to be done before an account can be closed, if anything.
@@ -212,10 +255,14 @@ fn unsettled(who: &str, balance: &str, pending: &str) -> Option<String> {
     ))
 }
 
-fn act(common: &Common, place: &Place, policy: Policy, done: &str) -> Result<()> {
+/// Publishes a version of a policy, and says whether it counts.
+fn act(common: &Common, place: &Place, policy: Policy, (done, right): (&str, Act)) -> Result<()> {
     let account = policy.account;
     let draft = Body::from(policy).draft(&place.community.id);
-    let (event, _) = place.publish(draft, &common.community_keys()?)?;
+    let (event, _) = place.publish(draft, &place.keys_for(common, right)?)?;
+    if let Some(why) = place.void(&event)? {
+        bail!("the account of {} is as it was: {why} ({})", keys::npub(&account), event.id);
+    }
     let counts = place.account(&account).is_ok_and(|now| now.latest_policy == event.id);
     if common.json {
         let state = if counts { "counted" } else { "waiting" };
@@ -228,10 +275,8 @@ fn act(common: &Common, place: &Place, policy: Policy, done: &str) -> Result<()>
     }
     let awaits = if place.rules().is_err() {
         "stewards to approve the rules of the currency".into()
-    } else if event.pubkey == place.currency.author {
-        format!("stewards to approve it: ayni approve {} --key steward.key", event.id)
     } else {
-        "its author to become a steward: only those and the community's key do this".into()
+        format!("stewards to approve it: ayni approve {} --key steward.key", event.id)
     };
     show::line(format!("The account of {npub} will be {done}. It waits for {awaits}"))
 }

@@ -5,7 +5,7 @@ use ayni_witness::entry::Merit;
 use clap::Subcommand;
 
 use super::begun::whole;
-use super::place::Place;
+use super::place::{Act, Place};
 use super::{Common, show};
 
 #[derive(Subcommand)]
@@ -45,7 +45,7 @@ impl Merits {
                     cause: cause.as_deref().map(whole).transpose()?,
                 };
                 let draft = ayni_witness::draft::merit(&merit);
-                let (event, _) = place.publish(draft, &common.community_keys()?)?;
+                let (event, _) = place.publish(draft, &place.keys_for(common, Act::Everyday)?)?;
                 if common.json {
                     return show::json(&serde_json::json!({"id": event.id}));
                 }

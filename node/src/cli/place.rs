@@ -6,7 +6,8 @@
 use anyhow::{Context as _, Result, bail};
 use ayni_lets::{Body, Ledger};
 use ayni_protocol::{
-    Address, Draft, Event, EventId, Filter, Keys, Kind, Part as _, PublicKey, VerifiedEvent, kind,
+    Address, Amount, Draft, Event, EventId, Filter, Keys, Kind, Part as _, PublicKey, Scale,
+    VerifiedEvent, kind,
 };
 use ayni_witness::{Charter, Council};
 use serde::Deserialize;
@@ -50,10 +51,37 @@ pub struct Member {
     pub merit: i64,
 }
 
+/// Whose signature makes an act of the community count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Act {
+    /// The community's key, or any one steward's: accounts are opened, limits raised, thanks given.
+    Everyday,
+    /// The community's key alone; what is taken from somebody, and all else.
+    Community,
+}
+
 /// What people call an account: its name, or else its npub.
 pub fn called(members: &[Member], key: &PublicKey) -> String {
     let known = members.iter().find(|member| member.account == *key);
     known.map_or_else(|| keys::npub(key), |member| member.name.clone())
+}
+
+/// Whom a name means. A short name goes first, which stewards give: what people call themselves
+/// in their profiles can take it from nobody.
+///
+/// # Errors
+/// Where nobody has that name, or several have.
+pub fn meant<'a>(members: &'a [Member], name: &str) -> Result<&'a Member> {
+    let coded: Vec<_> = members.iter().filter(|member| member.code == name).collect();
+    let found = match coded.is_empty() {
+        true => members.iter().filter(|member| member.name == name).collect(),
+        false => coded,
+    };
+    match found[..] {
+        [member] => Ok(member),
+        [] => bail!("nobody here is called {name}; see `ayni member list`"),
+        _ => bail!("several accounts are called {name}; name the npub"),
+    }
 }
 
 /// An account, as far as commands need it.
@@ -68,12 +96,27 @@ pub struct Account {
     pub balance: String,
     /// What it has reserved, as text.
     pub pending: String,
+    /// How far below zero it may go, as text.
+    pub limit: String,
     /// Its next order's number.
     pub next_seq: u64,
     /// What its next order names as `prev`: its last certified order, or the first rules.
     pub head: EventId,
+    /// An order of it that stands at that number already and waits for witnesses.
+    pub waiting: Option<Waiting>,
     /// The newest policy event.
     pub latest_policy: EventId,
+}
+
+/// An order that waits for witnesses at its account's next number.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Waiting {
+    /// The order.
+    pub id: EventId,
+    /// Who is to be paid.
+    pub payee: Option<PublicKey>,
+    /// How much, as text.
+    pub amount: String,
 }
 
 /// A currency, as far as commands need it.
@@ -95,6 +138,22 @@ pub struct Place {
     pub community: Community,
     /// The currency.
     pub currency: Address,
+}
+
+/// An event that changes nothing.
+#[derive(Debug, Clone, Deserialize)]
+struct Void {
+    id: EventId,
+    sentence: String,
+}
+
+/// An act that waits for approval.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Unapproved {
+    /// The event.
+    pub id: EventId,
+    /// Who signed it.
+    pub author: PublicKey,
 }
 
 /// The rules in force, as an event and as what it says.
@@ -158,14 +217,7 @@ impl Place {
         if let Some(key) = keys::public(name) {
             return Ok(key);
         }
-        let members = self.members()?;
-        let called = |member: &&Member| member.code == name || member.name == name;
-        let mut found = members.iter().filter(called);
-        match (found.next(), found.next()) {
-            (Some(member), None) => Ok(member.account),
-            (Some(_), Some(_)) => bail!("several accounts are called {name}; name the npub"),
-            _ => bail!("nobody here is called {name}; see `ayni member list`"),
-        }
+        Ok(meant(&self.members()?, name)?.account)
     }
 
     /// An account's state.
@@ -191,6 +243,49 @@ impl Place {
         }
     }
 
+    /// An amount that was typed, with the currency's decimals.
+    ///
+    /// # Errors
+    /// Where it has others, with the spelling that was probably meant.
+    pub fn amount(&self, text: &str) -> Result<Amount> {
+        let scale = self.scale()?;
+        Ok(Amount { minor: super::rules::amount(text, scale)?, scale })
+    }
+
+    /// The currency's decimals, which never change: as the rules in force write them, or those that
+    /// wait for approval.
+    fn scale(&self) -> Result<Scale> {
+        let rules = match self.rules() {
+            Ok(known) => known.rules,
+            Err(error) => {
+                let waiting = proposed(&self.client, &self.community)?;
+                let ours = waiting.into_iter().find(|rules| rules.currency == self.currency);
+                ours.ok_or(error)?
+            }
+        };
+        Ok(rules.scale)
+    }
+
+    /// The acts of the community's key that wait for stewards to approve them, newest first.
+    ///
+    /// # Errors
+    /// Where the node does not answer.
+    pub fn unapproved(&self) -> Result<Vec<Unapproved>> {
+        let mut all: Vec<Unapproved> = self.client.get("/api/v1/waiting?approval=true")?;
+        all.retain(|act| act.author == self.currency.author);
+        Ok(all)
+    }
+
+    /// Why an event changes nothing, where it is void.
+    ///
+    /// # Errors
+    /// Where the node does not answer.
+    pub fn void(&self, event: &VerifiedEvent) -> Result<Option<String>> {
+        let path = format!("/api/v1/void?since={}", event.created_at);
+        let void: Vec<Void> = self.client.get(&path)?;
+        Ok(void.into_iter().find(|void| void.id == event.id).map(|void| void.sentence))
+    }
+
     /// The charter in force.
     ///
     /// # Errors
@@ -210,6 +305,28 @@ impl Place {
                 Ok(ayni_witness::charter::of_text(event.id, self.community.id, event.pubkey, &text))
             }
             _ => bail!("the node named an event that is no charter"),
+        }
+    }
+
+    /// The keys for an act of the community: `--key`, or the community's in the node's folder.
+    ///
+    /// # Errors
+    /// Where what they sign would change nothing.
+    pub fn keys_for(&self, common: &Common, act: Act) -> Result<Keys> {
+        let keys = common.community_keys()?;
+        if keys.public() == self.currency.author {
+            return Ok(keys);
+        }
+        match (self.charter()?.stewards.contains(&keys.public()), act) {
+            (true, Act::Everyday) => Ok(keys),
+            (true, Act::Community) => bail!(
+                "a steward's key does not do this alone, only the community's: run it where the \
+                 node's folder is, or name that key with --key"
+            ),
+            (false, _) => bail!(
+                "this key is neither the community's nor a steward's, so what it signs would \
+                 change nothing; see `ayni steward list`"
+            ),
         }
     }
 
@@ -248,16 +365,51 @@ impl Place {
 
 /// The currency whose rules wait for the stewards' approval.
 fn awaited(client: &Client, community: &Community) -> Result<Address> {
-    let rules = stored(client, &tagged(kind::RULES, b'h', &community.id))?;
-    let named = rules.iter().find_map(|event| match Ledger::read(event).ok()?.body {
-        Body::Rules(rules) => Some(rules.currency.clone()),
+    let named = proposed(client, community)?.into_iter().next().map(|rules| rules.currency);
+    named.context("the community has no currency yet")
+}
+
+/// All rules that were published in a community, whether or not they count.
+fn proposed(client: &Client, community: &Community) -> Result<Vec<ayni_lets::Rules>> {
+    let events = stored(client, &tagged(kind::RULES, b'h', &community.id))?;
+    let read = events.iter().filter_map(|event| match Ledger::read(event).ok()?.body {
+        Body::Rules(rules) => Some(ayni_lets::Rules::clone(&rules)),
         _ => None,
     });
-    named.context("the community has no currency yet")
+    Ok(read.collect())
 }
 
 fn stored(client: &Client, filter: &Filter) -> Result<Vec<VerifiedEvent>> {
     let path = format!("/api/v1/export?filter={}", encoded(&filter.to_json()));
     let text = client.text(&path, "application/jsonl")?;
     text.lines().map(|line| Ok(Event::parse(line)?.verify()?)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn member(byte: u8, code: &str, name: &str) -> Member {
+        Member {
+            account: PublicKey([byte; 32]),
+            name: name.into(),
+            code: code.into(),
+            account_type: "member".into(),
+            status: "active".into(),
+            balance: "0.00".into(),
+            limit: None,
+            merit: 0,
+        }
+    }
+
+    #[test]
+    fn a_profile_takes_a_short_name_from_nobody() {
+        let members =
+            [member(1, "ana", "Ana Lima"), member(2, "eve", "ana"), member(3, "ben", "Ana Lima")];
+        let meant = |name| meant(&members, name).map(|member| member.account.0[0]);
+        assert_eq!(meant("ana").unwrap(), 1);
+        assert_eq!(meant("eve").unwrap(), 2);
+        assert!(meant("Ana Lima").unwrap_err().to_string().contains("several accounts"));
+        assert!(meant("rui").unwrap_err().to_string().contains("nobody here"));
+    }
 }

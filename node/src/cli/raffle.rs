@@ -3,15 +3,18 @@
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, bail};
-use ayni_lets::{AccountType, Body, Policy};
-use ayni_protocol::{EventId, PublicKey, hex};
+use ayni_lets::{AccountType, Body, Ledger, Policy};
+use ayni_protocol::{EventId, Keys, Part as _, PublicKey, hex};
+use ayni_raffle::read::{Entry, RaffleEntry};
 use ayni_raffle::spec::{Legal, Place as Standing, RaffleSpec};
+use ayni_raffle::{Gates, YEAR_SECS};
 use ayni_witness::Charter;
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
-use super::begun::{Named, beginning};
+use super::begun::{Named, beginning, whole};
 use super::governance::{read_table, times};
+use super::ledger::priced;
 use super::place::{Place, called};
 use super::{Common, show};
 use crate::config::Config;
@@ -27,13 +30,7 @@ pub enum Raffle {
     },
     /// Buy tickets: pays into the raffle's escrow account, then claims the ticket
     #[command(after_help = "Example: ayni raffle buy 5f2c… 3 --key ana.key")]
-    Buy {
-        /// The raffle's id, or the beginning of it
-        raffle: String,
-        /// How many
-        #[arg(default_value_t = 1)]
-        quantity: u32,
-    },
+    Buy(Buy),
     /// Bring the beacon's round, fetched or typed in, so that the winner is known
     #[command(after_help = "Example: ayni raffle draw 5f2c… --signature b446…")]
     Draw(Draw),
@@ -59,6 +56,18 @@ pub enum Raffle {
 }
 
 #[derive(Args)]
+pub struct Buy {
+    /// The raffle's id, or the beginning of it
+    raffle: String,
+    /// How many [default: 1, or what the payment is for]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    quantity: Option<u32>,
+    /// Pay nothing: claim with a payment made before that bought no ticket
+    #[arg(long, value_name = "ID")]
+    order: Option<String>,
+}
+
+#[derive(Args)]
 pub struct Draw {
     /// The raffle's id, or the beginning of it
     raffle: String,
@@ -72,7 +81,7 @@ impl Raffle {
         let place = Place::of(common)?;
         match self {
             Self::Announce { file } => announce(common, &place, &file),
-            Self::Buy { raffle, quantity } => buy(common, &place, &raffle, quantity),
+            Self::Buy(buy) => buy.run(common, &place),
             Self::Draw(draw) => draw.run(common, &place),
             Self::Claim { raffle, prize } => {
                 let id = named(&place, &raffle)?;
@@ -184,17 +193,23 @@ fn announce(common: &Common, place: &Place, file: &std::path::Path) -> Result<()
     let charter = place.charter()?;
     let organiser = common.community_keys()?;
     if spec.is_priced() {
-        spec.currency.get_or_insert_with(|| place.currency.clone());
-        if spec.escrow.is_none() {
-            spec.escrow = Some(open_escrow(common, place, &charter)?);
-        }
+        let currency = spec.currency.get_or_insert_with(|| place.currency.clone());
+        let price = spec.price.to_string();
+        place.at(currency.clone()).amount(&price).context("the price of a ticket")?;
     }
+    // Its account is opened once nothing else stands in the way, for it cannot be taken back.
+    let fresh = (spec.is_priced() && spec.escrow.is_none()).then(|| keys::generate().public());
+    spec.escrow = spec.escrow.or(fresh);
     if spec.legal.is_none() {
         let country = place.community.country.clone();
         spec.legal = country.map(|country| Legal { country, permit: String::new() });
     }
     spec.check()?;
+    may_announce(place, &charter, &spec, &organiser.public())?;
     let standing = standing(place, &charter, &spec, organiser.public())?;
+    if let Some(account) = fresh {
+        open_escrow(common, place, &charter, account)?;
+    }
     let (event, _) = place.publish(ayni_raffle::draft::raffle(&spec, &standing), &organiser)?;
     if common.json {
         return show::json(&serde_json::json!({
@@ -232,19 +247,50 @@ fn read(place: &Place, file: &std::path::Path) -> Result<RaffleSpec> {
     table.try_into().with_context(|| format!("{} is no raffle", file.display()))
 }
 
+/// Fails where the node would refuse the raffle: by the law of its country, or for who takes part.
+fn may_announce(
+    place: &Place,
+    charter: &Charter,
+    spec: &RaffleSpec,
+    organiser: &PublicKey,
+) -> Result<()> {
+    if *organiser != place.currency.author && place.account(organiser).is_err() {
+        bail!("only members of the community announce raffles");
+    }
+    if let Some(currency) = spec.currency.as_ref().filter(|_| spec.is_priced()) {
+        let there = place.at(currency.clone());
+        for share in &spec.to {
+            there.account(&share.account).context("whoever shares in the pot needs an account")?;
+        }
+    }
+    let gates: Gates = place.client.get("/api/v1/raffles/gates")?;
+    let raffles: Vec<Value> = place.client.get("/api/v1/raffles")?;
+    let ours =
+        raffles.iter().filter(|raffle| raffle["community"] == place.community.id.to_string());
+    let closes = ours.filter_map(|raffle| raffle.get("closes")?.as_u64());
+    let near = closes.filter(|closes| closes.abs_diff(spec.closes) < YEAR_SECS).count();
+    let draws = u64::try_from(near)?;
+    let refused = gates.admit(spec, charter.country.as_deref(), draws).err();
+    refused.map_or(Ok(()), |refused| bail!("{}", refused.sentence))
+}
+
 /// An account of its own for the pot, whose orders the node signs once they are prescribed.
-fn open_escrow(common: &Common, place: &Place, charter: &Charter) -> Result<PublicKey> {
+fn open_escrow(
+    common: &Common,
+    place: &Place,
+    charter: &Charter,
+    account: PublicKey,
+) -> Result<()> {
     let community = keys::of_node(&common.data, "community").context(
         "a raffle with a price needs an escrow account: name one as `escrow` in the file, \
          or announce it in the node's own folder",
     )?;
-    let account = keys::generate().public();
     let mut policy = Policy::open(place.currency.clone(), account);
     policy.account_type = AccountType::Escrow;
     policy.code = format!("escrow-{}", hex::encode(account.0.get(..4).unwrap_or_default()));
     policy.signers = charter.witnesses.iter().map(|seat| seat.key).collect();
     place.publish(Body::from(policy).draft(&place.community.id), &community)?;
-    Ok(account)
+    Ok(())
 }
 
 /// Which round draws, and which of the organiser's raffles this one follows.
@@ -272,37 +318,113 @@ fn standing(
     })
 }
 
-fn buy(common: &Common, place: &Place, raffle: &str, quantity: u32) -> Result<()> {
-    let buyer = common.keys()?;
-    let event = place.event(&named(place, raffle)?)?;
-    let ayni_raffle::read::Entry::Raffle(announced) = ayni_raffle::read::read(&event)? else {
-        bail!("{raffle} is no raffle");
-    };
-    let spec = &announced.spec;
-    let order = match spec.escrow.filter(|_| spec.is_priced()) {
-        None => None,
-        Some(escrow) => {
-            let cost = spec.cost(quantity).context("that many tickets cost too much to count")?;
-            let (order, _) =
-                super::ledger::priced(place, buyer.public(), escrow, cost, spec.price.scale)?;
-            let cause = ayni_raffle::draft::purpose(announced.organiser, announced.id);
-            let order = order.with(|it| it.purpose = Some(cause));
-            let (paid, _) = place.publish(Body::from(order).draft(&place.community.id), &buyer)?;
-            Some(paid.id)
-        }
-    };
-    let draft = ayni_raffle::draft::ticket(place.community.id, announced.id, quantity, order);
-    let (ticket, _) = place.publish(draft, &buyer)?;
-    said(common, ticket.id, "Yours. The list is sealed after the close, before the draw.")
+/// A raffle as it was signed.
+fn announced(place: &Place, named: &str) -> Result<RaffleEntry> {
+    match ayni_raffle::read::read(&place.event(&self::named(place, named)?)?)? {
+        Entry::Raffle(announced) => Ok(*announced),
+        _ => bail!("{named} is no raffle"),
+    }
+}
+
+impl Buy {
+    fn run(self, common: &Common, place: &Place) -> Result<()> {
+        let buyer = common.keys()?;
+        let raffle = announced(place, &self.raffle)?;
+        let made =
+            self.order.as_deref().map(|order| Made::of(place, order, &raffle)).transpose()?;
+        let quantity = match (self.quantity, &made) {
+            (Some(typed), _) => typed,
+            (None, Some(made)) => made.quantity,
+            (None, None) => 1,
+        };
+        // Asked before anything is paid: what is in escrow comes back only after the close.
+        may_buy(place, &raffle, &buyer.public(), quantity)?;
+        let order = match made {
+            Some(made) => Some(made.order),
+            None => paid(place, &raffle, quantity, &buyer)?,
+        };
+        let draft = ayni_raffle::draft::ticket(place.community.id, raffle.id, quantity, order);
+        let ticket = place.publish(draft, &buyer);
+        let (ticket, _) = ticket.map_err(|refused| match order {
+            None => refused,
+            Some(order) => unclaimed(&refused, &raffle.id, quantity, &order),
+        })?;
+        said(common, ticket.id, "Yours. The list is sealed after the close, before the draw.")
+    }
+}
+
+/// A payment that was made for tickets.
+struct Made {
+    order: EventId,
+    quantity: u32,
+}
+
+impl Made {
+    /// What a payment is worth in tickets of a raffle.
+    fn of(place: &Place, named: &str, raffle: &RaffleEntry) -> Result<Self> {
+        let id = whole(named)?;
+        let spec = &raffle.spec;
+        let escrow = spec.escrow.filter(|_| spec.is_priced());
+        let escrow = escrow.context("this raffle is free: leave out --order")?;
+        let Body::Order(order) = Ledger::read(&place.event(&id)?)?.body else {
+            bail!("{named} is no payment: see `ayni statement`");
+        };
+        let paid = order.legs.first().filter(|leg| leg.account == escrow);
+        let paid = paid.with_context(|| format!("{named} did not pay into this raffle"))?;
+        let quantity = spec.price.minor;
+        let units = paid.minor.checked_div(quantity).filter(|_| paid.minor % quantity == 0);
+        let units = units.and_then(|units| u32::try_from(units).ok());
+        let quantity = units.with_context(|| format!("{named} is not the price of tickets"))?;
+        Ok(Self { order: id, quantity })
+    }
+}
+
+/// Asks whether somebody may buy so many, in the words of the node.
+fn may_buy(place: &Place, raffle: &RaffleEntry, buyer: &PublicKey, quantity: u32) -> Result<()> {
+    let path = format!("/api/v1/raffles/{}?by={buyer}&units={quantity}", raffle.id);
+    let view: Value = place.client.get(&path)?;
+    match view.get("refused").and_then(Value::as_str) {
+        Some(refused) => bail!("{refused} Nothing was paid."),
+        None => Ok(()),
+    }
+}
+
+/// Pays the price into the raffle's escrow account; nothing where there is none.
+fn paid(
+    place: &Place,
+    raffle: &RaffleEntry,
+    quantity: u32,
+    buyer: &Keys,
+) -> Result<Option<EventId>> {
+    let spec = &raffle.spec;
+    let Some(escrow) = spec.escrow.filter(|_| spec.is_priced()) else { return Ok(None) };
+    let cost = spec.cost(quantity).context("that many tickets cost too much to count")?;
+    let order = priced(place, buyer.public(), escrow, cost, spec.price.scale)?;
+    let cause = ayni_raffle::draft::purpose(raffle.organiser, raffle.id);
+    let order = order.with(|it| it.purpose = Some(cause));
+    let (paid, _) = place.publish(Body::from(order).draft(&place.community.id), buyer)?;
+    Ok(Some(paid.id))
+}
+
+/// What is said where a payment was made and the ticket is refused all the same.
+fn unclaimed(
+    refused: &anyhow::Error,
+    raffle: &EventId,
+    quantity: u32,
+    order: &EventId,
+) -> anyhow::Error {
+    anyhow::anyhow!(
+        "{refused:#}\nThe payment {order} is made and has no ticket. Once what is said above is \
+         mended: ayni raffle buy {raffle} {quantity} --order {order}. Nobody gives it back by \
+         itself; if it cannot be mended, a steward takes it back: ayni charge reversal --order \
+         {order}"
+    )
 }
 
 impl Draw {
     fn run(self, common: &Common, place: &Place) -> Result<()> {
-        let id = named(place, &self.raffle)?;
-        let event = place.event(&id)?;
-        let ayni_raffle::read::Entry::Raffle(announced) = ayni_raffle::read::read(&event)? else {
-            bail!("{} is no raffle", self.raffle);
-        };
+        let announced = announced(place, &self.raffle)?;
+        let id = announced.id;
         let charter = place.charter_event(&announced.place.charter)?;
         let chain = charter.beacon.context("the charter names no beacon")?;
         let number = announced.place.round;

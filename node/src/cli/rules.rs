@@ -183,8 +183,11 @@ fn one_of<T: Copy>(word: &str, known: [(&str, T); 2]) -> Result<T> {
     })
 }
 
-/// An amount of the currency in minor units.
-fn amount(text: &str, scale: Scale) -> Result<i64> {
+/// An amount as a currency writes it, in minor units; with fewer or more decimals it would be void.
+///
+/// # Errors
+/// With the spelling that was probably meant.
+pub fn amount(text: &str, scale: Scale) -> Result<i64> {
     match Amount::parse(text) {
         Ok(amount) if amount.scale == scale => Ok(amount.minor),
         _ => {

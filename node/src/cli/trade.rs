@@ -16,7 +16,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::ledger::priced;
-use super::place::{Community, Member, Place, tagged};
+use super::place::{Act, Community, Member, Place, meant, tagged};
 use super::{Common, show};
 use crate::{clock, keys};
 
@@ -83,7 +83,7 @@ impl Trade {
                 };
                 let agreement = agreement(&place, &with, &rate, &limit, clearing)?;
                 let draft = Body::from(agreement).draft(&place.community.id);
-                let (event, _) = place.publish(draft, &common.community_keys()?)?;
+                let (event, _) = place.publish(draft, &place.keys_for(common, Act::Community)?)?;
                 if common.json {
                     return show::json(&json!({"id": event.id, "clearing": clearing}));
                 }
@@ -121,7 +121,7 @@ fn agreement(
         .and_then(|(here, there)| Some((here.parse::<i64>().ok()?, there.parse::<i64>().ok()?)));
     let (here, there) = numbers.context("--rate is two whole numbers, such as 2:3")?;
     let with = with.parse().context("a currency's address has the form 37470:KEY:NAME")?;
-    let (currency, limit) = (place.currency.clone(), Amount::parse(limit)?);
+    let (currency, limit) = (place.currency.clone(), place.amount(limit)?);
     Ok(Agreement { currency, with, clearing, limit, here, there, about: String::new() })
 }
 
@@ -211,7 +211,7 @@ impl Across<'_> {
             bail!("it costs {price}, more than the {most} you allow; nothing was paid");
         }
         let Slot { account, .. } = quote.slot;
-        let (order, _) = priced(place, self.payer, account, price.minor, price.scale)?;
+        let order = priced(place, self.payer, account, price.minor, price.scale)?;
         let from = (self.payer != keys.public()).then_some(self.payer);
         let (hold, quote) = (Some(quote.slot.clone()), Some(event.id));
         let order = order.with(|it| {
@@ -257,10 +257,10 @@ fn payee(place: &Place, currency: &Address, name: &str) -> Result<PublicKey> {
     })?;
     let members: Vec<Member> =
         place.client.get(&format!("/api/v1/communities/{}/members", community.id))?;
-    let found = members.iter().find(|member| member.code == name || member.name == name);
-    found
-        .map(|member| member.account)
-        .with_context(|| format!("nobody there is called {name}; name the npub"))
+    let found = meant(&members, name);
+    let found = found
+        .with_context(|| format!("nobody there is called {name}, or several are; name the npub"))?;
+    Ok(found.account)
 }
 
 /// Asks until there is an answer, or for too long.

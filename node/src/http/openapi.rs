@@ -21,6 +21,7 @@ use super::views::{community, currency, governance, market, node, proof, raffle}
         node::node,
         node::digest,
         node::void,
+        node::waiting,
         community::list,
         community::one,
         community::members,
@@ -42,6 +43,7 @@ use super::views::{community, currency, governance, market, node, proof, raffle}
         governance::one,
         raffle::list,
         raffle::one,
+        raffle::gates,
         events::publish,
         events::export,
     )

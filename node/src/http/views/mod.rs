@@ -31,6 +31,7 @@ pub fn routes() -> Router<Shared> {
         .route("/node", get(node::node))
         .route("/digest", get(node::digest))
         .route("/void", get(node::void))
+        .route("/waiting", get(node::waiting))
         .route("/communities", get(community::list))
         .route("/communities/{cid}", get(community::one))
         .route("/communities/{cid}/members", get(community::members))
@@ -51,6 +52,7 @@ pub fn routes() -> Router<Shared> {
         .route("/matches", get(market::matches))
         .route("/metrics/{address}", get(market::metrics))
         .route("/raffles", get(raffle::list))
+        .route("/raffles/gates", get(raffle::gates))
         .route("/raffles/{id}", get(raffle::one))
 }
 

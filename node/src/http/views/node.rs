@@ -5,17 +5,17 @@ use std::collections::BTreeMap;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
-use ayni_protocol::{Timestamp, hex};
+use ayni_protocol::{Premise, Timestamp, hex};
 use ayni_store::Store as _;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::book::Void;
+use crate::book::{Void, Waiting};
 use crate::http::Shared;
 use crate::http::answer;
 use crate::peers;
 
-/// How many void events are listed at most.
+/// How many void or waiting events are listed at most.
 const VOID_MAX: usize = 1_000;
 
 /// Who the node is and how it stands.
@@ -112,6 +112,37 @@ pub async fn void(
         })
         .collect();
     answer::json(&request, &view)
+}
+
+/// What is waited for.
+#[derive(Deserialize)]
+pub struct AwaitedBy {
+    approval: Option<bool>,
+}
+
+/// Events that change nothing yet, newest first; with `approval=true` those that wait for it.
+#[utoipa::path(get, path = "/api/v1/waiting", params(("approval" = Option<bool>, Query)),
+    responses((status = 200, description = "id, kind, author, created_at, for")))]
+pub async fn waiting(
+    State(shared): State<Shared>,
+    Query(by): Query<AwaitedBy>,
+    request: HeaderMap,
+) -> Response {
+    let book = shared.reading();
+    let approval = by.approval == Some(true);
+    let wanted = |it: &Waiting| !approval || it.premise == Premise::Approval;
+    let mut waiting: Vec<_> = book.waiting().filter(wanted).collect();
+    waiting.sort_by_key(|it| (std::cmp::Reverse(it.seen.created_at), it.id));
+    let view = waiting.into_iter().take(VOID_MAX).map(|Waiting { id, seen, premise }| {
+        json!({
+            "id": id,
+            "kind": seen.kind,
+            "author": seen.author,
+            "created_at": seen.created_at,
+            "for": premise.to_string(),
+        })
+    });
+    answer::json(&request, &view.collect::<Vec<Value>>())
 }
 
 /// Which name is asked for.

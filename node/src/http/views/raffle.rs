@@ -1,12 +1,13 @@
 //! Raffles, with the numbers to recompute a draw.
 
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use ayni_protocol::EventId;
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::event_id;
+use super::{event_id, public_key};
 use crate::book::Book;
 use crate::clock;
 use crate::http::Shared;
@@ -21,18 +22,39 @@ pub async fn list(State(shared): State<Shared>, request: HeaderMap) -> Response 
     answer::json(&request, &views)
 }
 
-/// One raffle.
-#[utoipa::path(get, path = "/api/v1/raffles/{id}", params(("id" = String, Path)),
-    responses((status = 200, description = "the raffle, its ticket root, its draw with the numbers to recompute it, its payouts"), (status = 404)))]
+/// What the law of each country lets a raffle be, as this node's configuration says.
+#[utoipa::path(get, path = "/api/v1/raffles/gates", responses((status = 200, description = "gates by country or region; no other country has raffles")))]
+pub async fn gates(State(shared): State<Shared>, request: HeaderMap) -> Response {
+    answer::json(&request, &shared.config.raffle.gates)
+}
+
+/// Who means to buy.
+#[derive(Deserialize)]
+pub struct Buyer {
+    by: Option<String>,
+    units: Option<u32>,
+}
+
+/// One raffle; with `by` what that account holds, and why it may not buy so many units more.
+#[utoipa::path(get, path = "/api/v1/raffles/{id}",
+    params(("id" = String, Path), ("by" = Option<String>, Query, description = "hex or npub"), ("units" = Option<u32>, Query)),
+    responses((status = 200, description = "the raffle, its ticket root, its draw with the numbers to recompute it, its payouts; with by: held, refused"), (status = 404)))]
 pub async fn one(
     State(shared): State<Shared>,
     Path(id): Path<String>,
+    Query(buyer): Query<Buyer>,
     request: HeaderMap,
 ) -> Result<Response, Problem> {
     let id = event_id(&id)?;
+    let by = buyer.by.as_deref().map(public_key).transpose()?;
     let book = shared.reading();
-    let view = view(&book, &id)
+    let mut view = view(&book, &id)
         .ok_or_else(|| Problem::not_found(format!("no raffle {id} counts here")))?;
+    if let Some((by, members)) = by.zip(view.as_object_mut()) {
+        let may = book.drum.may_buy(&id, &by, buyer.units.unwrap_or(1), clock::now());
+        members.insert("held".into(), book.drum.held(&id, &by).into());
+        members.insert("refused".into(), json!(may.err().map(|refusal| refusal.sentence)));
+    }
     Ok(answer::json(&request, &view))
 }
 
