@@ -170,6 +170,9 @@ impl Pay {
         let wait = Duration::from_secs(self.wait);
         loop {
             let (order, waiting) = composed(place, wish, payer, payee, keys)?;
+            if let Some(waiting) = waiting.as_ref().filter(|_| self.instead) {
+                may_be_replaced(place, waiting)?;
+            }
             let (id, before) = match waiting.filter(|_| !self.instead) {
                 Some(waiting) if is_same(place, &waiting, &order)? => (waiting.id, true),
                 Some(waiting) => bail!(still_waits(place, &waiting)),
@@ -397,6 +400,20 @@ fn still_waits(place: &Place, waiting: &Waiting) -> String {
          puts another in its place",
         waiting.amount, waiting.id
     )
+}
+
+/// Fails where a witness has signed what waits: whoever signs a second payment for its number then
+/// has signed both, which is proven and ends in a suspension.
+fn may_be_replaced(place: &Place, waiting: &Waiting) -> Result<()> {
+    let view: Value = place.client.get(&format!("/api/v1/orders/{}", waiting.id))?;
+    match view.get("state").and_then(Value::as_str) {
+        Some("attested") => bail!(
+            "a witness has signed the payment that waits ({}), so it may still count; nothing was \
+             signed in its place. Ask those who keep the books why the others have not",
+            waiting.id
+        ),
+        _ => Ok(()),
+    }
 }
 
 fn is_levied(account_type: &str) -> bool {
