@@ -76,7 +76,7 @@ pub fn draft(url: &str, relay: &Relay, information: &Information, document: &str
 /// Announces the relay at its start, when what it says of itself changes, and once a day.
 pub async fn follow(shared: Shared, url: String, keys: Keys, stop: CancellationToken) {
     let mut orders = shared.backend.policy().management().changes();
-    let mut every = tokio::time::interval(LOOK);
+    let mut every = clock::every(LOOK);
     loop {
         tokio::select! {
             () = stop.cancelled() => return,

@@ -24,7 +24,7 @@ pub const OF_CURRENCY: Kind = Kind(30_384);
 
 /// Publishes what changed, again and again, until the node stops.
 pub async fn follow(shared: Shared, keys: Keys, stop: CancellationToken) {
-    let mut every = tokio::time::interval(Duration::from_secs(shared.config.metrics.publish_secs));
+    let mut every = clock::every(Duration::from_secs(shared.config.metrics.publish_secs));
     loop {
         tokio::select! {
             () = stop.cancelled() => return,

@@ -1,13 +1,23 @@
 //! Where time and randomness enter the house. Everything below takes them as arguments.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ayni_protocol::Timestamp;
+use tokio::time::{Interval, MissedTickBehavior, interval};
 
 /// Unix seconds by this machine's clock; 0 if it stands before 1970.
 #[must_use]
 pub fn now() -> Timestamp {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+/// Ticks now, and then as often as `period` says. A machine that slept or stood still is not made up
+/// for: it ticks once, not as often as it has missed.
+#[must_use]
+pub fn every(period: Duration) -> Interval {
+    let mut every = interval(period);
+    every.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    every
 }
 
 /// Fresh bytes from the operating system.

@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::backend::Backend;
 use crate::book::Book;
+use crate::clock;
 use crate::federate::{self, PeerState, PeerStatus};
 use crate::fence::{Fence, Need};
 use crate::local::LocalNode;
@@ -94,7 +95,7 @@ impl Peering {
     ) {
         let began = Instant::now();
         let mut lowered = Some(lowered);
-        let mut every = tokio::time::interval(LOOK);
+        let mut every = clock::every(LOOK);
         loop {
             self.follow_witnesses(&book.read().unwrap_or_else(PoisonError::into_inner));
             if let Some(need) = need.filter(|_| fence.is_up()) {

@@ -350,7 +350,7 @@ fn settings(config: &Config, urls: Vec<String>) -> Settings {
 
 /// Tells the writer that time has passed.
 async fn tick(inbox: mpsc::Sender<Command>, stop: CancellationToken) {
-    let mut every = tokio::time::interval(TICK);
+    let mut every = clock::every(TICK);
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
@@ -364,7 +364,7 @@ async fn tick(inbox: mpsc::Sender<Command>, stop: CancellationToken) {
 
 /// Fetches the rounds that votes and raffles wait for.
 async fn follow_beacons(shared: Shared, keys: Keys, stop: CancellationToken) {
-    let mut every = tokio::time::interval(FETCH);
+    let mut every = clock::every(FETCH);
     loop {
         tokio::select! {
             () = stop.cancelled() => return,

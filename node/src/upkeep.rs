@@ -20,8 +20,7 @@ pub async fn run(
     every_secs: u64,
     stop: CancellationToken,
 ) {
-    let mut every = tokio::time::interval(Duration::from_secs(every_secs.max(1)));
-    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut every = clock::every(Duration::from_secs(every_secs.max(1)));
     let retention = Arc::new(retention);
     loop {
         tokio::select! {

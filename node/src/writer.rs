@@ -40,6 +40,9 @@ const MOMENT: Duration = Duration::from_millis(2);
 const VANISHED: &str = "everything you wrote until then is gone from here and will not be taken \
                         again; what stands in the community's books stays, since others' balances \
                         and votes rest on it";
+/// The same, where no books are kept.
+const VANISHED_FROM_RELAY: &str = "everything you wrote until then is gone from here and will not \
+                                   be taken again";
 /// What is answered to whoever brings it back.
 const BARRED: &str = "whom this event belongs to asked this relay to forget all that is older";
 
@@ -308,7 +311,8 @@ impl<A: Audience> Writer<A> {
                 }
                 self.audience.keep(&event, position);
                 Ok(if self.store.heeds(&event) {
-                    Accepted::info(VANISHED)
+                    let alone = self.desk.config.relay.only;
+                    Accepted::info(if alone { VANISHED_FROM_RELAY } else { VANISHED })
                 } else {
                     Accepted::stored()
                 })
