@@ -188,7 +188,7 @@ impl World {
                 self.read_all();
                 self.open.insert(name, Open::default());
             }
-            Ok(ClientMessage::Count(name, _)) => {
+            Ok(ClientMessage::Count(name, _)) | Err(Complaint::Count(name, _)) => {
                 if self.open.contains_key(&name) {
                     return;
                 }

@@ -24,9 +24,9 @@ use crate::frames::{self, CloseCode};
 use crate::line::{Checked, Line, Settled};
 use crate::reader::{Appetite, Heard, Reader, Violation};
 use crate::receipt::Receipt;
-use crate::relay::Shared;
+use crate::relay::{Presence, Shared};
 use crate::session::{Answer, Errand, Farewell, Purpose, Question, Session, Work};
-use crate::statistics::{add, sub};
+use crate::statistics::add;
 
 /// Bytes read from a socket at a time, into a buffer that belongs to the thread.
 const READ_BYTES: usize = 65_536;
@@ -91,26 +91,6 @@ struct Connection<B> {
     broken: bool,
     began: Instant,
     timer: Pin<Box<Sleep>>,
-}
-
-/// A conversation's mark in what all share, taken away however it ends.
-struct Presence<'a, B> {
-    shared: &'a Shared<B>,
-    line: &'a Line,
-}
-
-impl<'a, B> Presence<'a, B> {
-    fn begin(shared: &'a Shared<B>, line: &'a Line) -> Self {
-        add(&shared.counters.conversations, 1);
-        Self { shared, line }
-    }
-}
-
-impl<B> Drop for Presence<'_, B> {
-    fn drop(&mut self) {
-        self.shared.audience.forget(self.line);
-        sub(&self.shared.counters.conversations, 1);
-    }
 }
 
 /// Runs one conversation to its end. `first` is what was read behind the request head.

@@ -10,11 +10,12 @@ use crate::asking::Scans;
 use crate::audience::Audience;
 use crate::backend::Backend;
 use crate::information::Information;
+use crate::line::Line;
 use crate::seats::Seats;
 use crate::session::Rules;
 use crate::session::reconciliation::Pool;
 use crate::settings::Settings;
-use crate::statistics::{Counters, Statistics};
+use crate::statistics::{Counters, Statistics, add, sub};
 use crate::verifier::Verifier;
 
 /// A Nostr relay over a backend. Cheap to clone.
@@ -90,7 +91,7 @@ impl<B: Backend> Relay<B> {
             return 0;
         }
         let told = self.0.audience.publish(event, position, ahead);
-        crate::statistics::add(&self.0.counters.delivered, told);
+        add(&self.0.counters.delivered, told);
         told
     }
 
@@ -115,5 +116,26 @@ impl<B: Backend> Relay<B> {
             subscriptions: count(self.0.audience.len()),
             ..self.0.counters.read()
         }
+    }
+}
+
+/// A conversation's mark in what all share, taken away however it ends.
+pub struct Presence<'a, B> {
+    shared: &'a Shared<B>,
+    line: &'a Line,
+}
+
+impl<'a, B> Presence<'a, B> {
+    /// Marks that a conversation has begun.
+    pub fn begin(shared: &'a Shared<B>, line: &'a Line) -> Self {
+        add(&shared.counters.conversations, 1);
+        Self { shared, line }
+    }
+}
+
+impl<B> Drop for Presence<'_, B> {
+    fn drop(&mut self) {
+        self.shared.audience.forget(self.line);
+        sub(&self.shared.counters.conversations, 1);
     }
 }

@@ -39,7 +39,7 @@ fn a_community_lives_and_leaves_nothing_behind() {
         get(&address, &format!("communities/{}/members", community["id"].as_str().unwrap()));
     assert!(members.as_array().unwrap().len() >= 7, "{members}");
     let proposal = get(&address, "proposals")[0].clone();
-    assert_eq!(proposal["spoiled"].as_array().map(Vec::len), Some(1), "{proposal}");
+    assert_eq!(proposal["spoiled"].as_array().map(Vec::len), Some(0), "{proposal}");
     assert_eq!(get(&address, "raffles")[0]["units"], 8);
     let asked = Command::new("kill").arg(demo.id().to_string()).status().unwrap();
     assert!(asked.success());

@@ -28,7 +28,7 @@ fn a_refused_order_says_why_and_changes_nothing() {
     let cases: [(&[&str], &str); 9] = [
         (&["pay", "ben", "0", "--key", "ana.key"], "an amount is above zero"),
         (&["pay", "ben", "-3", "--key", "ana.key"], "an amount is above zero"),
-        (&["member", "limit", "ana", "-3"], "plain digits"),
+        (&["member", "limit", "ana", "-3"], "-3 is no amount of this currency"),
         (&["pay", "ben", "20.01", "--key", "ana.key"], "limit:"),
         (&["pay", "ben", "1.5", "--key", "ana.key"], "did you mean 1.50?"),
         (&["pay", "ben", "1.00", "--seq", "7", "--key", "ana.key"], "missing:"),

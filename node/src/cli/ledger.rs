@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::place::{Account, Place, Waiting, called};
 use super::trade::Across;
-use super::{Common, batch, request, show};
+use super::{Common, awaited, batch, request, show};
 use crate::{day, keys};
 
 #[derive(Args)]
@@ -171,11 +171,11 @@ impl Pay {
         loop {
             let (order, waiting) = composed(place, wish, payer, payee, keys)?;
             if let Some(waiting) = waiting.as_ref().filter(|_| self.instead) {
-                may_be_replaced(place, waiting)?;
+                awaited::may_be_replaced(place, waiting)?;
             }
             let (id, before) = match waiting.filter(|_| !self.instead) {
-                Some(waiting) if is_same(place, &waiting, &order)? => (waiting.id, true),
-                Some(waiting) => bail!(still_waits(place, &waiting)),
+                Some(waiting) if awaited::is_same(place, &waiting, &order)? => (waiting.id, true),
+                Some(waiting) => bail!(awaited::still_waits(place, &waiting)),
                 None => {
                     let published =
                         place.publish(Body::from(order).draft(&place.community.id), keys);
@@ -305,7 +305,7 @@ pub fn order(
 ) -> Result<Order> {
     match composed(place, wish, payer, payee, keys)? {
         (order, None) => Ok(order),
-        (_, Some(waiting)) => bail!(still_waits(place, &waiting)),
+        (_, Some(waiting)) => bail!(awaited::still_waits(place, &waiting)),
     }
 }
 
@@ -343,7 +343,7 @@ pub fn priced(
 ) -> Result<Order> {
     match drawn(place, payer, payee, gross, scale)? {
         Priced { order, waiting: None, .. } => Ok(order),
-        Priced { waiting: Some(waiting), .. } => bail!(still_waits(place, &waiting)),
+        Priced { waiting: Some(waiting), .. } => bail!(awaited::still_waits(place, &waiting)),
     }
 }
 
@@ -376,44 +376,6 @@ fn drawn(
     };
     let order = Order::new(&terms, &rules)?;
     Ok(Priced { order, memo: rules.memo, waiting: from.waiting })
-}
-
-/// Whether the order that waits is this one, but for the memo, which may be sealed.
-fn is_same(place: &Place, waiting: &Waiting, order: &Order) -> Result<bool> {
-    let Body::Order(known) = Ledger::read(&place.event(&waiting.id)?)?.body else {
-        return Ok(false);
-    };
-    let mut same = order.clone();
-    same.memo.clone_from(&known.memo);
-    Ok(*known == same)
-}
-
-/// Why nothing more is signed while an order waits: a second one would have its number, and only
-/// one of the two can count.
-fn still_waits(place: &Place, waiting: &Waiting) -> String {
-    let members = place.members().unwrap_or_default();
-    let payee = waiting.payee.map_or_else(|| "nobody".into(), |key| called(&members, &key));
-    format!(
-        "your payment of {} to {payee} still waits for the witnesses; a second one now would be \
-         signed for the same number, and one of the two be lost. Nothing was paid: pay again once \
-         `ayni balance` no longer names it ({}). If it never comes to count, `ayni pay --instead` \
-         puts another in its place",
-        waiting.amount, waiting.id
-    )
-}
-
-/// Fails where a witness has signed what waits: whoever signs a second payment for its number then
-/// has signed both, which is proven and ends in a suspension.
-fn may_be_replaced(place: &Place, waiting: &Waiting) -> Result<()> {
-    let view: Value = place.client.get(&format!("/api/v1/orders/{}", waiting.id))?;
-    match view.get("state").and_then(Value::as_str) {
-        Some("attested") => bail!(
-            "a witness has signed the payment that waits ({}), so it may still count; nothing was \
-             signed in its place. Ask those who keep the books why the others have not",
-            waiting.id
-        ),
-        _ => Ok(()),
-    }
 }
 
 fn is_levied(account_type: &str) -> bool {

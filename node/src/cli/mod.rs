@@ -12,6 +12,7 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use crate::keys;
 
+mod awaited;
 mod batch;
 mod begun;
 mod bench;
