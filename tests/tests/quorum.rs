@@ -217,8 +217,14 @@ fn a_community_grows_from_one_node_to_four_and_lives_with_three() {
     assert_eq!(shown["waiting"]["id"], waiting["id"]);
     let shown = folder.ayni(&["balance", "ben", "--node", &node]);
     assert!(shown.contains("A payment of 0.75 to ana waits"), "{shown}");
-    council.seats[2].start(&[]);
+    // Nor is another put in its place once a witness has signed it.
     let path = format!("/api/v1/orders/{}", waiting["id"].as_str().unwrap());
+    wait_for("a witness to sign", || {
+        (council.seats[1].node().get(&path)["state"] == "attested").then_some(())
+    });
+    let said = folder.refusal(&[&words[..], &["--instead"]].concat());
+    assert!(said.contains("a witness has signed the payment that waits"), "{said}");
+    council.seats[2].start(&[]);
     wait_for("the payment to complete", || {
         let view = council.seats[0].node().get(&path);
         (view["state"] == "certified").then_some(())
