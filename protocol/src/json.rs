@@ -273,12 +273,10 @@ impl<'a> Cursor<'a> {
     /// # Errors
     /// Where the text ends before the value does.
     pub fn pass(&mut self) -> Result<&'a str, JsonError> {
-        let nests = |byte: Option<u8>| matches!(byte, Some(b'[' | b'{'));
-        let first = self.peek();
-        let start = self.at;
-        if !nests(first) {
+        if !matches!(self.peek(), Some(b'[' | b'{')) {
             return self.skip();
         }
+        let start = self.at;
         let mut depth = 0_usize;
         loop {
             match self.byte().ok_or(JsonError::Ended)? {

@@ -376,9 +376,8 @@ fn may_not_receive() {
     refuses(world.pay("ana", "eve", 100), &Refusal::MayNotReceive);
 }
 
-/// Once a witness attested it, a payment is not held up because its payee closed the account.
-#[test]
-fn what_was_attested_is_paid_to_an_account_that_closed_since() {
+/// Two of three witnesses decide, and ana, whose home is another, pays ben 100.
+fn paid_away_from_home() -> (World, VerifiedEvent) {
     let mut world = World::empty();
     world.learn(charter(EventId([0xc1; 32]), &[NODE, "two", "three"], 2, 0));
     world.add("sol", Rules { charter: EventId([0xc1; 32]), ..rules(key("sol")) });
@@ -386,6 +385,13 @@ fn what_was_attested_is_paid_to_an_account_that_closed_since() {
     world.open("ben", |_| {});
     let order = world.order("ana", "ben", 100);
     let event = world.sign("ana", order);
+    (world, event)
+}
+
+/// Once a witness attested it, a payment is not held up because its payee closed the account.
+#[test]
+fn what_was_attested_is_paid_to_an_account_that_closed_since() {
+    let (mut world, event) = paid_away_from_home();
     world.change("ben", |policy| policy.status = Status::Closed);
     ["two", "three"].iter().for_each(|witness| world.duties(witness));
     refuses(world.send_event(event.clone()), &Refusal::MayNotReceive);
@@ -583,13 +589,7 @@ fn refund_too_large() {
 
 #[test]
 fn home_first() {
-    let mut world = World::empty();
-    world.learn(charter(EventId([0xc1; 32]), &[NODE, "two", "three"], 2, 0));
-    world.add("sol", Rules { charter: EventId([0xc1; 32]), ..rules(key("sol")) });
-    world.open("ana", |policy| policy.home = Some(key("two")));
-    world.open("ben", |_| {});
-    let order = world.order("ana", "ben", 100);
-    let event = world.sign("ana", order);
+    let (mut world, event) = paid_away_from_home();
     refuses(world.send_event(event.clone()), &Refusal::HomeFirst);
     let home = world.attest("two", &event);
     world.put(home);
