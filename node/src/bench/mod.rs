@@ -63,6 +63,8 @@ pub struct Bench {
     pub program: PathBuf,
     /// Another relay's address, in place of our own.
     pub url: Option<String>,
+    /// Whether it holds the events of the queries already.
+    pub loaded: bool,
 }
 
 impl Bench {

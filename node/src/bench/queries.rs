@@ -60,7 +60,9 @@ fn filled(bench: &Bench) -> Result<(Subject, Vec<VerifiedEvent>)> {
     let mut samples = Vec::new();
     if let Some(url) = &bench.url {
         for events in chunks {
-            send(url, &events)?;
+            if !bench.loaded {
+                send(url, &events)?;
+            }
             samples.extend(events.into_iter().step_by(SAMPLE));
         }
         return Ok((Subject::at(url)?, samples));
@@ -167,16 +169,10 @@ fn ask(url: &str, filters: &[String]) -> Result<Asked> {
     if filters.is_empty() {
         bail!("the store is too small to ask for this; use more events");
     }
-    let frame = |filter: &String| {
-        let mut frame = Vec::new();
-        wire::text(r#"["CLOSE","q"]"#, &mut frame);
-        wire::text(&format!(r#"["REQ","q",{filter}]"#), &mut frame);
-        frame
-    };
-    let frames: Vec<_> = filters.iter().map(frame).collect();
+    let questions: Vec<_> = filters.iter().enumerate().map(Question::new).collect();
     let (next, begun) = (AtomicUsize::new(0), Instant::now());
     let sums = thread::scope(|scope| {
-        let ask = || converse(url, &frames, &next, begun);
+        let ask = || converse(url, &questions, &next, begun);
         let asking: Vec<_> = (0..CONNECTIONS).map(|_| scope.spawn(ask)).collect();
         let join = |thread: thread::ScopedJoinHandle<'_, Result<[usize; 3]>>| {
             thread.join().ok().context("a thread of the load broke")?
@@ -193,33 +189,54 @@ fn ask(url: &str, filters: &[String]) -> Result<Asked> {
     })
 }
 
+/// A filter on its way. Each has a name of its own: some relays close what they answered to its
+/// end, and whatever they say to the CLOSE before must not be taken for the answer.
+struct Question {
+    /// The REQ, framed.
+    open: Vec<u8>,
+    /// Its CLOSE, framed.
+    close: Vec<u8>,
+    /// How the answer ends: with an EOSE, or with a CLOSED.
+    ends: [String; 2],
+}
+
+impl Question {
+    fn new((number, filter): (usize, &String)) -> Self {
+        let (mut open, mut close) = (Vec::new(), Vec::new());
+        wire::text(&format!(r#"["REQ","q{number}",{filter}]"#), &mut open);
+        wire::text(&format!(r#"["CLOSE","q{number}"]"#), &mut close);
+        Self { open, close, ends: ["EOSE", "CLOSED"].map(|w| format!(r#"["{w}","q{number}""#)) }
+    }
+
+    fn is_ended_by(&self, payload: &[u8]) -> bool {
+        self.ends.iter().any(|end| payload.starts_with(end.as_bytes()))
+    }
+}
+
 /// Asks one query after another; gives queries, events and bytes.
 fn converse(
     url: &str,
-    frames: &[Vec<u8>],
+    questions: &[Question],
     next: &AtomicUsize,
     begun: Instant,
 ) -> Result<[usize; 3]> {
     let mut talk = Talk::open(url)?;
-    let mut sums = [0; 3];
+    let (mut sums, mut frames) = ([0; 3], Vec::new());
     while begun.elapsed() < SPAN {
-        let number = next.fetch_add(1, Ordering::Relaxed) % frames.len();
-        let Some(frame) = frames.get(number) else { break };
-        talk.send(frame)?;
+        let number = next.fetch_add(1, Ordering::Relaxed) % questions.len();
+        let Some(question) = questions.get(number) else { break };
+        frames.extend_from_slice(&question.open);
+        talk.send(&frames)?;
         let mut open = true;
         while open {
             talk.hear(|payload| {
                 sums[2] += payload.len();
                 sums[1] += usize::from(payload.starts_with(b"[\"EVENT\""));
-                open &= !payload.starts_with(b"[\"EOSE\"") && !is_refusal(payload);
+                open &= !question.is_ended_by(payload);
             })?;
         }
         sums[0] += 1;
+        question.close.clone_into(&mut frames);
     }
     Ok(sums)
-}
-
-/// A CLOSED that says why; some relays also answer a CLOSE with one.
-fn is_refusal(payload: &[u8]) -> bool {
-    payload.starts_with(b"[\"CLOSED\"") && !payload.ends_with(b"\"\"]")
 }

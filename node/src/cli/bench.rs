@@ -26,6 +26,9 @@ pub struct Bench {
     /// Another relay to measure, an empty one: ws://HOST:PORT
     #[arg(long, value_name = "URL")]
     url: Option<String>,
+    /// The relay at --url holds the events of `queries` already, from a run before
+    #[arg(long, requires = "url")]
+    loaded: bool,
 }
 
 impl Bench {
@@ -37,6 +40,7 @@ impl Bench {
             parts: BTreeSet::from_iter(self.parts),
             program: std::env::current_exe().context("cannot find this program itself")?,
             url: self.url,
+            loaded: self.loaded,
         };
         let json = common.json;
         let rows = bench.run(&mut |row| {
