@@ -181,7 +181,7 @@ impl Table {
         };
         let order = unsigned(key(payer), &order.into(), 10 + self.made);
         *place = (place.0 + 1, order.id);
-        let about = About::Order(Repeat { order: order.id, ..repeat });
+        let about = About::Orders(vec![Repeat { order: order.id, ..repeat }]);
         let statement = Statement { currency: currency(), epoch: self.epoch, log: self.log, about };
         let body = Attestation::State(Box::new(statement)).into();
         let attestation = unsigned(key(u64::MAX - 1), &body, 10 + self.made);

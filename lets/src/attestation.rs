@@ -11,6 +11,12 @@ use crate::entry::Entry;
 use crate::order::{legs, write_legs};
 use crate::{Order, tags};
 
+/// Orders in one attestation, at most: few enough that whoever waits for one of them need not read
+/// much, and many enough that signing costs little beside checking them.
+pub const ORDERS_MAX: usize = 16;
+/// Legs of all of them, at most, so that the event is no larger than relays take.
+pub const LEGS_MAX: usize = 64;
+
 /// What an attestation says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Attestation {
@@ -48,8 +54,8 @@ pub struct Log {
 /// What a witness states.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum About {
-    /// An order may be paid (`attest`).
-    Order(Repeat),
+    /// Orders may be paid (`attest`). It says of each what a statement of its own would.
+    Orders(Vec<Repeat>),
     /// A policy is applied from now on (`ack`).
     Policy(EventId),
     /// A charge is in order (`charge`).
@@ -83,7 +89,7 @@ impl Attestation {
     pub(crate) fn read(shape: Shape<'_>) -> Result<Self, Malformed> {
         let about = match shape.text("op")? {
             "approve" => return Ok(Self::Approve { act: shape.only_unmarked()? }),
-            "attest" => About::Order(Repeat::read(shape)?),
+            "attest" => About::Orders(Repeat::read_all(shape)?),
             "ack" => About::Policy(shape.only_unmarked()?),
             "charge" => About::Charge(shape.only_unmarked()?),
             "close" => About::Close,
@@ -106,9 +112,18 @@ impl Attestation {
 }
 
 impl Statement {
+    /// What it says of each order, where it is about orders.
+    #[must_use]
+    pub fn orders(&self) -> &[Repeat] {
+        match &self.about {
+            About::Orders(all) => all,
+            _ => &[],
+        }
+    }
+
     fn write(&self, draft: Draft) -> Draft {
         let op = match &self.about {
-            About::Order(_) => "attest",
+            About::Orders(_) => "attest",
             About::Policy(_) => "ack",
             About::Charge(_) => "charge",
             About::Close => "close",
@@ -117,7 +132,7 @@ impl Statement {
             .tag(["op", op])
             .tag(["epoch", &self.epoch.to_string()]);
         let draft = match &self.about {
-            About::Order(repeat) => repeat.write(draft),
+            About::Orders(all) => all.iter().fold(draft, |draft, repeat| repeat.write(draft)),
             About::Policy(id) | About::Charge(id) => draft.tag(["e", &id.to_string()]),
             About::Close => draft,
         };
@@ -133,6 +148,22 @@ impl Repeat {
             && order.payee().copied().unwrap_or_else(|| entry.speaker()) == self.payee
             && order.scale == self.scale
             && order.legs == self.legs
+    }
+
+    fn read_all(shape: Shape<'_>) -> Result<Vec<Self>, Malformed> {
+        let mut legs = LEGS_MAX;
+        let mut all: Vec<Self> = Vec::with_capacity(1);
+        for part in shape.parts() {
+            let repeat = Self::read(part)?;
+            if all.len() >= ORDERS_MAX || all.iter().any(|other| other.order == repeat.order) {
+                return Err(Malformed::BadTag("e", "up to 16 orders, each once"));
+            }
+            legs = legs
+                .checked_sub(repeat.legs.len())
+                .ok_or(Malformed::BadTag("leg", "there at most 64 times"))?;
+            all.push(repeat);
+        }
+        Ok(all)
     }
 
     fn read(shape: Shape<'_>) -> Result<Self, Malformed> {

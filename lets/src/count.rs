@@ -11,7 +11,7 @@ use ayni_protocol::{Address, EventId, Number, PublicKey};
 use ayni_witness::{Account, Fact, Payment};
 
 use crate::account::Raise;
-use crate::attestation::{About, Attestation, Log, Repeat, Statement};
+use crate::attestation::{About, Attestation, Log, Statement};
 use crate::book::{Asked, Close, Epoch, Version};
 use crate::entry::{Body, Entry};
 use crate::fork::{Case, Fork};
@@ -47,29 +47,6 @@ impl Ledger {
         let Some(other) = other.and_then(|other| self.known.id(other)) else { return };
         let fork = Fork { case: Case::Log, currency: None, whose: entry.author, number: index };
         self.forks.entry(fork).or_default().extend([entry.id, other]);
-    }
-
-    /// Keeps the index of statements about orders that have not come, and lets go of what is settled:
-    /// a counted statement lives on as a [`Signature`].
-    pub(crate) fn note_attestation(&mut self, number: Number, entry: &Entry) {
-        let settled = self.known.is_settled(number);
-        if let Body::Attestation(Attestation::State(statement)) = &entry.body
-            && let About::Order(repeat) = &statement.about
-        {
-            let place = || {
-                let currency = statement.currency.clone();
-                (currency, repeat.payer, repeat.seq, entry.author, repeat.order)
-            };
-            if !settled {
-                self.unseen.insert(place());
-            } else if !self.unseen.is_empty() {
-                self.unseen.remove(&place());
-            }
-            self.logs.entry(entry.author).or_default().lacks(statement.log.index, !settled);
-        }
-        if settled {
-            self.known.forget(number);
-        }
     }
 
     /// An order or charge that lacks nothing but witnesses takes its place, and shows a fork.
@@ -115,7 +92,7 @@ impl Ledger {
 
     /// Names two events at one place. Whoever comes third finds any of the others, so that all of
     /// them end up named at a cost that does not grow with their number.
-    fn note_fork(
+    pub(crate) fn note_fork(
         &mut self,
         case: Case,
         currency: &Address,
@@ -254,7 +231,7 @@ impl Ledger {
         self.note_fork(Case::Policy, currency, account, policy.version, entry.id, other);
         self.fire(&Key::Opened(currency.clone(), account), work);
         for signer in fresh {
-            let accounts = self.signers.entry(signer).or_default();
+            let accounts = self.signers.or_default(signer);
             let of = (currency.clone(), account);
             if let Err(place) = accounts.binary_search(&of) {
                 accounts.reserve_exact(1);
@@ -347,7 +324,8 @@ impl Ledger {
         work: &mut Vec<Number>,
     ) {
         let target = match &statement.about {
-            About::Order(repeat) => repeat.order,
+            // Each of them counts by itself.
+            About::Orders(_) => return,
             About::Policy(id) | About::Charge(id) => *id,
             About::Close => {
                 let book = self.books.entry(statement.currency.clone()).or_default();
@@ -357,49 +335,14 @@ impl Ledger {
                 return;
             }
         };
-        let signature = Signature {
-            witness: entry.author,
-            epoch: statement.epoch,
-            attestation: entry.id,
-            index: statement.log.index,
-        };
-        let target = self.known.number_of(target);
-        self.known.sign(target, number, &signature);
-        if let About::Order(repeat) = &statement.about {
-            self.note_attested(target, statement, repeat, entry.author);
-        }
-        if let About::Policy(policy) = statement.about
-            && self.is_certified(&statement.currency, &policy)
+        let number_of_target = self.known.number_of(target);
+        self.known.sign(number_of_target, number, &Signature::of(entry, statement));
+        if matches!(statement.about, About::Policy(_))
+            && self.is_certified(&statement.currency, &target)
         {
-            self.lowering.remove(&(statement.currency.clone(), policy));
+            self.lowering.remove(&(statement.currency.clone(), target));
         }
-        work.push(target);
-    }
-
-    /// An attested order takes its place, uses up its `pay` id, and may show a witness's fork.
-    fn note_attested(
-        &mut self,
-        target: Number,
-        statement: &Statement,
-        repeat: &Repeat,
-        witness: PublicKey,
-    ) {
-        let Repeat { payer, seq, order, .. } = *repeat;
-        let (currency, epoch) = (&statement.currency, &statement.epoch);
-        let Some(book) = self.books.get_mut(currency) else { return };
-        let account = book.accounts.or_default(payer);
-        account.orders.note_attested(seq, order);
-        if account.orders.is_contested(seq, order) {
-            let others = account.orders.attested_at(seq).filter(|other| *other != order);
-            let others: Vec<_> = others.collect();
-            let other = others.into_iter().find(|id| self.signed_in(id, &witness, epoch).is_some());
-            self.note_fork(Case::Attest, currency, witness, seq, order, other);
-        }
-        if let Some(Body::Order(body)) = self.known.entry_at(target).map(|entry| &entry.body)
-            && let Some(pay) = body.extra().pay
-        {
-            self.paid.entry(pay).or_default().insert(order);
-        }
+        work.push(number_of_target);
     }
 
     fn count_charge(&mut self, number: Number, entry: &Entry, charge: &Charge) {

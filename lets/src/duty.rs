@@ -7,7 +7,7 @@ use ayni_protocol::{Address, Draft, EventId, PublicKey, Timestamp};
 use ayni_witness::Payout;
 
 use crate::account::Raise;
-use crate::attestation::{About, Attestation, Log, Statement};
+use crate::attestation::{About, Log};
 use crate::book::{Book, Epoch};
 use crate::entry::Body;
 use crate::judge::Verdict;
@@ -15,6 +15,7 @@ use crate::known::Signature;
 use crate::ledger::Ledger;
 use crate::log::WitnessLog;
 use crate::order::Terms;
+use crate::ready::Ready;
 use crate::{Charge, Order, Refusal, Rules};
 
 /// Orders that are judged again at a time. Where there are more, each second looks at others, so
@@ -26,28 +27,37 @@ impl Ledger {
     /// there is one at a time: sign it, apply it, ask again.
     #[must_use]
     pub fn next_duty(&self, me: &PublicKey, now: Timestamp) -> Option<Draft> {
-        self.next_close(me)
-            .or_else(|| self.next_acknowledgement(me))
-            .or_else(|| self.next_charge(me))
-            .or_else(|| self.next_order(me, now))
-            .or_else(|| self.next_checkpoint(me))
+        let ready = self.next_close(me);
+        let ready = ready.or_else(|| self.next_acknowledgement(me));
+        let ready = ready.or_else(|| self.next_charge(me));
+        let ready = ready.or_else(|| self.next_orders(me, now));
+        let statement = ready.map(|ready| ready.draft(self.next_log(me)));
+        statement.or_else(|| self.next_checkpoint(me))
     }
 
     /// A crash may fall between an order and its attestation, and an order may come from a peer
     /// before the account it pays to: such an order is attested as soon as it may be.
-    fn next_order(&self, me: &PublicKey, now: Timestamp) -> Option<Draft> {
+    fn next_orders(&self, me: &PublicKey, now: Timestamp) -> Option<Ready> {
         let pages = self.unattested.len().div_ceil(ORDERS_AT_ONCE).max(1);
         let page = u64::try_from(pages).ok().and_then(|pages| now.checked_rem(pages))?;
         let before = usize::try_from(page).ok()?.saturating_mul(ORDERS_AT_ONCE);
-        self.unattested.iter().skip(before).take(ORDERS_AT_ONCE).find_map(|(id, ())| {
-            match self.hear(self.known.entry(id)?, me, now) {
-                Ok(Verdict::Attest(draft)) => Some(draft),
-                _ => None,
+        let mut ready: Option<Ready> = None;
+        for (id, ()) in self.unattested.iter().skip(before).take(ORDERS_AT_ONCE) {
+            let Some(entry) = self.known.entry(id) else { continue };
+            if ready.as_ref().is_some_and(|ready| ready.concerns(entry)) {
+                continue;
             }
-        })
+            let Ok(Verdict::Attest(more)) = self.hear(entry, me, now) else { continue };
+            match &mut ready {
+                None => ready = Some(*more),
+                Some(ready) if ready.goes_with(&more) => ready.join(*more),
+                Some(_) => {}
+            }
+        }
+        ready
     }
 
-    fn next_acknowledgement(&self, me: &PublicKey) -> Option<Draft> {
+    fn next_acknowledgement(&self, me: &PublicKey) -> Option<Ready> {
         self.lowering.iter().find_map(|(currency, id)| {
             let book = self.books.get(currency)?;
             let epoch = book.current().filter(|epoch| epoch.charter.is_witness(me))?;
@@ -57,15 +67,15 @@ impl Ledger {
             let owed = version.raises(&book.defaults) != Raise::Yes
                 && version.community == epoch.community
                 && self.signed_in(id, me, &epoch.id).is_none();
-            owed.then(|| self.statement(me, epoch, About::Policy(*id)))
+            owed.then(|| epoch.ready(About::Policy(*id)))
         })
     }
 
-    fn next_charge(&self, me: &PublicKey) -> Option<Draft> {
+    fn next_charge(&self, me: &PublicKey) -> Option<Ready> {
         self.books.values().find_map(|book| {
             let next = book.charges.sound_at(book.charges.next_cseq);
             next.into_iter().find_map(|id| match self.judge_charge(&id, me) {
-                Verdict::Attest(draft) => Some(draft),
+                Verdict::Attest(ready) => Some(*ready),
                 _ => None,
             })
         })
@@ -113,7 +123,7 @@ impl Ledger {
             return Err(Refusal::RulesNotOpened);
         }
         self.hear_sound_charge(id, charge, book, (me, epoch))?;
-        Ok(Verdict::Attest(self.statement(me, epoch, About::Charge(*id))))
+        Ok(Verdict::Attest(Box::new(epoch.ready(About::Charge(*id)))))
     }
 
     fn hear_sound_charge(
@@ -139,17 +149,6 @@ impl Ledger {
             return Err(Refusal::ChargeOutOfChain);
         }
         self.hear_basis(id, charge, book)
-    }
-
-    /// A statement of witness `me` at the next place of its log.
-    pub(crate) fn statement(&self, me: &PublicKey, epoch: &Epoch, about: About) -> Draft {
-        let statement = Statement {
-            currency: epoch.rules.currency.clone(),
-            epoch: epoch.id,
-            log: self.next_log(me),
-            about,
-        };
-        Body::from(Attestation::State(Box::new(statement))).draft(&epoch.community)
     }
 
     /// The next place in the log of witness `me`, as far as its statements came here.

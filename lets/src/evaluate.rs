@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Why an entry does not count, or not yet.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Held {
     /// What is said of it meanwhile.
     pub ruling: Ruling<Reason>,
@@ -160,26 +160,25 @@ impl Ledger {
         book.map(|_| ()).ok_or_else(unsigned)
     }
 
-    fn weigh_statement(&self, entry: &Entry, statement: &Statement) -> Counts {
+    /// The rules that a statement is made under, if its author is a witness of theirs.
+    pub(crate) fn stated_under(
+        &self,
+        entry: &Entry,
+        statement: &Statement,
+    ) -> Result<&Epoch, Held> {
         let (_, epoch) = self.epoch(statement.epoch, &statement.currency, entry.community)?;
-        if !epoch.charter.is_witness(&entry.author) {
-            return Err(void(Reason::NotAWitness));
+        if epoch.charter.is_witness(&entry.author) {
+            Ok(epoch)
+        } else {
+            Err(void(Reason::NotAWitness))
         }
-        let target = match &statement.about {
-            About::Close => return Ok(()),
-            About::Order(repeat) => self.present(repeat.order)?,
-            About::Policy(id) | About::Charge(id) => self.present(*id)?,
-        };
+    }
+
+    fn weigh_statement(&self, entry: &Entry, statement: &Statement) -> Counts {
+        self.stated_under(entry, statement)?;
+        let (About::Policy(id) | About::Charge(id)) = &statement.about else { return Ok(()) };
+        let target = self.present(*id)?;
         match (&statement.about, &target.body) {
-            (About::Order(repeat), Body::Order(order)) => {
-                if order.epoch != statement.epoch {
-                    let (_, own) = self.epoch(order.epoch, &order.currency, target.community)?;
-                    if own.rules.epoch >= epoch.rules.epoch {
-                        return Err(void(Reason::DiffersFromOrder));
-                    }
-                }
-                weigh_repeat(statement, repeat, target, order, epoch)
-            }
             (About::Policy(_), Body::Policy(_)) | (About::Charge(_), Body::Charge(_)) => {
                 let same = target.currency().as_ref() == Some(&statement.currency)
                     && target.community == entry.community;
@@ -187,6 +186,33 @@ impl Ledger {
             }
             _ => Err(void(Reason::WrongTarget)),
         }
+    }
+
+    /// Whether what a witness says of one order, under these rules, counts.
+    pub(crate) fn weigh_repeat(
+        &self,
+        statement: &Statement,
+        repeat: &Repeat,
+        epoch: &Epoch,
+    ) -> Counts {
+        let target = self.present(repeat.order)?;
+        let Body::Order(order) = &target.body else { return Err(void(Reason::WrongTarget)) };
+        if order.epoch != statement.epoch {
+            let (_, own) = self.epoch(order.epoch, &order.currency, target.community)?;
+            if own.rules.epoch >= epoch.rules.epoch {
+                return Err(void(Reason::DiffersFromOrder));
+            }
+        }
+        if order.currency != statement.currency || target.community != epoch.community {
+            return Err(void(Reason::Foreign));
+        }
+        if !repeat.is_of(target, order) {
+            return Err(void(Reason::DiffersFromOrder));
+        }
+        if !order.is_void() && order.scale != epoch.rules.scale {
+            return Err(void(Reason::AmountNotCanonical));
+        }
+        Ok(())
     }
 
     fn weigh_quote(&self, entry: &Entry, quote: &Quote) -> Counts {
@@ -433,24 +459,4 @@ fn opened(book: Option<&Book>, currency: &Address, account: PublicKey) -> Counts
     } else {
         Err(waits(Premise::Earlier, [Key::Opened(currency.clone(), account)]))
     }
-}
-
-/// Whether what a witness repeats of an order is what it says.
-fn weigh_repeat(
-    statement: &Statement,
-    repeat: &Repeat,
-    target: &Entry,
-    order: &Order,
-    epoch: &Epoch,
-) -> Counts {
-    if order.currency != statement.currency || target.community != epoch.community {
-        return Err(void(Reason::Foreign));
-    }
-    if !repeat.is_of(target, order) {
-        return Err(void(Reason::DiffersFromOrder));
-    }
-    if !order.is_void() && order.scale != epoch.rules.scale {
-        return Err(void(Reason::AmountNotCanonical));
-    }
-    Ok(())
 }

@@ -11,7 +11,7 @@ use ayni_protocol::{
 
 use crate::entry::{Body, Entry};
 use crate::fork::Case;
-use crate::{About, Attestation, tags};
+use crate::{Attestation, Repeat, tags};
 
 /// What a fraud proof says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -84,14 +84,18 @@ fn conflict(
     if one.id == two.id || one.kind != two.kind {
         return None;
     }
-    let claim = |event: &VerifiedEvent| match case {
-        Case::Vote => vote(event),
-        _ => claim(case, currency, &Entry::read(event).ok()?),
+    let claims = |event: &VerifiedEvent| match case {
+        Case::Vote => Some(Vec::from_iter(vote(event))),
+        _ => Some(claims(case, currency, &Entry::read(event).ok()?)),
     };
-    let (first, second) = (claim(one)?, claim(two)?);
-    let same_place =
-        (first.whose, first.number, &first.place) == (second.whose, second.number, &second.place);
-    (same_place && first.says != second.says).then_some((first.whose, first.number))
+    let (first, second) = (claims(one)?, claims(two)?);
+    let conflicts = |one: &&Claim| {
+        second.iter().any(|two| {
+            let places = [(one.whose, one.number, &one.place), (two.whose, two.number, &two.place)];
+            places[0] == places[1] && one.says != two.says
+        })
+    };
+    first.iter().find(conflicts).map(|claim| (claim.whose, claim.number))
 }
 
 /// What an event claims: a place that should hold one thing, and the thing.
@@ -103,33 +107,38 @@ struct Claim {
     says: String,
 }
 
-fn claim(case: Case, currency: &Address, entry: &Entry) -> Option<Claim> {
+fn claims(case: Case, currency: &Address, entry: &Entry) -> Vec<Claim> {
     // A log spans all currencies.
     if case != Case::Log && entry.currency().as_ref() != Some(currency) {
-        return None;
+        return Vec::new();
     }
-    let id = entry.id.to_string();
-    let plain = |whose, number| Claim { whose, number, place: String::new(), says: id };
+    let plain = |whose, number| {
+        let (place, says) = (String::new(), entry.id.to_string());
+        vec![Claim { whose, number, place, says }]
+    };
     match (case, &entry.body) {
         (Case::Order, Body::Order(order)) => {
             // Under other rules a payment that nobody certified may be signed again.
-            let place = order.epoch.to_string();
-            Some(Claim { place, ..plain(entry.speaker(), order.seq) })
+            let (whose, number) = (entry.speaker(), order.seq);
+            let (place, says) = (order.epoch.to_string(), entry.id.to_string());
+            vec![Claim { whose, number, place, says }]
         }
-        (Case::Policy, Body::Policy(policy)) => Some(plain(policy.account, policy.version)),
-        (Case::Rules, Body::Rules(rules)) => Some(plain(entry.author, rules.epoch)),
-        (Case::Charge, Body::Charge(charge)) => Some(plain(entry.author, charge.cseq)),
-        (_, Body::Attestation(Attestation::State(statement))) => match (case, &statement.about) {
-            (Case::Log, _) => Some(plain(entry.author, statement.log.index)),
-            (Case::Attest, About::Order(repeat)) => Some(Claim {
+        (Case::Policy, Body::Policy(policy)) => plain(policy.account, policy.version),
+        (Case::Rules, Body::Rules(rules)) => plain(entry.author, rules.epoch),
+        (Case::Charge, Body::Charge(charge)) => plain(entry.author, charge.cseq),
+        (Case::Log, Body::Attestation(Attestation::State(statement))) => {
+            plain(entry.author, statement.log.index)
+        }
+        (Case::Attest, Body::Attestation(Attestation::State(statement))) => {
+            let claim = |repeat: &Repeat| Claim {
                 whose: entry.author,
                 number: repeat.seq,
                 place: format!("{} {}", repeat.payer, statement.epoch),
                 says: repeat.order.to_string(),
-            }),
-            _ => None,
-        },
-        _ => None,
+            };
+            statement.orders().iter().map(claim).collect()
+        }
+        _ => Vec::new(),
     }
 }
 

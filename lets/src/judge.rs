@@ -8,7 +8,7 @@
 //! One thing comes before all others: an order that was attested stays attested. Whoever sends it
 //! again gets the same attestation, even if the account was suspended since.
 
-use ayni_protocol::{Amount, Draft, EventId, PublicKey, Rejection, Timestamp, VerifiedEvent};
+use ayni_protocol::{Amount, EventId, PublicKey, Rejection, Timestamp, VerifiedEvent};
 use ayni_witness::Payout;
 
 use crate::account::{Ability, AccountType, Status};
@@ -17,6 +17,7 @@ use crate::book::{Account, Book, Epoch, Version};
 use crate::entry::{Body, Entry};
 use crate::known::Signature;
 use crate::ledger::Ledger;
+use crate::ready::Ready;
 use crate::request::Answer;
 use crate::rules::Enforce;
 use crate::succession::Carried;
@@ -29,7 +30,7 @@ const HOME_PATIENCE_SECS: u64 = 30;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Verdict {
     /// It signs this attestation, and stores it with the order in one write.
-    Attest(Draft),
+    Attest(Box<Ready>),
     /// It has signed already: this attestation.
     Already(EventId),
     /// It is no witness of this currency: others decide.
@@ -165,11 +166,11 @@ impl<'a> Hearing<'a> {
         let (payer, version) = self.payer()?;
         self.escrow(&version.policy)?;
         self.place(payer)?;
-        let mut over = None;
+        let (mut over, mut filling) = (None, None);
         if !self.order.is_void() {
             let payee = self.legs()?;
             let gross = self.levies(&version.policy, payee)?;
-            self.payee_max(payee)?;
+            filling = self.payee_max(payee)?;
             self.requirements(&version.policy)?;
             over = self.limit(payer, &version.policy)?;
             self.request(gross)?;
@@ -181,7 +182,7 @@ impl<'a> Hearing<'a> {
             return Err(Refusal::RulesNotOpened);
         }
         self.home(&version.policy)?;
-        Ok(Verdict::Attest(self.attestation(version.id, over)))
+        Ok(Verdict::Attest(Box::new(self.attestation(version, over, filling))))
     }
 
     fn money(&self, minor: i128) -> Money {
@@ -329,13 +330,14 @@ impl<'a> Hearing<'a> {
         gross.ok_or(Refusal::WrongLevies)
     }
 
-    fn payee_max(&self, payee: &Policy) -> Heard {
+    /// The payee's balance stays within what it may hold; gives the payee where that is limited.
+    fn payee_max(&self, payee: &Policy) -> Heard<Option<PublicKey>> {
         let max = payee.max.map(|max| max.minor).or(self.epoch.rules.max);
-        let Some((max, leg)) = max.zip(self.order.legs.first()) else { return Ok(()) };
+        let Some((max, leg)) = max.zip(self.order.legs.first()) else { return Ok(None) };
         let balance = self.book.accounts.get(&leg.account).map_or(0, Account::balance);
         let after = balance.saturating_add(leg.minor.into());
         if after <= i128::from(max) {
-            return Ok(());
+            return Ok(Some(leg.account));
         }
         Err(Refusal::AboveMaximum { after: self.money(after), max: self.money(max.into()) })
     }
@@ -464,7 +466,12 @@ impl<'a> Hearing<'a> {
         Err(Refusal::HomeFirst)
     }
 
-    fn attestation(&self, policy: EventId, over: Option<Amount>) -> Draft {
+    fn attestation(
+        &self,
+        policy: &Version,
+        over: Option<Amount>,
+        filling: Option<PublicKey>,
+    ) -> Ready {
         let repeat = Repeat {
             order: self.entry.id,
             payer: self.entry.speaker(),
@@ -472,10 +479,14 @@ impl<'a> Hearing<'a> {
             seq: self.order.seq,
             scale: self.order.scale,
             legs: self.order.legs.clone(),
-            policy,
+            policy: policy.id,
             over,
         };
-        self.ledger.statement(self.me, self.current, About::Order(repeat))
+        // What becomes of a hold is proven by attestations of what stands at its slot.
+        let clears = policy.policy.account_type == AccountType::Clearing;
+        let alone = clears || self.order.extra().hold.is_some();
+        let filling = Vec::from_iter(filling);
+        Ready { alone, filling, ..self.current.ready(About::Orders(vec![repeat])) }
     }
 }
 

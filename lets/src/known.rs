@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use ayni_protocol::{EventId, Number, PublicKey, Register, Rows};
 
+use crate::attestation::Statement;
 use crate::entry::Entry;
 use crate::reason::Reason;
 
@@ -68,6 +69,18 @@ struct Brief {
     /// Where in [`Known::statements`] the next about the same event stands.
     next: Option<u32>,
     index: u64,
+}
+
+impl Signature {
+    /// The signature that a statement is.
+    pub fn of(entry: &Entry, statement: &Statement) -> Self {
+        Self {
+            witness: entry.author,
+            epoch: statement.epoch,
+            attestation: entry.id,
+            index: statement.log.index,
+        }
+    }
 }
 
 impl Standing {
@@ -170,8 +183,11 @@ impl Known {
     }
 
     /// Books a statement about an event, at its place among the others; `attestation` is its own
-    /// number.
-    pub fn sign(&mut self, target: Number, attestation: Number, signature: &Signature) {
+    /// number. False if it is booked already.
+    pub fn sign(&mut self, target: Number, attestation: Number, signature: &Signature) -> bool {
+        if self.briefs(target).any(|(_, brief)| brief.attestation == attestation) {
+            return false;
+        }
         let earlier = self
             .briefs(target)
             .take_while(|(_, other)| self.signature(other).is_some_and(|other| other < *signature));
@@ -196,6 +212,7 @@ impl Known {
         } else if let Some(about) = self.events.at_mut(target) {
             about.signed = place;
         }
+        true
     }
 
     /// Where a witness stands among those that signed something.
@@ -278,7 +295,8 @@ mod tests {
                     index: number.into(),
                 };
                 let numbers = (known.number_of(target), known.number_of(signature.attestation));
-                known.sign(numbers.0, numbers.1, &signature);
+                prop_assert!(known.sign(numbers.0, numbers.1, &signature));
+                prop_assert!(!known.sign(numbers.0, numbers.1, &signature), "once");
                 plain.push(signature);
             }
             plain.sort_unstable();

@@ -10,12 +10,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use ayni_protocol::{
-    Address, EventId, IdMap, Kind, Malformed, Number, Part, Premise, PublicKey, Ruling,
+    Address, EventId, IdMap, KeyMap, Kind, Malformed, Number, Part, Premise, PublicKey, Ruling,
     VerifiedEvent,
 };
 use ayni_witness::acts::{Acts, Touched};
 use ayni_witness::{Charter, Fact, Payout, Value};
 
+use crate::attestation::{About, Attestation};
 use crate::book::Book;
 use crate::entry::{Body, Entry};
 use crate::evaluate::Held;
@@ -73,7 +74,7 @@ pub struct Ledger {
     /// Questions that a counted quote answers, whether or not they came.
     pub(crate) quoted: BTreeSet<EventId>,
     /// Accounts by the keys that any policy let sign for them.
-    pub(crate) signers: BTreeMap<PublicKey, Vec<(Address, PublicKey)>>,
+    pub(crate) signers: KeyMap<Vec<(Address, PublicKey)>>,
 }
 
 /// What an entry can wait for. Each fires when it becomes so, and stays so.
@@ -216,10 +217,12 @@ impl Ledger {
         work: &mut Vec<Number>,
         facts: &mut Vec<Fact>,
     ) {
-        let counts = if is_sound {
-            self.weigh_signatures(number, entry)
-        } else {
-            self.evaluate(number, entry)
+        let counts = match &entry.body {
+            _ if is_sound => self.weigh_signatures(number, entry),
+            Body::Attestation(Attestation::State(it)) if matches!(it.about, About::Orders(_)) => {
+                self.look_at_orders(number, entry, it, work)
+            }
+            _ => self.evaluate(number, entry),
         };
         match counts {
             Ok(()) => {
@@ -232,8 +235,9 @@ impl Ledger {
             }
             Err(held) => self.hold(number, entry, held),
         }
-        if matches!(entry.body, Body::Attestation(_)) {
-            self.note_attestation(number, entry);
+        // What is settled of an attestation lives on as a signature.
+        if matches!(entry.body, Body::Attestation(_)) && self.known.is_settled(number) {
+            self.known.forget(number);
         }
     }
 

@@ -13,7 +13,7 @@ use ayni_protocol::{Address, Draft, EventId, Malformed, PublicKey, Shape, Verifi
 use crate::account::words;
 use crate::entry::{Body, Entry};
 use crate::hold::{Outcome, Slot};
-use crate::{About, Attestation, tags};
+use crate::{Attestation, tags};
 
 /// Events that a resolution may carry: an order, and an attestation of every witness there may be.
 const EVENTS_MAX: usize = 32;
@@ -126,16 +126,12 @@ fn attested(order: &Entry, event: &VerifiedEvent) -> Result<(EventId, PublicKey)
     else {
         return Err(NO_PROOF);
     };
-    match &statement.about {
-        About::Order(repeat)
-            if repeat.order == order.id
-                && statement.currency == body.currency
-                && entry.community == order.community
-                && repeat.is_of(order, body) =>
-        {
-            Ok((statement.epoch, entry.author))
-        }
-        _ => Err(NO_PROOF),
+    let mut repeats = statement.orders().iter();
+    let repeats = repeats.any(|repeat| repeat.order == order.id && repeat.is_of(order, body));
+    if repeats && statement.currency == body.currency && entry.community == order.community {
+        Ok((statement.epoch, entry.author))
+    } else {
+        Err(NO_PROOF)
     }
 }
 

@@ -187,7 +187,8 @@ impl Ledger {
 
     /// Every key that signs for an account that is not closed, by the policies in force.
     pub fn signers(&self) -> impl Iterator<Item = PublicKey> {
-        self.signers.keys().copied().filter(|key| self.is_signer(key))
+        let ever = self.signers.sorted().into_iter().map(|(key, _)| *key);
+        ever.filter(|key| self.is_signer(key))
     }
 
     /// The accounts that the key may sign for, by the policies in force.

@@ -13,13 +13,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use ayni_protocol::{Draft, EventId, PublicKey};
+use ayni_protocol::{EventId, PublicKey};
 use ayni_witness::Handover;
 
 use crate::attestation::About;
 use crate::book::{Account, Book, Close, Epoch};
 use crate::entry::Body;
 use crate::ledger::Ledger;
+use crate::ready::Ready;
 
 /// What of earlier rules is under way at a place of an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,13 +36,13 @@ pub(crate) enum Carried {
 impl Ledger {
     /// The close that witness `me` owes: its word that it attests nothing more under rules that
     /// others have followed.
-    pub(crate) fn next_close(&self, me: &PublicKey) -> Option<Draft> {
+    pub(crate) fn next_close(&self, me: &PublicKey) -> Option<Ready> {
         self.books.values().find_map(|book| {
             let open = |epoch: &&Arc<Epoch>| {
                 epoch.charter.is_witness(me) && !book.has_closed(&epoch.id, me)
             };
             let epoch = book.earlier().find(open)?;
-            Some(self.statement(me, epoch, About::Close))
+            Some(epoch.ready(About::Close))
         })
     }
 

@@ -4,9 +4,10 @@
 //! its clock and its configuration; what an event *means* is the book's business alone. Who may
 //! write ordinary events was decided before, on the way to the writer (`policy/`).
 
+use ayni_lets::Ready;
 use ayni_lets::judge::Verdict as Judgement;
 use ayni_protocol::{
-    Draft, Limits, Prefix, PublicKey, Rejection, Timestamp, VerifiedEvent, hex, kind,
+    Limits, Prefix, PublicKey, Rejection, Timestamp, VerifiedEvent, hex, kind,
 };
 
 use crate::book::{Book, Page};
@@ -29,7 +30,7 @@ pub enum Admitted {
     /// The event alone.
     Alone,
     /// The event, and this attestation of it, to be signed by the witness.
-    With(Box<Draft>),
+    With(Box<Ready>),
 }
 
 /// The rules, with what they look at.
@@ -137,7 +138,7 @@ impl Admission<'_> {
             kind::ORDER => {
                 let Some(Ok(order)) = &page.ledger else { return Ok(Admitted::Alone) };
                 match self.book.ledger.judge_entry(order, &self.node, self.now) {
-                    Judgement::Attest(draft) => Ok(Admitted::With(Box::new(draft))),
+                    Judgement::Attest(ready) => Ok(Admitted::With(ready)),
                     Judgement::Already(_) | Judgement::NotMine | Judgement::Later(_) => {
                         Ok(Admitted::Alone)
                     }

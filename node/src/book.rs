@@ -10,7 +10,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use ayni_governance::Assembly;
-use ayni_lets::Ledger;
+use ayni_lets::{Ledger, Ready};
 use ayni_protocol::{
     EventId, Kind, Malformed, Number, Part, Premise, PublicKey, Register, Ruling, Timestamp,
     VerifiedEvent,
@@ -171,6 +171,23 @@ parts! {
     ledger: Ledger = |_| Ledger::default();
     assembly: Assembly = |_| Assembly::default();
     drum: Drum = |_| Drum::default();
+}
+
+impl Page {
+    /// Whether this may be judged wrongly while orders that a witness is ready to attest do not count.
+    #[must_use]
+    pub fn rests_on(&self, ready: &Ready) -> bool {
+        match &self.ledger {
+            Some(Ok(entry)) => ready.concerns(entry),
+            _ => Book::reads(self.seen.kind),
+        }
+    }
+
+    /// Whether this, if it was refused, could be taken once they count.
+    #[must_use]
+    pub fn is_touched_by(&self, ready: &Ready) -> bool {
+        matches!(&self.ledger, Some(Ok(entry)) if ready.touches(entry))
+    }
 }
 
 impl Book {

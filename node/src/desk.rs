@@ -6,7 +6,7 @@
 //! both run this same code. Time and randomness are arguments.
 
 use ayni_lets::judge::Verdict as Judgement;
-use ayni_lets::{Body, Case, Conflict, Fraud, Resolution};
+use ayni_lets::{Body, Case, Conflict, Fraud, Ready, Resolution};
 use ayni_protocol::{Draft, EventId, Keys, Rejection, Timestamp, VerifiedEvent};
 use ayni_witness::draft;
 
@@ -29,6 +29,24 @@ pub struct Desk {
     pub local_beacon: Option<LocalBeacon>,
     /// While it is up, nothing is signed as a witness.
     pub fence: Fence,
+}
+
+/// What is taken together and made durable at once.
+#[derive(Default)]
+pub struct Batch {
+    /// Events to be stored, in their order, all of them in the book.
+    pub stored: Vec<VerifiedEvent>,
+    /// Orders among them that the witness is going to attest.
+    ready: Option<Ready>,
+}
+
+impl Batch {
+    /// An empty one, with room for so many events and what the witness says to them.
+    #[must_use]
+    pub fn of(events: usize) -> Self {
+        let stored = Vec::with_capacity(events.saturating_add(events / 8).saturating_add(8));
+        Self { stored, ready: None }
+    }
 }
 
 /// The moment: the clock, and 32 fresh random bytes for every signature.
@@ -58,37 +76,68 @@ impl Desk {
         admission.admit(event, page, origin)
     }
 
-    /// Takes one event: what is to be stored because of it, itself first, already in the book.
+    /// Takes one event. If it may be stored it is in the book then, and the last of the batch.
     ///
     /// # Errors
-    /// Why it is not to be stored; the book is then as it was.
+    /// Why it is not to be stored; of it the book knows nothing then.
     pub fn take(
         &self,
         book: &mut Book,
+        batch: &mut Batch,
         event: &VerifiedEvent,
         origin: Origin,
         moment: &mut Moment<'_>,
-    ) -> Result<Vec<VerifiedEvent>, Rejection> {
+    ) -> Result<(), Rejection> {
         let page = Book::read(event);
-        let admitted = self.admits(book, (event, &page), origin, moment.now)?;
-        book.take(page);
-        let mut stored = vec![event.clone()];
-        if let Admitted::With(draft) = admitted
-            && !self.fence.is_up()
-        {
-            stored.push(self.sign(book, *draft, moment));
+        if batch.ready.as_ref().is_some_and(|ready| page.rests_on(ready)) {
+            self.attest(book, batch, moment);
         }
-        Ok(stored)
+        let mut admitted = self.admits(book, (event, &page), origin, moment.now);
+        if !matches!(admitted, Ok(Admitted::With(_)))
+            && batch.ready.as_ref().is_some_and(|ready| page.is_touched_by(ready))
+        {
+            self.attest(book, batch, moment);
+            admitted = self.admits(book, (event, &page), origin, moment.now);
+        }
+        let more = match admitted? {
+            Admitted::With(more) if !self.fence.is_up() => Some(*more),
+            _ => None,
+        };
+        if let Some((ready, more)) = batch.ready.as_ref().zip(more.as_ref())
+            && !ready.goes_with(more)
+        {
+            self.attest(book, batch, moment);
+        }
+        book.take(page);
+        batch.stored.push(event.clone());
+        let Some(more) = more else { return Ok(()) };
+        match &mut batch.ready {
+            Some(ready) => ready.join(more),
+            None => batch.ready = Some(more),
+        }
+        if batch.ready.as_ref().is_some_and(Ready::is_full) {
+            self.attest(book, batch, moment);
+        }
+        Ok(())
     }
 
-    /// Does all that falls due now, until nothing more follows from it: receipts, attestations,
-    /// seals, acknowledgements, results, payouts, and where this node clears trade, quotes, the
-    /// orders that complete holds, and word of how they ended. All of it is already in the book.
-    pub fn duties(&self, book: &mut Book, moment: &mut Moment<'_>) -> Vec<VerifiedEvent> {
-        let mut done = Vec::new();
-        if self.fence.is_up() {
-            return done;
+    /// Signs for the orders that wait for it.
+    fn attest(&self, book: &mut Book, batch: &mut Batch, moment: &mut Moment<'_>) {
+        if let Some(ready) = batch.ready.take() {
+            let draft = ready.draft(book.ledger.next_log(&self.keys.public()));
+            batch.stored.push(self.sign(book, draft, moment));
         }
+    }
+
+    /// Does all that falls due now, until nothing more follows from it: attestations, receipts,
+    /// seals, acknowledgements, results, payouts, and where this node clears trade, quotes, the
+    /// orders that complete holds, and word of how they ended. All of it is then in the book.
+    pub fn duties(&self, book: &mut Book, batch: &mut Batch, moment: &mut Moment<'_>) {
+        if self.fence.is_up() {
+            return;
+        }
+        self.attest(book, batch, moment);
+        let mut done = Vec::new();
         loop {
             let before = done.len();
             for draft in self.due(book, moment.now) {
@@ -108,9 +157,10 @@ impl Desk {
             self.pay_prescribed(book, moment, &mut done);
             self.accuse(book, moment, &mut done);
             if done.len() == before || done.len() >= DUTIES_MAX {
-                return done;
+                break;
             }
         }
+        batch.stored.extend(done);
     }
 
     /// Publishes how the holds ended that this node cleared, where what proves it is stored.
@@ -204,9 +254,10 @@ impl Desk {
         for payout in unpaid {
             let Some(draft) = book.ledger.draft_payout(&payout, &me) else { continue };
             let order = draft.sign(&self.keys, moment.now, (moment.entropy)());
-            if let Judgement::Attest(attestation) = book.ledger.judge(&order, &me, moment.now) {
+            if let Judgement::Attest(ready) = book.ledger.judge(&order, &me, moment.now) {
                 book.apply(&order);
                 done.push(order);
+                let attestation = ready.draft(book.ledger.next_log(&me));
                 done.push(self.sign(book, attestation, moment));
             }
         }

@@ -18,7 +18,7 @@ use ayni_relay::{AuthMode, Relay, Settings};
 use ayni_store::DiskStore;
 use ayni_witness::beacon::{Chain, Known};
 use tokio::net::TcpListener;
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::{Notify, broadcast, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -77,6 +77,8 @@ pub struct Running {
 struct Hearers {
     relay: Relay<Backend>,
     outbox: broadcast::Sender<EventId>,
+    /// Told where an account may have changed.
+    accounts: Arc<Notify>,
     seeker: Option<Seeker>,
 }
 
@@ -100,6 +102,9 @@ impl Audience for Hearers {
         if event.kind.is_economy() {
             // Nobody listening is not an error: there may be no peers.
             let _ = self.outbox.send(event.id);
+        }
+        if membership::may_change_accounts(event) {
+            self.accounts.notify_one();
         }
     }
 }
@@ -139,6 +144,7 @@ pub fn start(options: Options) -> Result<Running> {
 
     let (inbox, commands) = mpsc::channel(config.limits.writer_queue);
     let (outbox, _) = broadcast::channel(OUTBOX);
+    let accounts = Arc::new(Notify::new());
     let (membership, acts) = membership_of(&config, &data, &node_keys, &book)?;
     let search = if search::is_offered(&config) { search::begin(&data, &store)? } else { None };
     let seeker = search.as_ref().map(|(seeker, _)| seeker.clone());
@@ -157,12 +163,16 @@ pub fn start(options: Options) -> Result<Running> {
         },
         store,
         book: Arc::clone(&book),
-        audience: Hearers { relay: relay.clone(), outbox: outbox.clone(), seeker },
+        audience: Hearers {
+            relay: relay.clone(),
+            outbox: outbox.clone(),
+            accounts: Arc::clone(&accounts),
+            seeker,
+        },
     };
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     let writer = begin_writing(writer, commands, &stop)?;
-    let changed = outbox.subscribe();
-    tasks.spawn(membership::follow(backend.clone(), node_keys.clone(), changed, stop.clone()));
+    tasks.spawn(membership::follow(backend.clone(), node_keys.clone(), accounts, stop.clone()));
     let local = LocalNode::new(backend.clone(), node_keys.clone(), outbox);
     let peering = Peering::begin(urls, local, backend.clone(), tasks.clone(), stop.clone());
     let confirmed = move || drop(fence::note_confirmed(&data).inspect_err(warn));

@@ -24,7 +24,7 @@ use tokio::sync::mpsc;
 use crate::admission::Origin;
 use crate::book::Book;
 use crate::clock;
-use crate::desk::{Desk, Moment};
+use crate::desk::{Batch, Desk, Moment};
 
 /// How many events one sync may cover.
 const BATCH_MAX: usize = 1_024;
@@ -181,23 +181,33 @@ impl<A: Audience> Writer<A> {
         }
         let now = clock::now();
         let mut book = self.book.write().unwrap_or_else(PoisonError::into_inner);
-        let mut batch = Vec::new();
+        let mut batch = Batch::of(commands.len());
+        let mut receipts = Vec::with_capacity(batch.stored.capacity());
         let (mut witnessing, mut stopping) = (false, false);
         for command in commands.drain(..) {
             match command {
                 Command::Submit { event, origin, receipt } => {
                     witnessing |= event.kind.is_economy() && origin != Origin::Import;
-                    self.take(&mut book, &mut batch, &event, origin, receipt);
+                    match self.take(&mut book, &mut batch, &event, origin) {
+                        Ok(()) => {
+                            // Whatever was stored before it, such as an attestation, is the node's own.
+                            receipts.resize_with(batch.stored.len().saturating_sub(1), || None);
+                            receipts.push(Some(receipt));
+                        }
+                        Err(verdict) => receipt.give(verdict),
+                    }
                 }
                 Command::Tick => witnessing = true,
                 Command::Stop => stopping = true,
             }
         }
         if witnessing {
-            let done = self.at_desk(|desk, moment| desk.duties(&mut book, moment));
-            batch.extend(done.into_iter().map(|event| Written { event, receipt: None }));
+            self.at_desk(|desk, moment| desk.duties(&mut book, &mut batch, moment));
         }
-        if self.commit(batch, now)? == Durable::Refused {
+        receipts.resize_with(batch.stored.len(), || None);
+        let written = batch.stored.into_iter().zip(receipts);
+        let written = written.map(|(event, receipt)| Written { event, receipt }).collect();
+        if self.commit(written, now)? == Durable::Refused {
             *book = fold(&self.store, book.chains());
         }
         Ok(stopping)
@@ -242,30 +252,21 @@ impl<A: Audience> Writer<A> {
         Ok(())
     }
 
-    /// Puts one event on the desk, and what follows from it into the batch.
+    /// Puts one event on the desk; what is answered at once where it is not stored.
     fn take(
         &self,
         book: &mut Book,
-        batch: &mut Vec<Written>,
+        batch: &mut Batch,
         event: &VerifiedEvent,
         origin: Origin,
-        receipt: Receipt,
-    ) {
+    ) -> Result<(), Verdict> {
         if self.store.contains(&event.id) || book.has(&event.id) {
-            return receipt.give(Ok(Accepted::duplicate()));
+            return Err(Ok(Accepted::duplicate()));
         }
-        let taken = self
-            .concerns_us(event, origin)
-            .and_then(|()| self.at_desk(|desk, moment| desk.take(book, event, origin, moment)));
-        match taken {
-            Ok(stored) => {
-                let mut receipt = Some(receipt);
-                batch.extend(
-                    stored.into_iter().map(|event| Written { event, receipt: receipt.take() }),
-                );
-            }
-            Err(rejection) => receipt.give(Err(rejection)),
-        }
+        let taken = self.concerns_us(event, origin).and_then(|()| {
+            self.at_desk(|desk, moment| desk.take(book, batch, event, origin, moment))
+        });
+        taken.map_err(Err)
     }
 
     /// Makes the batch durable, then tells everyone. What the disk has no room for is refused.

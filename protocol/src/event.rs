@@ -5,6 +5,8 @@
 //! Unknown members of the object are passed over; the canonical JSON that is stored and sent on has
 //! exactly NIP-01's seven members.
 
+use std::ops::Range;
+
 use crate::hex::{self, EventId, PublicKey};
 use crate::json::{self, Cursor, JsonError};
 use crate::{Kind, Timestamp};
@@ -238,12 +240,18 @@ pub struct Named<'a> {
     name: &'a str,
     brief: u32,
     at: usize,
+    end: usize,
 }
 
 impl Named<'_> {
     /// None of them.
     pub(crate) const fn none(self) -> Self {
-        Self { at: usize::MAX, ..self }
+        Self { end: 0, ..self }
+    }
+
+    /// Those among some places only.
+    pub(crate) const fn within(self, places: Range<usize>) -> Self {
+        Self { at: places.start, end: places.end, ..self }
     }
 }
 
@@ -254,6 +262,9 @@ impl<'a> Iterator for Named<'a> {
     fn next(&mut self) -> Option<Tag<'a>> {
         loop {
             let at = self.at;
+            if at >= self.end {
+                return None;
+            }
             let head = self.tags.heads.get(at)?;
             self.at = at.saturating_add(1);
             // A name of up to three letters is all in its brief.
@@ -355,7 +366,7 @@ impl Tags {
 
     /// Every tag of this name, in order.
     pub fn named<'a>(&'a self, name: &'a str) -> Named<'a> {
-        Named { tags: self, name, brief: brief(name), at: 0 }
+        Named { tags: self, name, brief: brief(name), at: 0, end: self.len() }
     }
 
     /// Which names are worth asking for.

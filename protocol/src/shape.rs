@@ -8,11 +8,13 @@ use std::str::FromStr;
 use crate::event::{Named, Names};
 use crate::{Address, Amount, Event, EventId, Malformed, PublicKey, Tag};
 
-/// The tags of one event, ready to be asked.
+/// The tags of one event, or some of them in a row, ready to be asked.
 #[derive(Clone, Copy)]
 pub struct Shape<'a> {
     event: &'a Event,
     names: Names,
+    from: usize,
+    to: usize,
 }
 
 impl<'a> Shape<'a> {
@@ -21,7 +23,7 @@ impl<'a> Shape<'a> {
     /// # Errors
     /// [`Malformed::ForbiddenTag`] for `expiration` (NIP-40) or `-` (NIP-70).
     pub fn of(event: &'a Event) -> Result<Self, Malformed> {
-        let shape = Self { event, names: event.tags.names() };
+        let shape = Self { event, names: event.tags.names(), from: 0, to: event.tags.len() };
         for name in ["expiration", "-"] {
             if shape.all(name).next().is_some() {
                 return Err(Malformed::ForbiddenTag(name));
@@ -33,7 +35,22 @@ impl<'a> Shape<'a> {
     /// Every tag of this name.
     pub fn all(self, name: &'static str) -> Named<'a> {
         let tags = self.event.tags.named(name);
-        if self.names.may_have(name) { tags } else { tags.none() }
+        if self.names.may_have(name) { tags.within(self.from..self.to) } else { tags.none() }
+    }
+
+    /// The tags in parts, one for each `e` tag without marker: what stands from it up to the next. The
+    /// first part has whatever stands before it as well.
+    pub fn parts(self) -> impl Iterator<Item = Self> + use<'a> {
+        let tags = self.event.tags.iter().enumerate().take(self.to).skip(self.from);
+        let starts = tags.filter(|(_, tag)| tag.name() == "e" && is_unmarked(*tag));
+        let mut ends = starts.map(|(at, _)| at).skip(1).chain([self.to]);
+        let mut from = self.from;
+        std::iter::from_fn(move || {
+            let to = ends.next()?;
+            let part = Self { from, to, ..self };
+            from = to;
+            Some(part)
+        })
     }
 
     /// A tag that may be there once.
@@ -136,7 +153,7 @@ impl<'a> Shape<'a> {
     /// [`Malformed::BadTag`].
     pub fn unmarked(self) -> Result<Vec<EventId>, Malformed> {
         self.all("e")
-            .filter(|tag| tag.get(3).is_none_or(str::is_empty))
+            .filter(|tag| is_unmarked(*tag))
             .map(|tag| id_of(tag, "e"))
             .collect()
     }
@@ -146,7 +163,7 @@ impl<'a> Shape<'a> {
     /// # Errors
     /// [`Malformed::MissingTag`], [`Malformed::RepeatedTag`], [`Malformed::BadTag`].
     pub fn only_unmarked(self) -> Result<EventId, Malformed> {
-        let tags = self.all("e").filter(|tag| tag.get(3).is_none_or(str::is_empty));
+        let tags = self.all("e").filter(|tag| is_unmarked(*tag));
         id_of(once(tags, "e")?.ok_or(Malformed::MissingTag("e"))?, "e")
     }
 
@@ -156,7 +173,7 @@ impl<'a> Shape<'a> {
     /// [`Malformed::MissingTag`], [`Malformed::RepeatedTag`], [`Malformed::BadTag`] where it is not
     /// the address of a currency.
     pub fn currency(self) -> Result<Address, Malformed> {
-        let tags = self.all("a").filter(|tag| tag.get(3).is_none_or(str::is_empty));
+        let tags = self.all("a").filter(|tag| is_unmarked(*tag));
         let tag = once(tags, "a")?.ok_or(Malformed::MissingTag("a"))?;
         let address: Address = parsed(tag.value().unwrap_or(""), "a", "the address of a currency")?;
         if address.kind == crate::kind::CURRENCY {
@@ -192,6 +209,10 @@ impl<'a> Shape<'a> {
     pub fn optional_amount(self, name: &'static str) -> Result<Option<Amount>, Malformed> {
         self.optional_text(name)?.map(amount).transpose()
     }
+}
+
+fn is_unmarked(tag: Tag<'_>) -> bool {
+    tag.get(3).is_none_or(str::is_empty)
 }
 
 fn once<'a>(
@@ -281,6 +302,31 @@ mod tests {
         assert_eq!(shape.optional_marked("request").unwrap(), None);
         assert_eq!(shape.unmarked().unwrap().len(), 2);
         assert_eq!(shape.only_unmarked(), Err(Malformed::RepeatedTag("e".into())));
+    }
+
+    #[test]
+    fn parts_begin_at_the_events_they_name() {
+        let (one, two) = ("11".repeat(32), "22".repeat(32));
+        let tags: [&[&str]; 7] = [
+            &["epoch", "x"],
+            &["e", &one],
+            &["seq", "1"],
+            &["e", &two, "", "policy"],
+            &["e", &two, "", ""],
+            &["seq", "2"],
+            &["e", &one, "", "policy"],
+        ];
+        let event = event(&tags);
+        let shape = Shape::of(&event).unwrap();
+        let parts: Vec<_> = shape.parts().collect();
+        let [first, second] = parts.as_slice() else { panic!("{} parts", parts.len()) };
+        assert_eq!((first.only_unmarked().unwrap().to_string(), first.text("seq")), (one, Ok("1")));
+        assert_eq!(second.only_unmarked().unwrap().to_string(), two);
+        assert_eq!(second.text("seq"), Ok("2"));
+        assert!(first.text("epoch").is_ok() && second.text("epoch").is_err());
+        assert!(first.marked("policy").is_ok() && second.marked("policy").is_ok());
+        let bare = self::event(&[&["seq", "1"]]);
+        assert_eq!(Shape::of(&bare).unwrap().parts().count(), 1, "what names nothing is one part");
     }
 
     #[test]

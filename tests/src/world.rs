@@ -11,7 +11,7 @@ use ayni_lets::{AccountType, Agreement, Body, Order, Policy, Quote};
 use ayni_node::admission::Origin;
 use ayni_node::book::Book;
 use ayni_node::config::Config;
-use ayni_node::desk::{Desk, Moment};
+use ayni_node::desk::{Batch, Desk, Moment};
 use ayni_node::fence::Fence;
 use ayni_node::founding::{Plan, Seats};
 use ayni_protocol::{
@@ -209,9 +209,10 @@ impl SimNode {
         let disk = &self.disk;
         let stored = |id: &EventId| disk.iter().find(|event| event.id == *id).cloned();
         let mut moment = Moment { now, entropy: &mut entropy, stored: &stored };
-        let mut batch = self.desk.take(&mut self.book, event, origin, &mut moment)?;
-        batch.extend(self.desk.duties(&mut self.book, &mut moment));
-        Ok(self.write(batch, cut_after))
+        let (book, mut batch) = (&mut self.book, Batch::default());
+        self.desk.take(book, &mut batch, event, origin, &mut moment)?;
+        self.desk.duties(book, &mut batch, &mut moment);
+        Ok(self.write(batch.stored, cut_after))
     }
 
     /// Time has passed.
@@ -220,8 +221,9 @@ impl SimNode {
         let disk = &self.disk;
         let stored = |id: &EventId| disk.iter().find(|event| event.id == *id).cloned();
         let mut moment = Moment { now, entropy: &mut entropy, stored: &stored };
-        let batch = self.desk.duties(&mut self.book, &mut moment);
-        self.write(batch, cut_after)
+        let mut batch = Batch::default();
+        self.desk.duties(&mut self.book, &mut batch, &mut moment);
+        self.write(batch.stored, cut_after)
     }
 
     fn write(&mut self, batch: Vec<VerifiedEvent>, cut_after: Option<usize>) -> Written {

@@ -194,7 +194,7 @@ fn a_witness_that_certifies_both_has_paid() {
             over: None,
         };
         let log = market.ledger.next_log(&key(LUZ));
-        let (currency, epoch, about) = (moon(), body.epoch, About::Order(repeat));
+        let (currency, epoch, about) = (moon(), body.epoch, About::Orders(vec![repeat]));
         let statement = Statement { currency, epoch, log, about };
         let signed = market.sign_in_moons(LUZ, Attestation::State(Box::new(statement)));
         market.put(event);
@@ -367,7 +367,7 @@ fn not_certified() {
     };
     let log = Log { index: 0, previous: None };
     let statement =
-        Statement { currency: moon(), epoch: body.epoch, log, about: About::Order(repeat) };
+        Statement { currency: moon(), epoch: body.epoch, log, about: About::Orders(vec![repeat]) };
     let forged = market.sign_in_moons("ben", Attestation::State(Box::new(statement)));
     let resolution =
         Resolution::new(currency(), hold, &order, std::slice::from_ref(&forged)).unwrap();
@@ -453,7 +453,8 @@ type Change = fn(&mut Market);
 fn follows(market: &mut Market, witness: &str, order: &VerifiedEvent) {
     market.now += 31;
     match market.ledger.judge(order, &key(witness), market.now) {
-        Verdict::Attest(draft) => {
+        Verdict::Attest(ready) => {
+            let draft = ready.draft(market.ledger.next_log(&key(witness)));
             let signed = draft.sign(&keys(witness), market.now, [0; 32]);
             market.put(signed);
         }

@@ -61,7 +61,8 @@ fn soft_limits_let_through_and_say_so() {
     );
     let mut world =
         World::with(Rules { enforce: Enforce::Soft, ..rules(key("sol")) }, &["ana", "ben"]);
-    let Verdict::Attest(draft) = world.pay("ana", "ben", 1_250) else { panic!() };
+    let Verdict::Attest(ready) = world.pay("ana", "ben", 1_250) else { panic!() };
+    let draft = ready.draft(Log { index: 0, previous: None });
     assert_eq!(draft.tags.named("over").next().unwrap().value(), Some("2.50"));
 }
 

@@ -142,7 +142,7 @@ impl Pool {
         let Body::Order(body) = &entry.body else { panic!() };
         let mut legs = body.legs.clone();
         legs[0].minor += lie;
-        let about = About::Order(Repeat {
+        let about = About::Orders(vec![Repeat {
             order: order.id,
             payer: entry.speaker(),
             payee: legs[0].account,
@@ -151,7 +151,7 @@ impl Pool {
             legs,
             policy: EventId([2; 32]),
             over: None,
-        });
+        }]);
         self.state(witness, body.epoch, about);
     }
 

@@ -438,8 +438,8 @@ proptest! {
             let epoch = world.rules_id();
             for (witness, _) in witnesses.iter().chain(&["eve"]).zip(signs).filter(|(_, signs)| *signs) {
                 let mut about = about.clone();
-                if let About::Order(repeat) = &mut about {
-                    repeat.legs[0].minor += i64::from(lie == 0 && *witness == "two");
+                if let About::Orders(all) = &mut about {
+                    all[0].legs[0].minor += i64::from(lie == 0 && *witness == "two");
                 }
                 let statement = world.state(witness, epoch, about);
                 world.put(statement);
@@ -654,10 +654,13 @@ fn attestation_bodies() -> impl Strategy<Value = Body> {
         option::of(amounts()),
     );
     let repeat = repeat.prop_map(|(order, payer, payee, seq, scale, legs, policy, over)| {
-        About::Order(Repeat { order, payer, payee, seq, scale, legs, policy, over })
+        Repeat { order, payer, payee, seq, scale, legs, policy, over }
+    });
+    let all = vec(repeat, 1..4).prop_filter("each order once", |all| {
+        all.iter().map(|it| it.order).collect::<BTreeSet<_>>().len() == all.len()
     });
     let about = prop_oneof![
-        repeat,
+        all.prop_map(About::Orders),
         events().prop_map(About::Policy),
         events().prop_map(About::Charge),
         Just(About::Close),

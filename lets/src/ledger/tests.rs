@@ -128,7 +128,8 @@ fn differs_from_order() {
     let (more, order) = (sign("ana", more, 7), world.sign("ana", order));
     let mut lie = Entry::read(&world.attest(NODE, &more)).unwrap();
     let Body::Attestation(Attestation::State(statement)) = &mut lie.body else { panic!() };
-    let About::Order(repeat) = &mut statement.about else { panic!() };
+    let About::Orders(all) = &mut statement.about else { panic!() };
+    let repeat = &mut all[0];
     repeat.order = order.id;
     let (order, lie) = (world.put(order), world.sign(NODE, lie.body));
     let lie = world.put(lie);

@@ -72,12 +72,13 @@ fn asks(world: &World, witness: &str, order: &VerifiedEvent) -> Verdict {
 
 /// Has a witness attest an order, which it must.
 fn attests(world: &mut World, witness: &str, order: &VerifiedEvent) {
-    let Verdict::Attest(draft) = asks(world, witness, order) else {
+    let Verdict::Attest(ready) = asks(world, witness, order) else {
         panic!("{witness}: {:?}", asks(world, witness, order));
     };
     if world.ledger.ruling(&order.id).is_none() {
         world.put(order.clone());
     }
+    let draft = ready.draft(world.ledger.next_log(&key(witness)));
     let event = draft.sign(&keys(witness), world.now, [0; 32]);
     world.put(event);
 }

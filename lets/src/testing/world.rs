@@ -115,8 +115,9 @@ impl World {
 
     pub fn send_event(&mut self, event: VerifiedEvent) -> Verdict {
         let verdict = self.ledger.judge(&event, &key(NODE), self.now);
-        if let Verdict::Attest(draft) = &verdict {
-            let attestation = draft.clone().sign(&keys(NODE), self.now, [0; 32]);
+        if let Verdict::Attest(ready) = &verdict {
+            let draft = ready.clone().draft(self.ledger.next_log(&key(NODE)));
+            let attestation = draft.sign(&keys(NODE), self.now, [0; 32]);
             self.put(event);
             self.put(attestation);
         }
@@ -141,7 +142,7 @@ impl World {
     pub fn attest(&mut self, witness: &str, order: &VerifiedEvent) -> VerifiedEvent {
         let entry = Entry::read(order).unwrap();
         let Body::Order(body) = &entry.body else { panic!("not an order") };
-        let about = About::Order(Repeat {
+        let about = About::Orders(vec![Repeat {
             order: order.id,
             payer: entry.speaker(),
             payee: *body.payee().unwrap(),
@@ -150,7 +151,7 @@ impl World {
             legs: body.legs.clone(),
             policy: EventId([2; 32]),
             over: None,
-        });
+        }]);
         self.state(witness, body.epoch, about)
     }
 

@@ -18,9 +18,9 @@ use super::{Bench, Report, float};
 use crate::founding::{self, Founded, Plan};
 use crate::{clock, keys};
 
-const ACCOUNTS: u64 = 5_000;
+const ACCOUNTS: u64 = 10_000;
 /// Payments of each account.
-const WAVES: usize = 4;
+const WAVES: usize = 8;
 const CONNECTIONS: usize = 4;
 
 /// Measures payments through our own node; other relays keep no books.

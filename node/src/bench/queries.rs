@@ -189,15 +189,17 @@ fn ask(url: &str, filters: &[String]) -> Result<Asked> {
     })
 }
 
-/// A filter on its way. Each has a name of its own: some relays close what they answered to its
-/// end, and whatever they say to the CLOSE before must not be taken for the answer.
+/// A filter on its way, under a name of its own, so that what a relay says to the CLOSE of the one
+/// before is not taken for its answer.
 struct Question {
     /// The REQ, framed.
     open: Vec<u8>,
     /// Its CLOSE, framed.
     close: Vec<u8>,
-    /// How the answer ends: with an EOSE, or with a CLOSED.
-    ends: [String; 2],
+    /// How an answer ends after which the subscription stays open.
+    eose: String,
+    /// How an answer ends that closes it, as of a relay that has nothing to add.
+    closed: String,
 }
 
 impl Question {
@@ -205,11 +207,8 @@ impl Question {
         let (mut open, mut close) = (Vec::new(), Vec::new());
         wire::text(&format!(r#"["REQ","q{number}",{filter}]"#), &mut open);
         wire::text(&format!(r#"["CLOSE","q{number}"]"#), &mut close);
-        Self { open, close, ends: ["EOSE", "CLOSED"].map(|w| format!(r#"["{w}","q{number}""#)) }
-    }
-
-    fn is_ended_by(&self, payload: &[u8]) -> bool {
-        self.ends.iter().any(|end| payload.starts_with(end.as_bytes()))
+        let [eose, closed] = ["EOSE", "CLOSED"].map(|word| format!(r#"["{word}","q{number}""#));
+        Self { open, close, eose, closed }
     }
 }
 
@@ -227,16 +226,21 @@ fn converse(
         let Some(question) = questions.get(number) else { break };
         frames.extend_from_slice(&question.open);
         talk.send(&frames)?;
+        frames.clear();
         let mut open = true;
         while open {
             talk.hear(|payload| {
                 sums[2] += payload.len();
                 sums[1] += usize::from(payload.starts_with(b"[\"EVENT\""));
-                open &= !question.is_ended_by(payload);
+                if payload.starts_with(question.eose.as_bytes()) {
+                    // Some relays hang up on whoever closes what they closed themselves.
+                    question.close.clone_into(&mut frames);
+                    open = false;
+                }
+                open &= !payload.starts_with(question.closed.as_bytes());
             })?;
         }
         sums[0] += 1;
-        question.close.clone_into(&mut frames);
     }
     Ok(sums)
 }

@@ -47,29 +47,36 @@ fn begin(length: usize, masked: u8, out: &mut Vec<u8>) {
 #[derive(Default)]
 pub struct Frames {
     rest: Vec<u8>,
+    /// What the relay said when it ended the conversation.
+    farewell: Option<String>,
 }
 
 impl Frames {
     /// Takes bytes and hands on the payload of every text frame that is whole.
     pub fn feed(&mut self, bytes: &[u8], mut each: impl FnMut(&[u8])) {
         if self.rest.is_empty() {
-            let used = cut(bytes, &mut each);
+            let used = cut(bytes, &mut each, &mut self.farewell);
             self.rest.extend_from_slice(bytes.get(used..).unwrap_or_default());
         } else {
             self.rest.extend_from_slice(bytes);
-            let used = cut(&self.rest, &mut each);
+            let used = cut(&self.rest, &mut each, &mut self.farewell);
             self.rest.drain(..used);
         }
     }
 }
 
-/// Hands on every whole text frame; gives how many bytes those were.
-fn cut(bytes: &[u8], each: &mut impl FnMut(&[u8])) -> usize {
+/// Hands on every whole text frame and keeps the words of a Close; gives how many bytes those were.
+fn cut(bytes: &[u8], each: &mut impl FnMut(&[u8]), farewell: &mut Option<String>) -> usize {
     let mut at = 0;
     while let Some((opcode, head, length)) = header(bytes.get(at..).unwrap_or_default()) {
         let Some(payload) = bytes.get(at + head..at + head + length) else { break };
-        if opcode == 1 {
-            each(payload);
+        match opcode {
+            1 => each(payload),
+            8 => {
+                let words = payload.get(2..).unwrap_or_default();
+                *farewell = Some(String::from_utf8_lossy(words).into_owned());
+            }
+            _ => {}
         }
         at += head + length;
     }
@@ -176,7 +183,10 @@ impl Talk {
             Err(error) => return Err(error.into()),
         };
         self.frames.feed(self.buffer.get(..read).unwrap_or_default(), each);
-        Ok(())
+        match &self.frames.farewell {
+            Some(words) => bail!("the relay ended the conversation: {words:?}"),
+            None => Ok(()),
+        }
     }
 
     /// The bare socket, for a conversation in which nothing more will be said.
@@ -196,6 +206,16 @@ impl Talk {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_close_is_heard_with_its_words() {
+        let mut frames = Frames::default();
+        frames.feed(b"\x88\x06\x03\xf3tired", |_| panic!("no text"));
+        assert_eq!(frames.farewell, None, "a byte is missing");
+        let mut frames = Frames::default();
+        frames.feed(b"\x81\x02hi\x88\x07\x03\xf3tired", |payload| assert_eq!(payload, b"hi"));
+        assert_eq!(frames.farewell.as_deref(), Some("tired"));
+    }
 
     #[test]
     fn frames_are_whole_however_the_bytes_come() {

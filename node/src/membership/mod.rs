@@ -12,10 +12,10 @@ use std::time::Duration;
 
 use anyhow::Result;
 use ayni_protocol::{
-    Draft, EventId, Filter, Keys, Prefix, PublicKey, Rejection, Timestamp, VerifiedEvent, kind,
+    Draft, Filter, Keys, Prefix, PublicKey, Rejection, Timestamp, VerifiedEvent, kind,
 };
 use ayni_relay::{Accepted, Source, Viewer};
-use tokio::sync::broadcast;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::admission::Origin;
@@ -186,12 +186,23 @@ fn act_of(event: &VerifiedEvent, method: &str, params: Vec<serde_json::Value>) -
     Act { time, admin, request, method: method.into(), params }
 }
 
-/// Publishes the roll whenever it changes, until the node stops. `stored` tells of every event of
-/// the economy, some of which open and close accounts.
+/// Whether an event may open or close an account, or change who signs for one. Payments do not, and
+/// there are many.
+#[must_use]
+pub fn may_change_accounts(event: &VerifiedEvent) -> bool {
+    let attests = |event: &VerifiedEvent| {
+        let op = event.tags.named("op").next().and_then(ayni_protocol::Tag::value);
+        event.kind == kind::ATTESTATION && op == Some("attest")
+    };
+    event.kind.is_economy() && event.kind != kind::ORDER && !attests(event)
+}
+
+/// Publishes the roll whenever it changes, until the node stops. `accounts` tells of every event
+/// that may open or close one.
 pub async fn follow(
     backend: Backend,
     keys: Keys,
-    mut stored: broadcast::Receiver<EventId>,
+    accounts: Arc<Notify>,
     stop: CancellationToken,
 ) {
     let mut orders = backend.policy().management().changes();
@@ -202,11 +213,9 @@ pub async fn follow(
         tokio::select! {
             () = stop.cancelled() => return,
             changed = orders.changed() => if changed.is_err() { return },
-            heard = stored.recv() => if heard == Err(broadcast::error::RecvError::Closed) { return },
+            () = accounts.notified() => {}
         }
         tokio::time::sleep(PAUSE).await;
-        // Whatever came meanwhile is looked at now.
-        stored = stored.resubscribe();
     }
 }
 

@@ -5,7 +5,8 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -46,7 +47,19 @@ pub struct Seeker {
     index: Arc<Search>,
     store: Arc<DiskStore>,
     notes: SyncSender<Note>,
+    told: Arc<Told>,
     stopping: Arc<AtomicBool>,
+}
+
+/// What there was to tell the thread, as positions. Most events of a busy community are payments,
+/// which have no words: they cost the thread nothing.
+struct Told {
+    /// The last event of any kind.
+    heard: AtomicU64,
+    /// The last that has words.
+    last: AtomicU64,
+    /// The last of those for which there was no room.
+    lost: AtomicU64,
 }
 
 /// What the thread is told.
@@ -61,13 +74,15 @@ enum Note {
 /// # Errors
 /// Where neither can be had.
 pub fn begin(data: &Path, store: &Arc<DiskStore>) -> Result<Option<(Seeker, JoinHandle<()>)>> {
-    let index = Search::open(&data.join("search.sqlite"), store.last_position().0)
+    let before = store.last_position().0;
+    let index = Search::open(&data.join("search.sqlite"), before)
         .context("cannot open the search index")?;
     let (notes, told) = sync_channel(WAITING_MAX);
     let seeker = Seeker {
         index: Arc::new(index),
         store: Arc::clone(store),
         notes,
+        told: Arc::new(Told { heard: before.into(), last: before.into(), lost: before.into() }),
         stopping: Arc::default(),
     };
     let keeper = seeker.clone();
@@ -77,10 +92,16 @@ pub fn begin(data: &Path, store: &Arc<DiskStore>) -> Result<Option<(Seeker, Join
 }
 
 impl Seeker {
-    /// An event was stored. Never waits.
+    /// An event was stored. Never waits; hears of every event once, in their order.
     pub fn hear(&self, event: &VerifiedEvent, position: u64) {
-        // Whatever finds no room is read from the store.
-        let _ = self.notes.try_send(Note::Stored(position, event.clone()));
+        if KINDS.contains(&event.kind) {
+            self.told.last.store(position, Release);
+            // Whatever finds no room is read from the store.
+            if self.notes.try_send(Note::Stored(position, event.clone())).is_err() {
+                self.told.lost.store(position, Release);
+            }
+        }
+        self.told.heard.store(position, Release);
     }
 
     /// The best `limit` events that the filter's search finds, that its other conditions meet, and
@@ -130,13 +151,18 @@ impl Seeker {
     /// Whether all is indexed up to a place, waited for a little.
     fn has_indexed(&self, last: u64, asker: &Asker<'_>) -> bool {
         let began = Instant::now();
-        while self.index.indexed() < last {
+        while !self.reaches(last) {
             if began.elapsed() >= PATIENCE || !asker.may_go_on() {
                 return false;
             }
             std::thread::sleep(GLANCE);
         }
         true
+    }
+
+    fn reaches(&self, position: u64) -> bool {
+        self.told.heard.load(Acquire) >= position
+            && self.index.indexed() >= self.told.last.load(Acquire).min(position)
     }
 
     /// Ends the thread, wherever it is.
@@ -170,24 +196,23 @@ impl Seeker {
         }
     }
 
-    /// Indexes what was told, as far as it goes on where the index ends; if something lies between,
-    /// that is read from the store.
+    /// Indexes what was told; if something was not told, that is read from the store.
     fn write_down(&self, notes: &[Note]) -> Result<(), Fault> {
-        let mut next = self.index.indexed().saturating_add(1);
-        let (mut entries, mut gone, mut missed) = (Vec::new(), Vec::new(), false);
+        let indexed = self.index.indexed();
+        let missed = self.told.lost.load(Acquire) > indexed;
+        let (mut entries, mut gone) = (Vec::new(), Vec::new());
         for note in notes {
             match note {
-                Note::Stored(position, event) if *position == next => {
+                Note::Stored(position, event) if *position > indexed && !missed => {
                     entries.push(Entry { position: *position, event });
-                    next = next.saturating_add(1);
                 }
-                Note::Stored(position, _) => missed |= *position > next,
+                Note::Stored(..) => {}
                 Note::Gone(ids) => gone.extend(ids.iter().copied()),
                 Note::Stop => {}
             }
         }
-        if !entries.is_empty() {
-            self.index(&entries, next.saturating_sub(1))?;
+        if let Some(last) = entries.last().map(|entry| entry.position) {
+            self.index(&entries, last)?;
         }
         if !gone.is_empty() {
             self.index.forget(&gone)?;
@@ -203,21 +228,23 @@ impl Seeker {
             return Ok(());
         }
         let mut batch = Vec::with_capacity(BATCH_MAX);
-        let mut done = Ok(());
-        self.store.scan(Position(from), &mut |Position(position), json| {
-            if let Ok(event) = Event::parse(json)
-                && KINDS.contains(&event.kind)
-            {
-                batch.push((position, event));
+        if !self.reaches(last) {
+            let mut done = Ok(());
+            self.store.scan(Position(from), &mut |Position(position), json| {
+                if let Ok(event) = Event::parse(json)
+                    && KINDS.contains(&event.kind)
+                {
+                    batch.push((position, event));
+                }
+                if batch.len() == BATCH_MAX {
+                    done = self.add(&mut batch, position);
+                }
+                done.is_ok() && !self.stopping.load(Relaxed)
+            });
+            done?;
+            if self.stopping.load(Relaxed) {
+                return Ok(());
             }
-            if batch.len() == BATCH_MAX {
-                done = self.add(&mut batch, position);
-            }
-            done.is_ok() && !self.stopping.load(Relaxed)
-        });
-        done?;
-        if self.stopping.load(Relaxed) {
-            return Ok(());
         }
         self.add(&mut batch, last)
     }

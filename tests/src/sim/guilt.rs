@@ -53,7 +53,7 @@ pub fn blind(node: &SimNode, event: &VerifiedEvent, now: Timestamp) -> Option<Ve
     let order = order_of(event)?;
     let (ledger, me) = (&node.book.ledger, node.desk.keys.public());
     let (policy, _) = ledger.latest_policy(&order.currency, &event.pubkey)?;
-    let about = About::Order(Repeat {
+    let about = About::Orders(vec![Repeat {
         order: event.id,
         payer: event.pubkey,
         payee: *order.payee()?,
@@ -62,7 +62,7 @@ pub fn blind(node: &SimNode, event: &VerifiedEvent, now: Timestamp) -> Option<Ve
         legs: order.legs.clone(),
         policy,
         over: None,
-    });
+    }]);
     let statement = Statement {
         currency: order.currency.clone(),
         epoch: order.epoch,

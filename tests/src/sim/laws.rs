@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use ayni_lets::view::OrderState;
-use ayni_lets::{About, Attestation, Body, Ledger};
+use ayni_lets::{Attestation, Body, Ledger};
 use ayni_node::book::{Book, Verdict};
 use ayni_protocol::{EventId, Part as _, PublicKey, VerifiedEvent, kind};
 
@@ -84,7 +84,7 @@ impl Record {
         let Body::Attestation(Attestation::State(statement)) = entry.body else { return };
         let log = (event.pubkey, statement.log.index);
         self.logs.entry(log).or_default().insert(event.id);
-        if let About::Order(repeat) = &statement.about {
+        for repeat in statement.orders() {
             let place = (event.pubkey, repeat.payer, repeat.seq, statement.epoch);
             self.attested.entry(place).or_default().insert(repeat.order);
         }
