@@ -6,9 +6,7 @@
 
 use ayni_lets::Ready;
 use ayni_lets::judge::Verdict as Judgement;
-use ayni_protocol::{
-    Limits, Prefix, PublicKey, Rejection, Timestamp, VerifiedEvent, hex, kind,
-};
+use ayni_protocol::{Limits, Prefix, PublicKey, Rejection, Timestamp, VerifiedEvent, hex, kind};
 
 use crate::book::{Book, Page};
 use crate::config::Config;
@@ -74,9 +72,13 @@ impl Admission<'_> {
         shape(page)?;
         match origin {
             Origin::Client => {
-                self.standing(event)?;
-                founding(event)?;
-                self.judged(event, page)
+                let judged = self.judged(event, page);
+                // What the witness attests was signed by somebody it knows.
+                if !matches!(judged, Ok(Admitted::With(_))) {
+                    self.standing(event)?;
+                    founding(event)?;
+                }
+                judged
             }
             Origin::Peer => Ok(self.judged(event, page).unwrap_or(Admitted::Alone)),
             Origin::Import => Ok(Admitted::Alone),

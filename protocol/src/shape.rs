@@ -152,10 +152,7 @@ impl<'a> Shape<'a> {
     /// # Errors
     /// [`Malformed::BadTag`].
     pub fn unmarked(self) -> Result<Vec<EventId>, Malformed> {
-        self.all("e")
-            .filter(|tag| is_unmarked(*tag))
-            .map(|tag| id_of(tag, "e"))
-            .collect()
+        self.all("e").filter(|tag| is_unmarked(*tag)).map(|tag| id_of(tag, "e")).collect()
     }
 
     /// The one event named by an `e` tag without marker.

@@ -118,6 +118,9 @@ impl<T> Index<T> {
         for (letter, value) in event.tags.indexed() {
             look(Key::Tag(letter, value));
         }
+        if candidates.is_empty() {
+            return Vec::new();
+        }
         candidates.sort_unstable();
         candidates.dedup();
         let entry = |number| self.entries.get(place(number)?)?.as_ref();

@@ -202,17 +202,36 @@ impl SimNode {
         now: Timestamp,
         cut_after: Option<usize>,
     ) -> Result<Written, Rejection> {
-        if self.on_disk.contains(&event.id) {
-            return Ok(Written::Acknowledged);
-        }
+        let (mut said, written) = self.take_all(&[event], origin, now, cut_after);
+        said.pop().unwrap_or(Ok(()))?;
+        Ok(written)
+    }
+
+    /// Takes events that came together, as one batch; what was said to each, and how it ended.
+    pub fn take_all(
+        &mut self,
+        events: &[&VerifiedEvent],
+        origin: Origin,
+        now: Timestamp,
+        cut_after: Option<usize>,
+    ) -> (Vec<Result<(), Rejection>>, Written) {
         let mut entropy = || [3; 32];
         let disk = &self.disk;
         let stored = |id: &EventId| disk.iter().find(|event| event.id == *id).cloned();
         let mut moment = Moment { now, entropy: &mut entropy, stored: &stored };
-        let (book, mut batch) = (&mut self.book, Batch::default());
-        self.desk.take(book, &mut batch, event, origin, &mut moment)?;
-        self.desk.duties(book, &mut batch, &mut moment);
-        Ok(self.write(batch.stored, cut_after))
+        let (book, mut batch) = (&mut self.book, Batch::of(events.len()));
+        let take = |event: &&VerifiedEvent| {
+            if self.on_disk.contains(&event.id) || book.has(&event.id) {
+                return Ok(());
+            }
+            self.desk.take(book, &mut batch, event, origin, &mut moment)
+        };
+        let said: Vec<_> = events.iter().map(take).collect();
+        if batch.stored.is_empty() {
+            return (said, Written::Acknowledged);
+        }
+        self.desk.duties(&mut self.book, &mut batch, &mut moment);
+        (said, self.write(batch.stored, cut_after))
     }
 
     /// Time has passed.
@@ -221,7 +240,7 @@ impl SimNode {
         let disk = &self.disk;
         let stored = |id: &EventId| disk.iter().find(|event| event.id == *id).cloned();
         let mut moment = Moment { now, entropy: &mut entropy, stored: &stored };
-        let mut batch = Batch::default();
+        let mut batch = Batch::of(0);
         self.desk.duties(&mut self.book, &mut batch, &mut moment);
         self.write(batch.stored, cut_after)
     }

@@ -17,9 +17,10 @@ fn every_law_holds_in_every_world() {
         panic!("{law}; replay: cargo sim --seeds 1 --from {seed}");
     });
     if chosen.is_none() {
-        let Seen { payments, votes, epochs, proofs, restores, lies, .. } = seen;
+        let Seen { payments, together, votes, epochs, proofs, restores, lies, .. } = seen;
         let Seen { trades, undone, bargains, closings, .. } = seen;
         assert!(payments > SEEDS * 5, "the worlds are too quiet: {seen}");
+        assert!(together > SEEDS, "nothing is attested together: {seen}");
         assert!(trades > SEEDS && undone > SEEDS / 5, "nobody trades: {seen}");
         assert!(bargains > SEEDS && closings > SEEDS / 4, "nothing changes under trade: {seen}");
         assert!(votes > SEEDS / 4 && epochs > SEEDS / 2, "nothing is decided: {seen}");

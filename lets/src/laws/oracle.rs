@@ -71,6 +71,28 @@ fn author(event: &Value) -> String {
     event["pubkey"].as_str().unwrap().to_owned()
 }
 
+/// One event for each order that an attestation is about: what names no order, and what follows the
+/// order's id up to the next.
+fn each_said(event: &Value) -> Vec<Value> {
+    let tags = event["tags"].as_array().unwrap();
+    let is_order = |tag: &&Value| tag[0] == "e" && tag.as_array().unwrap().len() < 4;
+    let first = tags.iter().position(|tag| is_order(&tag)).unwrap_or(tags.len());
+    let in_all = |tag: &&Value| ["h", "a", "op", "epoch", "log"].iter().any(|name| tag[0] == *name);
+    let mut all: Vec<Vec<Value>> = vec![];
+    for tag in &tags[first..] {
+        if is_order(&tag) {
+            all.push(tags.iter().filter(in_all).cloned().collect());
+        }
+        all.last_mut().unwrap().push(tag.clone());
+    }
+    let with = |tags: Vec<Value>| {
+        let mut said = event.clone();
+        said["tags"] = Value::Array(tags);
+        said
+    };
+    all.into_iter().map(with).collect()
+}
+
 /// The account that pays in an order.
 fn payer(order: &Value) -> String {
     value(order, "from").unwrap_or_else(|| author(order))
@@ -168,7 +190,7 @@ impl Naive {
     /// Whether `quorum` distinct witnesses of one counted epoch signed this for it.
     fn is_signed(&self, currency: &str, target: &Value, op: &str) -> bool {
         self.rules(currency).iter().any(|(rules, charter)| {
-            let signed = self.of_kind(4753).filter(|attestation| {
+            let signed = self.of_kind(4753).flat_map(each_said).filter(|attestation| {
                 value(attestation, "op").as_deref() == Some(op)
                     && value(attestation, "epoch") == Some(id(rules))
                     && plain(attestation) == Some(id(target))
@@ -176,7 +198,7 @@ impl Naive {
                         || repeats(attestation, target)
                             && self.in_time(currency, attestation, target))
             });
-            let witnesses: BTreeSet<_> = signed.map(author).collect();
+            let witnesses: BTreeSet<_> = signed.map(|said| author(&said)).collect();
             witnesses.intersection(&charter.witnesses).count() >= charter.quorum
         })
     }

@@ -7,8 +7,8 @@ use ayni_protocol::{Amount, EventId, Scale, VerifiedEvent};
 use ayni_witness::Fact;
 
 use crate::testing::{
-    COMMUNITY, LUZ, MOONS, Market, NODE, charge, charter, currency, key, moon_charter, rules,
-    scale, sign,
+    COMMUNITY, LUZ, MOONS, Market, NODE, charge, charter, currency, key, moon_charter, repeat,
+    rules, scale, sign,
 };
 use crate::*;
 
@@ -138,21 +138,19 @@ impl Pool {
     }
 
     fn attest(&mut self, witness: &str, order: &VerifiedEvent, lie: i64) {
-        let entry = Entry::read(order).unwrap();
-        let Body::Order(body) = &entry.body else { panic!() };
-        let mut legs = body.legs.clone();
-        legs[0].minor += lie;
-        let about = About::Orders(vec![Repeat {
-            order: order.id,
-            payer: entry.speaker(),
-            payee: legs[0].account,
-            seq: body.seq,
-            scale: body.scale,
-            legs,
-            policy: EventId([2; 32]),
-            over: None,
-        }]);
-        self.state(witness, body.epoch, about);
+        self.attest_all(witness, &[(order, lie)]);
+    }
+
+    /// One statement about several orders, with what it adds to the first leg of each.
+    fn attest_all(&mut self, witness: &str, orders: &[(&VerifiedEvent, i64)]) {
+        let all = orders.iter().map(|(order, lie)| {
+            let mut repeat = repeat(order);
+            repeat.legs[0].minor += lie;
+            repeat
+        });
+        let all: Vec<_> = all.collect();
+        let Body::Order(body) = Entry::read(orders[0].0).unwrap().body else { panic!() };
+        self.state(witness, body.epoch, About::Orders(all));
     }
 
     fn order(&self, epoch: EventId, payee: &str, seq: u64, minor: i64) -> Order {
@@ -185,6 +183,14 @@ impl Pool {
         for witness in [NODE, "two"] {
             self.attest(witness, &stolen, 0);
         }
+        // Several at once: right, wrong, and about one that never comes.
+        let never = sign("eve", self.order(epoch, "ben", 9, 3), 1);
+        let others = [("ivo", 11), ("zoe", 12), ("eve", 13)]
+            .map(|(payer, minor)| self.add(payer, self.order(epoch, "ben", 0, minor)));
+        let [ivo, zoe, eve] = &others;
+        self.attest_all(NODE, &[(ivo, 0), (zoe, 0), (&never, 0)]);
+        self.attest_all("two", &[(eve, 0), (zoe, 1), (ivo, 0)]);
+        self.attest_all("three", &[(&never, 0), (zoe, 0)]);
         let [one, two] = [5, 6].map(|minor| sign("eve", self.order(epoch, "ben", 0, minor), 1));
         self.add("ivo", Fraud::new(currency(), Case::Order, &one, &two).unwrap());
     }

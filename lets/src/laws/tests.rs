@@ -653,8 +653,15 @@ fn attestation_bodies() -> impl Strategy<Value = Body> {
         events(),
         option::of(amounts()),
     );
-    let repeat = repeat.prop_map(|(order, payer, payee, seq, scale, legs, policy, over)| {
-        Repeat { order, payer, payee, seq, scale, legs, policy, over }
+    let repeat = repeat.prop_map(|(order, payer, payee, seq, scale, legs, policy, over)| Repeat {
+        order,
+        payer,
+        payee,
+        seq,
+        scale,
+        legs,
+        policy,
+        over,
     });
     let all = vec(repeat, 1..4).prop_filter("each order once", |all| {
         all.iter().map(|it| it.order).collect::<BTreeSet<_>>().len() == all.len()

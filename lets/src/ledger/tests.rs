@@ -137,6 +137,72 @@ fn differs_from_order() {
     assert_eq!(world.ruling(order), Ruling::Waiting(Premise::Attestations));
 }
 
+/// Of a statement about several orders each counts by itself.
+#[test]
+fn nobodys_payment_rests_on_anothers() {
+    let mut world = World::of(&["ana", "ben", "eve", "ivo"]);
+    let orders = ["ana", "ben", "eve"].map(|payer| {
+        let order = world.order(payer, "ivo", 10);
+        world.sign(payer, order)
+    });
+    let [ana, ben, eve] = &orders;
+    let mut said = Entry::read(&world.attest_all(NODE, &[ana, ben, eve])).unwrap();
+    let Body::Attestation(Attestation::State(statement)) = &mut said.body else { panic!() };
+    let About::Orders(all) = &mut statement.about else { panic!() };
+    all[1].legs[0].minor += 1;
+    let said = world.sign(NODE, said.body);
+    world.put(ana.clone());
+    world.put(ben.clone());
+    let said = world.put(said);
+    assert_eq!(world.ruling(ana.id), Ruling::Counted);
+    assert_eq!(
+        world.ruling(ben.id),
+        Ruling::Waiting(Premise::Attestations),
+        "it is not what ben said"
+    );
+    assert_eq!(world.ruling(said), Ruling::Waiting(Premise::Event(eve.id)));
+    world.put(eve.clone());
+    assert_eq!((world.ruling(eve.id), world.ruling(said)), (Ruling::Counted, Ruling::Counted));
+    assert_eq!(world.balance("ivo"), 20);
+    assert_eq!(world.ledger.order_state(&ana.id).attestations, [said].into());
+}
+
+/// A witness's two statements at one place of a payer are a fork, whatever else they say.
+#[test]
+fn a_fork_among_many_orders_is_proven() {
+    let mut world = World::of(&["ana", "ben", "eve"]);
+    let of = |world: &mut World, payer: &str, minor| {
+        let order = world.order(payer, "eve", minor);
+        world.sign(payer, order)
+    };
+    let (ben, ana) = (of(&mut world, "ben", 5), of(&mut world, "ana", 6));
+    let other = of(&mut world, "ana", 7);
+    let one = world.attest_all(NODE, &[&ben, &ana]);
+    let two = world.attest_all(NODE, &[&other]);
+    let proof = Fraud::new(currency(), Case::Attest, &one, &two).unwrap();
+    assert_eq!(proof.place, (key(NODE), 0));
+    let same = world.attest_all(NODE, &[&ana]);
+    assert!(Fraud::new(currency(), Case::Attest, &one, &same).is_err(), "they say the same");
+}
+
+/// One statement names an order once, and no more than readers take.
+#[test]
+fn statements_are_bounded() {
+    let mut world = World::of(&["ana", "ben"]);
+    let order = world.order("ana", "ben", 5);
+    let order = world.sign("ana", order);
+    assert!(Entry::read(&world.attest_all(NODE, &[&order, &order])).is_err());
+    let orders: Vec<_> = (0..17)
+        .map(|minor| {
+            let order = world.order("ana", "ben", minor + 1);
+            world.sign("ana", order)
+        })
+        .collect();
+    let all: Vec<_> = orders.iter().collect();
+    assert!(Entry::read(&world.attest_all(NODE, &all[..16])).is_ok());
+    assert!(Entry::read(&world.attest_all(NODE, &all)).is_err());
+}
+
 #[test]
 fn wrong_target() {
     let mut world = World::of(&["ana", "ben"]);

@@ -54,7 +54,8 @@ fn decide(world: &mut World, subject: EventId, closes: BTreeSet<EventId>) {
 
 fn say_close(world: &mut World, witnesses: &[&str]) {
     for witness in witnesses {
-        let draft = world.ledger.next_close(&key(witness)).unwrap();
+        let ready = world.ledger.next_close(&key(witness)).unwrap();
+        let draft = ready.draft(world.ledger.next_log(&key(witness)));
         world.put(draft.sign(&keys(witness), world.now, [0; 32]));
         assert!(world.ledger.next_close(&key(witness)).is_none(), "closed is closed");
     }

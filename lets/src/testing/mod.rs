@@ -12,7 +12,7 @@ use ayni_witness::{Charter, Fact, Leg, Timings, WitnessSeat};
 use sha2::{Digest as _, Sha256};
 
 pub use self::market::{LUZ, MOONS, Market, moon, moon_charter};
-pub use self::world::{NODE, World, play, refusal, told};
+pub use self::world::{NODE, World, play, refusal, repeat, told};
 use crate::*;
 
 /// The keys of somebody with this name.

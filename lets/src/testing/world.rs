@@ -140,19 +140,18 @@ impl World {
 
     /// An attestation by any witness, of any order, as an honest one would write it.
     pub fn attest(&mut self, witness: &str, order: &VerifiedEvent) -> VerifiedEvent {
-        let entry = Entry::read(order).unwrap();
-        let Body::Order(body) = &entry.body else { panic!("not an order") };
-        let about = About::Orders(vec![Repeat {
-            order: order.id,
-            payer: entry.speaker(),
-            payee: *body.payee().unwrap(),
-            seq: body.seq,
-            scale: body.scale,
-            legs: body.legs.clone(),
-            policy: EventId([2; 32]),
-            over: None,
-        }]);
-        self.state(witness, body.epoch, about)
+        self.attest_all(witness, &[order])
+    }
+
+    /// One attestation of several orders.
+    pub fn attest_all(&mut self, witness: &str, orders: &[&VerifiedEvent]) -> VerifiedEvent {
+        let all: Vec<_> = orders.iter().map(|order| repeat(order)).collect();
+        let Some(Ok(Body::Order(first))) =
+            orders.first().map(|order| Entry::read(order).map(|entry| entry.body))
+        else {
+            panic!("not an order")
+        };
+        self.state(witness, first.epoch, About::Orders(all))
     }
 
     /// A statement of any witness, at the next place of its log.
@@ -176,6 +175,22 @@ impl World {
 
     pub fn view(&self, person: &str) -> view::AccountView {
         self.ledger.account(&currency(), &key(person)).unwrap()
+    }
+}
+
+/// What an honest witness repeats of an order.
+pub fn repeat(order: &VerifiedEvent) -> Repeat {
+    let entry = Entry::read(order).unwrap();
+    let Body::Order(body) = &entry.body else { panic!("not an order") };
+    Repeat {
+        order: order.id,
+        payer: entry.speaker(),
+        payee: body.payee().copied().unwrap_or_else(|| entry.speaker()),
+        seq: body.seq,
+        scale: body.scale,
+        legs: body.legs.clone(),
+        policy: EventId([2; 32]),
+        over: None,
     }
 }
 

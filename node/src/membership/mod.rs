@@ -199,12 +199,7 @@ pub fn may_change_accounts(event: &VerifiedEvent) -> bool {
 
 /// Publishes the roll whenever it changes, until the node stops. `accounts` tells of every event
 /// that may open or close one.
-pub async fn follow(
-    backend: Backend,
-    keys: Keys,
-    accounts: Arc<Notify>,
-    stop: CancellationToken,
-) {
+pub async fn follow(backend: Backend, keys: Keys, accounts: Arc<Notify>, stop: CancellationToken) {
     let mut orders = backend.policy().management().changes();
     loop {
         if let Err(error) = publish(&backend, &keys).await {

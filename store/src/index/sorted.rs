@@ -7,6 +7,8 @@ use super::slots::{Age, SlotId, Slots};
 
 /// Slots in a block.
 const BLOCK: usize = 512;
+/// Slots at the end of a block that are looked at first.
+const NEAR: usize = 16;
 
 /// A sorted list of slots.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -121,19 +123,15 @@ impl Sorted {
     }
 }
 
-/// How many slots of a block are older: searched from its end in growing steps, since what comes
-/// late mostly comes a little late.
+/// How many slots of a block are older. What comes late mostly comes a little late, so its end is
+/// looked at first.
 fn place_from_end(block: &[SlotId], age: Age, slots: &Slots) -> usize {
-    let mut older = block.len();
-    let mut step = 1;
-    loop {
-        let from = older.saturating_sub(step);
-        let Some(window) = block.get(from..older) else { return older };
-        if from == 0 || window.first().is_some_and(|id| slots.age(*id) < age) {
-            return from + window.partition_point(|other| slots.age(*other) < age);
-        }
-        older = from;
-        step *= 2;
+    let older = |id: &SlotId| slots.age(*id) < age;
+    let near = block.len().saturating_sub(NEAR);
+    match block.split_at_checked(near) {
+        Some((_, end)) if end.first().is_some_and(older) => near + end.partition_point(older),
+        Some((front, _)) => front.partition_point(older),
+        None => 0,
     }
 }
 

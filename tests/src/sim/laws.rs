@@ -29,6 +29,8 @@ pub struct Record {
     /// By witness and place of its log: the statements.
     logs: BTreeMap<(PublicKey, u64), BTreeSet<EventId>>,
     certified: BTreeSet<EventId>,
+    /// Orders that were attested together with others.
+    pub(super) together: u64,
     /// What was said of trade.
     pub(super) deals: Deals,
 }
@@ -47,6 +49,7 @@ impl Record {
     fn with(deals: Deals) -> Self {
         Self {
             deals,
+            together: 0,
             acknowledged: Vec::new(),
             book: empty(),
             said: BTreeSet::new(),
@@ -84,6 +87,9 @@ impl Record {
         let Body::Attestation(Attestation::State(statement)) = entry.body else { return };
         let log = (event.pubkey, statement.log.index);
         self.logs.entry(log).or_default().insert(event.id);
+        if statement.orders().len() > 1 {
+            self.together += u64::try_from(statement.orders().len()).unwrap_or_default();
+        }
         for repeat in statement.orders() {
             let place = (event.pubkey, repeat.payer, repeat.seq, statement.epoch);
             self.attested.entry(place).or_default().insert(repeat.order);

@@ -330,12 +330,32 @@ impl World {
         let (due, later): (Vec<_>, Vec<_>) =
             std::mem::take(&mut self.flights).into_iter().partition(|flight| flight.due <= step);
         self.flights = later;
+        let mut arrived: BTreeMap<usize, Vec<VerifiedEvent>> = BTreeMap::new();
         for flight in due {
             if self.reaches(flight.from, flight.to) {
-                // A peer's event is stored, or refused for what it is.
-                let _ = self.submit(flight.to, &flight.event, Origin::Peer);
+                arrived.entry(flight.to).or_default().push(flight.event);
             }
         }
+        for (at, events) in arrived {
+            // A peer's event is stored, or refused for what it is. A planted bug is one of single events.
+            if self.bug.is_none() && self.dice.chance(50) {
+                self.submit_together(at, &events);
+                continue;
+            }
+            for event in events {
+                let _ = self.submit(at, &event, Origin::Peer);
+            }
+        }
+    }
+
+    /// Hands a node what came from peers, as one batch.
+    fn submit_together(&mut self, at: usize, events: &[VerifiedEvent]) {
+        let (now, cut_after) = (self.clock(at), self.power(at));
+        let before = self.nodes[at].disk.len();
+        let all: Vec<_> = events.iter().collect();
+        let (_, written) = self.nodes[at].take_all(&all, Origin::Peer, now, cut_after);
+        self.spread(at, before, written != Written::Cut);
+        self.forget_commit(at, before);
     }
 
     /// One node asks another what it lacks, and gives what that one lacks.
@@ -483,6 +503,7 @@ impl World {
     fn summary(mut self) -> Seen {
         let book = &self.nodes[0].book;
         let view = book.ledger.currency(&self.towns[HERE].currency);
+        self.seen.together = self.record.together;
         self.seen.payments = view.as_ref().map_or(0, |view| view.totals.orders);
         self.seen.epochs = view.map_or(0, |view| view.rules.epoch);
         let ended = |line: &String| line.starts_with("proposal|") && !line.ends_with("|-");

@@ -5,6 +5,8 @@
 pub struct Seen {
     /// Certified payments.
     pub payments: u64,
+    /// Orders that were attested together with others.
+    pub together: u64,
     /// Votes that came to an end.
     pub votes: u64,
     /// Rules that came into force after the first.
@@ -29,6 +31,7 @@ impl Seen {
     /// Adds what another run made happen.
     pub const fn add(&mut self, more: Self) {
         self.payments += more.payments;
+        self.together += more.together;
         self.votes += more.votes;
         self.epochs += more.epochs;
         self.proofs += more.proofs;
@@ -43,11 +46,11 @@ impl Seen {
 
 impl std::fmt::Display for Seen {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { payments, votes, epochs, proofs, restores, lies, .. } = self;
+        let Self { payments, together, votes, epochs, proofs, restores, lies, .. } = self;
         let Self { trades, undone, bargains, closings, .. } = self;
         write!(
             out,
-            "{payments} payments, {trades} trades, {undone} trades undone, {bargains} changes of \
+            "{payments} payments, {together} orders attested together, {trades} trades, {undone} trades undone, {bargains} changes of \
              agreements, {closings} accounts closed or opened, {votes} votes, {epochs} changes of \
              rules, {restores} old backups, {lies} lies, {proofs} proofs"
         )

@@ -1,0 +1,94 @@
+//! Orders that come together are answered as if they had come one by one (protocol section 3): the
+//! same are taken, the same refused with the same words, and the books are the same in the end.
+
+use std::collections::BTreeSet;
+
+use ayni_lets::{Body, Policy};
+use ayni_node::admission::Origin;
+use ayni_protocol::{Amount, EventId, Keys, Rejection, Timestamp, VerifiedEvent, kind};
+use ayni_tests::world::{Dice, SimNode, Town, Written, keys, order};
+use ayni_witness::Timings;
+use ayni_witness::beacon::Chain;
+
+const NOW: Timestamp = 1_790_000_000;
+const MEMBERS: usize = 5;
+
+/// A town in which one member may hold little.
+fn town(witness: &Keys) -> (Town, Vec<Keys>) {
+    let mut town = Town::found(witness, 4, Chain::quicknet(), Timings::default(), NOW);
+    let frugal = keys(77);
+    let max = Some(Amount::parse("30.00").unwrap());
+    let policy = Policy { max, ..Policy::open(town.currency.clone(), frugal.public()) };
+    town.founding.push(Body::from(policy).draft(&town.id).sign(&town.key, NOW, [7; 32]));
+    let members = town.members.iter().cloned().chain([frugal]).collect();
+    (town, members)
+}
+
+fn node(witness: &Keys, town: &Town) -> SimNode {
+    let mut node = SimNode::new(witness.clone());
+    for event in &town.founding {
+        node.take(event, Origin::Import, NOW, None).unwrap();
+    }
+    node
+}
+
+/// Payments as devices sign them, some of them twice for one number, and what is said to each that
+/// comes alone.
+fn one_by_one(
+    seed: u64,
+    node: &mut SimNode,
+    (town, members): &(Town, Vec<Keys>),
+) -> Vec<(VerifiedEvent, Result<(), Rejection>)> {
+    let mut dice = Dice::new(seed);
+    let mut all = Vec::new();
+    for _ in 0..40 {
+        let payer = &members[dice.below(MEMBERS)];
+        let devices = 1 + usize::from(dice.chance(15));
+        let signed = (0..devices).filter_map(|_| {
+            let payee = &members[dice.below(MEMBERS)];
+            let minor = 1 + i64::try_from(dice.below(4_000)).unwrap();
+            order(town, &node.book, payer, payee, minor, NOW)
+        });
+        for event in signed.collect::<Vec<_>>() {
+            let said = node.take(&event, Origin::Client, NOW, None);
+            all.push((event, said.map(|written| assert_eq!(written, Written::Acknowledged))));
+        }
+    }
+    all
+}
+
+fn attestations(node: &SimNode) -> usize {
+    node.disk.iter().filter(|event| event.kind == kind::ATTESTATION).count()
+}
+
+#[test]
+fn together_is_as_one_by_one() {
+    let witness = keys(100);
+    let world = town(&witness);
+    let (mut refused, mut fewer) = (BTreeSet::new(), 0);
+    for seed in 0..150 {
+        let (mut single, mut together) = (node(&witness, &world.0), node(&witness, &world.0));
+        let all = one_by_one(seed, &mut single, &world);
+        let mut dice = Dice::new(seed);
+        let mut rest = all.as_slice();
+        while !rest.is_empty() {
+            let (batch, later) = rest.split_at((1 + dice.below(40)).min(rest.len()));
+            rest = later;
+            let events: Vec<_> = batch.iter().map(|(event, _)| event).collect();
+            let (said, _) = together.take_all(&events, Origin::Client, NOW, None);
+            for ((event, alone), said) in batch.iter().zip(said) {
+                assert_eq!(*alone, said, "seed {seed}: {}", event.json());
+                refused.extend(said.err().map(|why| why.prefix));
+            }
+        }
+        assert_eq!(single.book.digest(), together.book.digest(), "seed {seed}");
+        let orders = |node: &SimNode| {
+            let orders = node.disk.iter().filter(|event| event.kind == kind::ORDER);
+            orders.map(|event| event.id).collect::<Vec<EventId>>()
+        };
+        assert_eq!(orders(&single), orders(&together), "seed {seed}");
+        fewer += attestations(&single) - attestations(&together);
+    }
+    assert!(refused.len() > 2, "little was refused: {refused:?}");
+    assert!(fewer > 300, "hardly anything was attested together: {fewer}");
+}
