@@ -106,10 +106,11 @@ enum Durable {
     Refused,
 }
 
-/// One event of a batch, and who waits for it.
+/// Events to be made durable at once, and who waits for each.
+#[derive(Default)]
 struct Written {
-    event: VerifiedEvent,
-    receipt: Option<Receipt>,
+    events: Vec<VerifiedEvent>,
+    receipts: Vec<Option<Receipt>>,
 }
 
 /// Folds a store from its beginning.
@@ -205,9 +206,7 @@ impl<A: Audience> Writer<A> {
             self.at_desk(|desk, moment| desk.duties(&mut book, &mut batch, moment));
         }
         receipts.resize_with(batch.stored.len(), || None);
-        let written = batch.stored.into_iter().zip(receipts);
-        let written = written.map(|(event, receipt)| Written { event, receipt }).collect();
-        if self.commit(written, now)? == Durable::Refused {
+        if self.commit(Written { events: batch.stored, receipts }, now)? == Durable::Refused {
             *book = fold(&self.store, book.chains());
         }
         Ok(stopping)
@@ -225,16 +224,19 @@ impl<A: Audience> Writer<A> {
     }
 
     /// Those of some events that the book does not know of which may be stored.
-    fn admitted(&self, commands: impl Iterator<Item = Command>) -> Vec<Written> {
+    fn admitted(&self, commands: impl Iterator<Item = Command>) -> Written {
         let book = self.book.read().unwrap_or_else(PoisonError::into_inner);
         let now = clock::now();
-        let mut batch = Vec::new();
+        let mut batch = Written::default();
         for command in commands {
             let Command::Submit { event, origin, receipt } = command else { continue };
             let admitted = self.concerns_us(&event, origin);
             let page = Book::read(&event);
             match admitted.and_then(|()| self.desk.admits(&book, (&event, &page), origin, now)) {
-                Ok(_) => batch.push(Written { event, receipt: Some(receipt) }),
+                Ok(_) => {
+                    batch.events.push(event);
+                    batch.receipts.push(Some(receipt));
+                }
                 Err(rejection) => receipt.give(Err(rejection)),
             }
         }
@@ -270,11 +272,11 @@ impl<A: Audience> Writer<A> {
     }
 
     /// Makes the batch durable, then tells everyone. What the disk has no room for is refused.
-    fn commit(&self, batch: Vec<Written>, now: Timestamp) -> Result<Durable, Fault> {
-        if batch.is_empty() {
+    fn commit(&self, batch: Written, now: Timestamp) -> Result<Durable, Fault> {
+        let Written { events, receipts } = batch;
+        if events.is_empty() {
             return Ok(Durable::Stored);
         }
-        let events: Vec<_> = batch.iter().map(|written| written.event.clone()).collect();
         let mut ahead = |outcomes: &[Outcome]| {
             for (event, outcome) in events.iter().zip(outcomes) {
                 if let Outcome::Stored(Position(position)) = outcome
@@ -287,15 +289,18 @@ impl<A: Audience> Writer<A> {
         match self.store.append_ahead(&events, now, &mut ahead) {
             Ok(outcomes) => {
                 self.audience.catch_up();
-                for (written, outcome) in batch.into_iter().zip(outcomes) {
-                    self.tell(written, outcome);
+                for ((event, receipt), outcome) in events.iter().zip(receipts).zip(outcomes) {
+                    let verdict = self.tell(event, outcome);
+                    if let Some(receipt) = receipt {
+                        receipt.give(verdict);
+                    }
                 }
                 Ok(Durable::Stored)
             }
             Err(fault) => {
                 tracing::error!(%fault, "a batch could not be stored");
                 let sentence = format!("not stored: {fault}");
-                for receipt in batch.into_iter().filter_map(|written| written.receipt) {
+                for receipt in receipts.into_iter().flatten() {
                     receipt.give(Err(Rejection::new(Prefix::Error, sentence.clone())));
                 }
                 if matches!(fault, Fault::Full { .. }) { Ok(Durable::Refused) } else { Err(fault) }
@@ -303,31 +308,28 @@ impl<A: Audience> Writer<A> {
         }
     }
 
-    fn tell(&self, written: Written, outcome: Outcome) {
-        let Written { event, receipt } = written;
-        let verdict = match outcome {
+    /// Tells whoever wants an event that it is stored; gives what its sender is answered.
+    fn tell(&self, event: &VerifiedEvent, outcome: Outcome) -> Verdict {
+        match outcome {
             Outcome::Stored(Position(position)) => {
-                if !goes_ahead(&event) {
-                    self.audience.hear(&event, Some(position));
+                if !goes_ahead(event) {
+                    self.audience.hear(event, Some(position));
                 }
-                self.audience.keep(&event, position);
-                Ok(if self.store.heeds(&event) {
+                self.audience.keep(event, position);
+                Ok(if self.store.heeds(event) {
                     let alone = self.desk.config.relay.only;
                     Accepted::info(if alone { VANISHED_FROM_RELAY } else { VANISHED })
                 } else {
                     Accepted::stored()
                 })
             }
-            Outcome::Ephemeral if self.audience.hear(&event, None) == 0 => Err(Accepted::unheard()),
+            Outcome::Ephemeral if self.audience.hear(event, None) == 0 => Err(Accepted::unheard()),
             Outcome::Ephemeral => Ok(Accepted::stored()),
             Outcome::Duplicate => Ok(Accepted::duplicate()),
             Outcome::Superseded => refused("a newer version of this event is stored here"),
             Outcome::Deleted => refused("its author deleted this event"),
             Outcome::Vanished => Err(Rejection::new(Prefix::Blocked, BARRED)),
             Outcome::Expired => refused("this event has expired"),
-        };
-        if let Some(receipt) = receipt {
-            receipt.give(verdict);
         }
     }
 }

@@ -75,7 +75,7 @@ impl Event {
     /// The canonical JSON: NIP-01's members, no white space, valid for any JSON reader.
     #[must_use]
     pub fn to_json(&self) -> String {
-        let mut out = String::with_capacity(self.tags.text.len() + self.content.len() + 400);
+        let mut out = String::with_capacity(self.written_len() + 400);
         out.push_str("{\"id\":\"");
         hex::encode_into(&self.id.0, &mut out);
         out.push_str("\",\"pubkey\":\"");
@@ -94,10 +94,16 @@ impl Event {
         out
     }
 
+    /// Bytes that tags and content take as JSON where nothing in them needs an escape.
+    const fn written_len(&self) -> usize {
+        let Tags { text, value_ends, heads } = &self.tags;
+        text.len() + 3 * value_ends.len() + 3 * heads.len() + self.content.len()
+    }
+
     /// The text whose SHA-256 is the id: `[0,pubkey,created_at,kind,tags,content]` (NIP-01).
     #[must_use]
     pub fn serialised_for_id(&self) -> String {
-        let mut out = String::with_capacity(self.tags.text.len() + self.content.len() + 200);
+        let mut out = String::with_capacity(self.written_len() + 200);
         out.push_str("[0,\"");
         hex::encode_into(&self.pubkey.0, &mut out);
         out.push_str("\",");
