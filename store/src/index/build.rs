@@ -148,6 +148,7 @@ impl Index {
                 self.postings.put(list.first().map_or(0, |(key, _)| *key), &slots);
             }
         }
+        self.begin_lists();
     }
 
     /// Takes in the arrivals of a segment, but for the lists.

@@ -403,6 +403,12 @@ impl Index {
         slot.and_then(|slot| self.frame(slot)).is_some_and(|live| live.position == frame.position)
     }
 
+    /// Notes where the blocks of the lists begin, after they were put in whole.
+    fn begin_lists(&mut self) {
+        self.time.begin(&self.slots);
+        self.postings.begin(&self.slots);
+    }
+
     /// Bytes of memory it takes, tombstones aside.
     pub fn bytes(&self) -> usize {
         self.slots.bytes()

@@ -117,7 +117,13 @@ impl Postings {
         self.keys.len()
     }
 
-    /// Puts a whole list in, for a key that has none. The slots are in order.
+    /// Notes where the blocks of all lists begin, after lists were put in.
+    pub fn begin(&mut self, slots: &Slots) {
+        self.lists.iter_mut().for_each(|list| list.begin(slots));
+    }
+
+    /// Puts a whole list in, for a key that has none. The slots are in order; [`Self::begin`] must
+    /// follow before it is asked.
     pub fn put(&mut self, key: u64, ordered: &[SlotId]) {
         let list = match ordered {
             [] => return,

@@ -255,7 +255,9 @@ impl<'a> In<'a> {
             In(of_slots).slots(slots, &mut index)?;
             lists.join().ok()?
         })?;
-        Some(Index { heads, postings, tombstones, ..index })
+        let mut index = Index { heads, postings, tombstones, ..index };
+        index.begin_lists();
+        Some(index)
     }
 
     fn heads(&mut self) -> Option<HashTable<(u64, SlotId)>> {
