@@ -43,7 +43,9 @@ impl Ledger {
         let (waits, counts) = (is(Said::Waits), is(Said::Counts));
         self.logs.entry(entry.author).or_default().lacks(statement.log.index, waits);
         match held {
-            Some(held) if waits || !counts => Err(held),
+            // It counts, and is looked at again for the rest.
+            Some(held) if waits && counts => Err(Held { ruling: Ruling::Counted, ..held }),
+            Some(held) if !counts => Err(held),
             _ => Ok(()),
         }
     }

@@ -76,11 +76,14 @@ fn is_beside(about: &Event, id: &EventId) -> bool {
     about.kind == kind::ATTESTATION && mentions.is_some_and(|tag| tag.get(3).is_some())
 }
 
-/// The events that this one names.
+/// The events that this one names. An attestation was asked for by what it is about; what else it is
+/// about, such as payments of others, and all that its witness signed before, proves nothing here.
 fn named(event: &Event) -> Vec<EventId> {
-    let tags = ["e", "epoch", "h", "rules"].into_iter().flat_map(|name| event.tags.named(name));
-    // A witness's log names all it ever signed; what counts needs none of it.
-    let tags = tags.chain(event.tags.named("exec"));
+    let names: &[&str] = match event.kind {
+        kind::ATTESTATION => &["epoch", "h"],
+        _ => &["e", "epoch", "h", "rules", "exec"],
+    };
+    let tags = names.iter().flat_map(|name| event.tags.named(name));
     tags.filter_map(|tag| tag.value()?.parse().ok()).collect()
 }
 

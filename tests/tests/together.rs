@@ -5,8 +5,12 @@ use std::collections::BTreeSet;
 
 use ayni_lets::{Body, Policy};
 use ayni_node::admission::Origin;
-use ayni_protocol::{Amount, EventId, Keys, Rejection, Timestamp, VerifiedEvent, kind};
-use ayni_tests::world::{Dice, SimNode, Town, Written, keys, order};
+use ayni_node::book::Verdict;
+use ayni_node::proof::{Shelf, gather};
+use ayni_protocol::{
+    Amount, Event, EventId, Filter, Keys, Rejection, Timestamp, VerifiedEvent, kind,
+};
+use ayni_tests::world::{Dice, SimNode, Town, Written, empty, keys, order};
 use ayni_witness::Timings;
 use ayni_witness::beacon::Chain;
 
@@ -59,6 +63,45 @@ fn one_by_one(
 
 fn attestations(node: &SimNode) -> usize {
     node.disk.iter().filter(|event| event.kind == kind::ATTESTATION).count()
+}
+
+/// A node's disk, as whoever makes proofs asks it.
+struct Disk<'a>(&'a [VerifiedEvent]);
+
+impl Shelf for Disk<'_> {
+    fn event(&self, id: &EventId) -> Option<Event> {
+        let found = self.0.iter().find(|event| event.id == *id)?;
+        Some(Event::clone(found))
+    }
+
+    fn matching(&self, filter: &Filter, limit: usize) -> Vec<Event> {
+        let matching = self.0.iter().filter(|event| filter.matches(event)).take(limit);
+        matching.map(|event| Event::clone(event)).collect()
+    }
+}
+
+/// The proof of a payment rests on none of those that were attested with it.
+#[test]
+fn a_payment_is_proven_without_the_others() {
+    let witness = keys(100);
+    let (town, members) = town(&witness);
+    let mut node = node(&witness, &town);
+    let sign = |payer: usize, payee: usize| {
+        order(&town, &node.book, &members[payer], &members[payee], 500, NOW).unwrap()
+    };
+    let orders = [sign(0, 1), sign(2, 3), sign(3, 1)];
+    let (said, _) = node.take_all(&orders.iter().collect::<Vec<_>>(), Origin::Client, NOW, None);
+    assert!(said.iter().all(Result::is_ok) && attestations(&node) == 1, "{said:?}");
+    for order in &orders {
+        let proof = gather(&Disk(&node.disk), &order.id).unwrap();
+        let mut book = empty();
+        for event in proof {
+            assert!(event.kind != kind::ORDER || event.id == order.id, "another's payment");
+            book.apply(&event.verify().unwrap());
+        }
+        assert_eq!(book.verdict(&order.id), Some(Verdict::Counted));
+        assert!(!book.lacks(&book.waiting().collect::<Vec<_>>()), "an audit of it is complete");
+    }
 }
 
 #[test]
