@@ -15,6 +15,11 @@ impl Ledger {
     /// How many entries it pays to look ahead.
     pub const AHEAD: usize = 16;
 
+    /// Makes room for so many entries. It changes nothing, and may be left out.
+    pub fn expect(&mut self, more: usize) {
+        self.known.expect(more);
+    }
+
     /// Brings near what entries will ask for that are about to be applied. It changes nothing, and
     /// may be left out.
     pub fn look_ahead<'a>(&self, coming: impl Iterator<Item = &'a Entry> + Clone) {

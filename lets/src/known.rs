@@ -91,6 +91,11 @@ impl Standing {
 }
 
 impl Known {
+    /// Makes room for so many events.
+    pub fn expect(&mut self, more: usize) {
+        self.events.reserve(more);
+    }
+
     /// The number of an event that comes for the first time; none where it came before.
     pub fn enter(&mut self, id: EventId) -> Option<Number> {
         let number = self.events.enter(id);

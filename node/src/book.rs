@@ -191,6 +191,12 @@ impl Page {
 }
 
 impl Book {
+    /// Makes room for so many events. It changes nothing, and may be left out.
+    pub fn expect(&mut self, more: usize) {
+        self.seen.reserve(more);
+        self.ledger.expect(more);
+    }
+
     /// Folds one event in. A second time changes nothing.
     pub fn apply(&mut self, event: &VerifiedEvent) {
         self.take(Self::read(event));

@@ -15,7 +15,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use ayni_lets::Ledger;
-use ayni_protocol::{Event, EventId, Prefix, Rejection, Timestamp, VerifiedEvent, kind};
+use ayni_protocol::{Event, EventId, Kind, Prefix, Rejection, Timestamp, VerifiedEvent, kind};
 use ayni_relay::{Accepted, Receipt, Verdict};
 use ayni_store::{DiskStore, Fault, Outcome, Position, Store as _};
 use ayni_witness::beacon::Known;
@@ -117,6 +117,7 @@ struct Written {
 #[must_use]
 pub fn fold(store: &DiskStore, known: Known) -> Book {
     let mut book = Book::new(known);
+    book.expect(store.count_of_kinds((0..=u16::MAX).map(Kind).filter(|kind| Book::reads(*kind))));
     let mut coming = Vec::with_capacity(Ledger::AHEAD);
     let each = |page| {
         coming.push(page);

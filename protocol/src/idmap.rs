@@ -159,6 +159,11 @@ impl<K: Eq + Hash, V> Register<K, V> {
         None
     }
 
+    /// Makes room for so many more keys: a table that grows is written anew.
+    pub fn reserve(&mut self, more: usize) {
+        self.places.reserve(more, |(half, _)| whole_hash(*half));
+    }
+
     /// How many keys there are.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -20,7 +20,7 @@ mod postings;
 pub mod scan;
 pub mod snapshot;
 
-use ayni_protocol::{Address, Event, EventId, PublicKey, Timestamp, kind};
+use ayni_protocol::{Address, Event, EventId, Kind, PublicKey, Timestamp, kind};
 use bytes::Bytes;
 use hashbrown::HashTable;
 
@@ -89,6 +89,11 @@ impl Index {
     /// How many events are live.
     pub const fn len(&self) -> usize {
         self.time.len()
+    }
+
+    /// How many live events are of a kind.
+    pub fn count_of_kind(&self, kind: Kind) -> usize {
+        self.postings.len(self.key.kind(kind))
     }
 
     /// What was deleted.
