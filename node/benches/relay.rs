@@ -13,6 +13,7 @@ fn main() -> anyhow::Result<()> {
         parts: BTreeSet::new(),
         program: env!("CARGO_BIN_EXE_ayni").into(),
         url: None,
+        loaded: false,
     };
     bench.run(&mut |row| println!("{row}")).map(|_| ())
 }

@@ -82,6 +82,17 @@ struct Hearers {
     seeker: Option<Seeker>,
 }
 
+impl Hearers {
+    fn new(
+        relay: &Relay<Backend>,
+        outbox: &broadcast::Sender<EventId>,
+        seeker: Option<Seeker>,
+    ) -> Self {
+        let accounts = Arc::new(Notify::new());
+        Self { relay: relay.clone(), outbox: outbox.clone(), accounts, seeker }
+    }
+}
+
 impl Audience for Hearers {
     fn hear(&self, event: &VerifiedEvent, position: Option<u64>) -> usize {
         self.relay.publish(event, position)
@@ -144,7 +155,6 @@ pub fn start(options: Options) -> Result<Running> {
 
     let (inbox, commands) = mpsc::channel(config.limits.writer_queue);
     let (outbox, _) = broadcast::channel(OUTBOX);
-    let accounts = Arc::new(Notify::new());
     let (membership, acts) = membership_of(&config, &data, &node_keys, &book)?;
     let search = if search::is_offered(&config) { search::begin(&data, &store)? } else { None };
     let seeker = search.as_ref().map(|(seeker, _)| seeker.clone());
@@ -154,6 +164,8 @@ pub fn start(options: Options) -> Result<Running> {
     let mut settings = settings(&config, own_urls);
     settings.search = seeker.is_some();
     let relay = Relay::new(Arc::new(backend.clone()), settings);
+    let hearers = Hearers::new(&relay, &outbox, seeker);
+    let accounts = Arc::clone(&hearers.accounts);
     let writer = Writer {
         desk: Desk {
             config: config.clone(),
@@ -163,12 +175,7 @@ pub fn start(options: Options) -> Result<Running> {
         },
         store,
         book: Arc::clone(&book),
-        audience: Hearers {
-            relay: relay.clone(),
-            outbox: outbox.clone(),
-            accounts: Arc::clone(&accounts),
-            seeker,
-        },
+        audience: hearers,
     };
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     let writer = begin_writing(writer, commands, &stop)?;

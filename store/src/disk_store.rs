@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use ayni_protocol::{Event, EventId, Filter, Kind, PublicKey, Timestamp, VerifiedEvent, relay_url};
+use ayni_protocol::{Event, EventId, Filter, PublicKey, Timestamp, VerifiedEvent, relay_url};
 
 use crate::disk::{Disk, RealDisk};
 use crate::frame::{self, long, narrow};
@@ -258,13 +258,6 @@ impl DiskStore {
     #[must_use]
     pub fn heeds(&self, event: &Event) -> bool {
         rules::vanishes(event, &self.own)
-    }
-
-    /// How many events of some kinds are stored, at one look for each kind.
-    #[must_use]
-    pub fn count_of_kinds(&self, kinds: impl IntoIterator<Item = Kind>) -> usize {
-        let index = self.read();
-        kinds.into_iter().map(|kind| index.count_of_kind(kind)).sum()
     }
 
     /// Bytes of memory that the index takes, what was deleted aside.

@@ -24,6 +24,13 @@ const SHARE: usize = if cfg!(test) { 2 } else { 256 };
 const AHEAD: usize = 4;
 
 impl DiskStore {
+    /// How many events of some kinds are stored, at one look for each kind.
+    #[must_use]
+    pub fn count_of_kinds(&self, kinds: impl IntoIterator<Item = Kind>) -> usize {
+        let index = self.read();
+        kinds.into_iter().map(|kind| index.count_of_kind(kind)).sum()
+    }
+
     /// Every live event of a wanted kind, as `read` makes of it, in the order they were accepted.
     ///
     /// To read an event takes longer than to fold it in, so as many threads read as there are
