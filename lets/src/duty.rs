@@ -50,6 +50,7 @@ impl Ledger {
             let Ok(Verdict::Attest(more)) = self.hear(entry, me, now) else { continue };
             match &mut ready {
                 None => ready = Some(*more),
+                Some(ready) if more.passes_a_limit() && ready.touches(entry) => {}
                 Some(ready) if ready.goes_with(&more) => ready.join(*more),
                 Some(_) => {}
             }

@@ -4,8 +4,8 @@
 //! log for up to [`ORDERS_MAX`] of them. Each is judged by a book in which the others do not count
 //! yet, and must be judged as if they did. They can only make room, where they pay whoever pays
 //! next, with two exceptions ([`Ready::concerns`]): another order of the same payer, and one to a
-//! payee who may hold only so much. And what was refused is judged again once they count
-//! ([`Ready::touches`]).
+//! payee who may hold only so much. And what was refused, or passes a limit that does not bind, is
+//! judged again once they count ([`Ready::touches`]).
 
 use ayni_protocol::{Address, Draft, EventId, PublicKey};
 
@@ -77,6 +77,13 @@ impl Ready {
             let mut accounts = it.legs.iter().map(|leg| leg.account).chain([it.payer]);
             accounts.any(|account| parties.contains(&Some(account)))
         })
+    }
+
+    /// Whether some order passes its payer's limit. By how much is said, so what others pay that payer
+    /// has to count first.
+    #[must_use]
+    pub fn passes_a_limit(&self) -> bool {
+        matches!(&self.about, About::Orders(all) if all.iter().any(|it| it.over.is_some()))
     }
 
     /// Whether nothing more goes with it.

@@ -93,7 +93,7 @@ impl Desk {
             self.attest(book, batch, moment);
         }
         let mut admitted = self.admits(book, (event, &page), origin, moment.now);
-        if !matches!(admitted, Ok(Admitted::With(_)))
+        if !matches!(&admitted, Ok(Admitted::With(more)) if !more.passes_a_limit())
             && batch.ready.as_ref().is_some_and(|ready| page.is_touched_by(ready))
         {
             self.attest(book, batch, moment);

@@ -83,13 +83,14 @@ struct Hearers {
 }
 
 impl Hearers {
+    /// Those of a relay, and what is told where an account may have changed.
     fn new(
         relay: &Relay<Backend>,
         outbox: &broadcast::Sender<EventId>,
         seeker: Option<Seeker>,
-    ) -> Self {
-        let accounts = Arc::new(Notify::new());
-        Self { relay: relay.clone(), outbox: outbox.clone(), accounts, seeker }
+    ) -> (Self, Arc<Notify>) {
+        let (relay, outbox, accounts) = (relay.clone(), outbox.clone(), Arc::new(Notify::new()));
+        (Self { relay, outbox, accounts: Arc::clone(&accounts), seeker }, accounts)
     }
 }
 
@@ -164,8 +165,7 @@ pub fn start(options: Options) -> Result<Running> {
     let mut settings = settings(&config, own_urls);
     settings.search = seeker.is_some();
     let relay = Relay::new(Arc::new(backend.clone()), settings);
-    let hearers = Hearers::new(&relay, &outbox, seeker);
-    let accounts = Arc::clone(&hearers.accounts);
+    let (hearers, accounts) = Hearers::new(&relay, &outbox, seeker);
     let writer = Writer {
         desk: Desk {
             config: config.clone(),

@@ -210,7 +210,7 @@ mod tests {
     #[test]
     fn a_close_is_heard_with_its_words() {
         let mut frames = Frames::default();
-        frames.feed(b"\x88\x06\x03\xf3tired", |_| panic!("no text"));
+        frames.feed(b"\x88\x07\x03\xf3tire", |_| panic!("no text"));
         assert_eq!(frames.farewell, None, "a byte is missing");
         let mut frames = Frames::default();
         frames.feed(b"\x81\x02hi\x88\x07\x03\xf3tired", |payload| assert_eq!(payload, b"hi"));
