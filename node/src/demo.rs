@@ -117,14 +117,16 @@ pub async fn run(mut config: Config) -> Result<()> {
     let (lived, url) = (folder.clone(), format!("ws://{}", node.address));
     let life = tokio::task::spawn_blocking(move || live(&lived, &url));
     let failed = node.failed();
+    // One listener from here to the end: a signal that comes between two would be heard by neither.
+    let mut interrupted = std::pin::pin!(interrupted());
     let ended = tokio::select! {
-        () = interrupted() => Ok(()),
+        () = interrupted.as_mut() => Ok(()),
         () = failed => Ok(()),
         lived = life => {
             match lived? {
                 Ok(()) => {
                     eprintln!("The community is alive: look at http://{}/ and watch the vote and the raffle end.\nKeys of its members are in {}. Ctrl-C ends the demonstration.", node.address, folder.display());
-                    interrupted().await;
+                    interrupted.await;
                     Ok(())
                 }
                 Err(error) => Err(error.context("the demonstration's members could not act")),
