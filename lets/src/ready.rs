@@ -54,14 +54,15 @@ impl Ready {
     }
 
     /// Whether an event may be judged wrongly while these orders do not count: anything that is not an
-    /// order, and an order that these could take the room of.
+    /// order, an order that these could take the room of, and whatever follows one that stands alone.
     #[must_use]
     pub fn concerns(&self, entry: &Entry) -> bool {
         let (Body::Order(order), About::Orders(all)) = (&entry.body, &self.about) else {
             return true;
         };
         let payer = entry.speaker();
-        all.iter().any(|it| it.payer == payer)
+        self.alone
+            || all.iter().any(|it| it.payer == payer)
             || order.payee().is_some_and(|payee| self.filling.contains(payee))
     }
 
@@ -84,12 +85,6 @@ impl Ready {
     #[must_use]
     pub fn passes_a_limit(&self) -> bool {
         matches!(&self.about, About::Orders(all) if all.iter().any(|it| it.over.is_some()))
-    }
-
-    /// Whether nothing more goes with it.
-    #[must_use]
-    pub fn is_full(&self) -> bool {
-        self.alone || !matches!(&self.about, About::Orders(all) if all.len() < ORDERS_MAX)
     }
 
     /// Whether one statement can say both.

@@ -32,7 +32,6 @@ pub struct Desk {
 }
 
 /// What is taken together and made durable at once.
-#[derive(Default)]
 pub struct Batch {
     /// Events to be stored, in their order, all of them in the book.
     pub stored: Vec<VerifiedEvent>,
@@ -114,9 +113,6 @@ impl Desk {
         match &mut batch.ready {
             Some(ready) => ready.join(more),
             None => batch.ready = Some(more),
-        }
-        if batch.ready.as_ref().is_some_and(Ready::is_full) {
-            self.attest(book, batch, moment);
         }
         Ok(())
     }

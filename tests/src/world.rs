@@ -224,7 +224,10 @@ impl SimNode {
             if self.on_disk.contains(&event.id) || book.has(&event.id) {
                 return Ok(());
             }
-            self.desk.take(book, &mut batch, event, origin, &mut moment)
+            self.desk.take(book, &mut batch, event, origin, &mut moment)?;
+            // Whoever sent it is told what becomes of the last event of the batch.
+            assert_eq!(batch.stored.last().map(|last| last.id), Some(event.id));
+            Ok(())
         };
         let said: Vec<_> = events.iter().map(take).collect();
         if batch.stored.is_empty() {

@@ -114,6 +114,20 @@ fn a_payment_is_proven_without_the_others() {
     }
 }
 
+/// More orders than one statement holds: each is the last of its batch when it was taken, so that its
+/// sender is told of it and not of an attestation.
+#[test]
+fn a_full_statement_is_followed_by_another() {
+    let witness = keys(100);
+    let town = Town::found(&witness, 20, Chain::quicknet(), Timings::default(), NOW);
+    let mut node = node(&witness, &town);
+    let pays = |payer| order(&town, &node.book, payer, &keys(1), 500, NOW).unwrap();
+    let orders: Vec<_> = town.members.iter().skip(1).map(pays).collect();
+    let all: Vec<_> = orders.iter().collect();
+    let (said, _) = node.take_all(&all, Origin::Client, NOW, None);
+    assert!(said.iter().all(Result::is_ok) && attestations(&node) == 2, "{said:?}");
+}
+
 #[test]
 fn together_is_as_one_by_one() {
     compare(|town| town);
