@@ -6,7 +6,9 @@ use ayni_node::cli::{Cli, run};
 use ayni_node::name::is_unseen;
 use clap::Parser as _;
 
-/// Events are made on one thread and forgotten on another, which this allocator is good at.
+/// Events are made on one thread and forgotten on another, which this allocator is good at. It asks
+/// for no huge pages (`no_thp`): the system clears all of one at its first use, which cost the writer a
+/// fifth of its time.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

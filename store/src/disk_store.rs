@@ -189,7 +189,7 @@ impl DiskStore {
     ) -> Result<Vec<Outcome>, Fault> {
         let mut writer = self.write()?;
         let mut next = writer.next.0;
-        let mut accepted = Vec::new();
+        let mut accepted = Vec::with_capacity(batch.len());
         let index = self.read();
         let mut intake = Intake::new(&index, now, &self.own);
         let mut outcomes = Vec::with_capacity(batch.len());
