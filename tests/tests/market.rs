@@ -61,10 +61,15 @@ fn a_listing_that_cannot_be_is_refused_with_what_to_do() {
 #[test]
 fn a_strangers_listing_is_not_on_the_communitys_shelf() {
     let village = Village::with_members(&["ana"]);
-    let _ = village.ayni(&["key", "new", "stranger.key"]);
-    let _ = list(&village, "stranger", &["Watches"]);
-    let _ = list(&village, "ana", &["Bread"]);
+    let stranger = village.ayni(&["key", "new", "stranger.key"]);
+    let said = village.ayni(&["listing", "add", "Watches", "--key", "stranger.key"]);
+    assert!(said.contains("signs for no account here; ask a steward"), "{said}");
+    let said = village.ayni(&["listing", "add", "Bread", "--key", "ana.key"]);
+    assert!(said.contains("is listed as bread"), "{said}");
     assert_eq!(titles(&village, ""), ["Bread"]);
+    let _ = village.ayni(&["member", "add", &stranger, "--name", "stranger"]);
+    let shown = titles(&village, "");
+    assert!(shown.contains(&"Watches".to_owned()), "once it has an account: {shown:?}");
 }
 
 #[test]

@@ -168,7 +168,18 @@ impl Add {
         listing.published_at = Some(now);
         listing.expires_at = (self.days > 0).then(|| until(now, self.days));
         let (event, _) = place.publish(listing.draft(), &keys)?;
-        done(common, &event, &name, &format!("“{}” is listed as {name}.", self.title))
+        let shelf: Vec<Value> = place.client.get("/api/v1/listings?all=true")?;
+        let id = event.id.to_string();
+        let sentence = if shelf.iter().any(|listing| listing["id"] == id.as_str()) {
+            format!("“{}” is listed as {name}.", self.title)
+        } else {
+            format!(
+                "“{}” is stored as {name}, but the community's list does not show it: this key \
+                 signs for no account here; ask a steward to open one, and it will.",
+                self.title
+            )
+        };
+        done(common, &event, &name, &sentence)
     }
 }
 
