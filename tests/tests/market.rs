@@ -66,7 +66,12 @@ fn a_strangers_listing_is_not_on_the_communitys_shelf() {
     assert!(said.contains("signs for no account here; ask a steward"), "{said}");
     let said = village.ayni(&["listing", "add", "Bread", "--key", "ana.key"]);
     assert!(said.contains("is listed as bread"), "{said}");
-    assert_eq!(titles(&village, ""), ["Bread"]);
+    let told = village.ayni(&["listing", "add", "Jam", "--key", "ana.key", "--json"]);
+    let told: Value = serde_json::from_str(&told).unwrap();
+    assert_eq!(told["name"], "jam", "{told}");
+    let mut shown = titles(&village, "");
+    shown.sort();
+    assert_eq!(shown, ["Bread", "Jam"]);
     let _ = village.ayni(&["member", "add", &stranger, "--name", "stranger"]);
     let shown = titles(&village, "");
     assert!(shown.contains(&"Watches".to_owned()), "once it has an account: {shown:?}");

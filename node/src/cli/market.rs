@@ -168,18 +168,18 @@ impl Add {
         listing.published_at = Some(now);
         listing.expires_at = (self.days > 0).then(|| until(now, self.days));
         let (event, _) = place.publish(listing.draft(), &keys)?;
-        let shelf: Vec<Value> = place.client.get("/api/v1/listings?all=true")?;
-        let id = event.id.to_string();
-        let sentence = if shelf.iter().any(|listing| listing["id"] == id.as_str()) {
-            format!("“{}” is listed as {name}.", self.title)
-        } else {
-            format!(
+        if common.json {
+            return show::json(&told(&event, &name));
+        }
+        show::line(&match on_the_shelf(&place, &event) {
+            Some(true) => format!("“{}” is listed as {name}.", self.title),
+            Some(false) => format!(
                 "“{}” is stored as {name}, but the community's list does not show it: this key \
                  signs for no account here; ask a steward to open one, and it will.",
                 self.title
-            )
-        };
-        done(common, &event, &name, &sentence)
+            ),
+            None => format!("“{}” is stored as {name}.", self.title),
+        })
     }
 }
 
@@ -187,11 +187,24 @@ fn until(now: u64, days: u64) -> u64 {
     now.saturating_add(days.saturating_mul(DAY_SECS))
 }
 
+/// Whether the community's list shows a stored listing; `None` where the list could not be read,
+/// which is no reason to tell its author that storing it failed.
+fn on_the_shelf(place: &Place, event: &Event) -> Option<bool> {
+    let shelf: Vec<Value> = place.client.get("/api/v1/listings?all=true").ok()?;
+    let id = event.id.to_string();
+    Some(shelf.iter().any(|listing| listing["id"] == id.as_str()))
+}
+
 fn done(common: &Common, event: &Event, name: &str, sentence: &str) -> Result<()> {
     if common.json {
-        return show::json(&serde_json::json!({"id": event.id, "name": name}));
+        return show::json(&told(event, name));
     }
     show::line(sentence)
+}
+
+/// What is said of a listing with `--json`.
+fn told(event: &Event, name: &str) -> Value {
+    serde_json::json!({"id": event.id, "name": name})
 }
 
 /// A price as the currency writes it.
