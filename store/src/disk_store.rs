@@ -26,6 +26,7 @@ use crate::intake::Intake;
 use crate::journal::{HEAD, Journal, Placed};
 use crate::recovery::{self, Mark, Recovery};
 use crate::rules;
+use crate::state::Beside;
 use crate::{Fault, Outcome, Page, Position, Reader, State, Store, Stored};
 
 /// Candidates that a scan looks at before it lets others in. Few in tests, so that they pause.
@@ -65,7 +66,7 @@ pub struct DiskStore {
     index: RwLock<Index>,
     /// The place of the last event that queries see.
     last: AtomicU64,
-    state: Option<State>,
+    state: Beside,
     /// Our own addresses, normalised.
     pub(crate) own: BTreeSet<String>,
     /// Held by a compaction, so that there is one at a time.
@@ -103,9 +104,10 @@ impl DiskStore {
         let lock = lock(&data_dir.join("lock"))?;
         let folder = data_dir.join("journal");
         let disk = RealDisk::new(&folder).map_err(Fault::at(&folder, "open"))?;
-        let state = if options.snapshots { Some(State::open(data_dir)?) } else { None };
+        let state = if options.snapshots { Beside::at(data_dir)? } else { Beside::default() };
         let (mut store, recovery) =
-            Self::open_on(Arc::new(disk), u64::from(options.segment_bytes), state)?;
+            Self::open_on(Arc::new(disk), u64::from(options.segment_bytes), state.get().cloned())?;
+        store.state = state;
         store.folder = folder;
         store._lock = Some(lock);
         Ok((store.answering_to(&options.urls), recovery))
@@ -138,7 +140,7 @@ impl DiskStore {
             // Opening repaired something that the snapshot vouched for: read all of it again.
             let Recovery { dropped_bytes, dropped, .. } = opened.recovery;
             return Self::open_on(disk, segment_bytes, None).map(|(mut store, recovery)| {
-                store.state = state;
+                store.state = state.into();
                 (store, Recovery { dropped_bytes, dropped, ..recovery })
             });
         }
@@ -168,7 +170,7 @@ impl DiskStore {
             writer: Mutex::new(writer),
             index: RwLock::new(index),
             last: AtomicU64::new(next.0 - 1),
-            state,
+            state: state.into(),
             own: BTreeSet::new(),
             compacting: Mutex::new(()),
             _lock: None,
@@ -213,10 +215,11 @@ impl DiskStore {
         Ok(outcomes)
     }
 
-    /// The small state beside the journal; nothing where the store keeps no snapshots.
+    /// The small state beside the journal; nothing where the store keeps no snapshots, or where the
+    /// disk has no room to open it.
     #[must_use]
-    pub const fn state(&self) -> Option<&State> {
-        self.state.as_ref()
+    pub fn state(&self) -> Option<&State> {
+        self.state.get()
     }
 
     /// Copies the journal into a folder while the store works on. What was accepted before the call
@@ -245,7 +248,7 @@ impl DiskStore {
     /// # Errors
     /// What sled says. The store works on.
     pub fn snapshot(&self) -> Result<(), Fault> {
-        let Some(state) = &self.state else { return Ok(()) };
+        let Some(state) = self.state.needed()? else { return Ok(()) };
         let mut writer = self.write()?;
         let index = self.read();
         let mark = Mark::of(&index.segments, Position(writer.next.0 - 1));
@@ -293,7 +296,7 @@ impl DiskStore {
 
     /// Says that a snapshot taken before no longer fits.
     pub(crate) fn forget_snapshot(&self) -> Result<(), Fault> {
-        self.state.as_ref().map_or(Ok(()), snapshot::forget)
+        self.state.needed()?.map_or(Ok(()), snapshot::forget)
     }
 
     pub(crate) fn read(&self) -> RwLockReadGuard<'_, Index> {

@@ -59,13 +59,14 @@ impl Fault {
     /// The fault for what the system said, told apart by whether the disk is full.
     pub(crate) fn of(path: &Path, doing: &'static str, source: io::Error) -> Self {
         let path = path.to_owned();
-        match source.kind() {
-            // A file as large as it may become is no different for whoever waits for room.
-            io::ErrorKind::StorageFull
-            | io::ErrorKind::QuotaExceeded
-            | io::ErrorKind::FileTooLarge => Self::Full { path },
-            _ => Self::Io { path, doing, source },
-        }
+        if Self::is_full(&source) { Self::Full { path } } else { Self::Io { path, doing, source } }
+    }
+
+    /// Whether the system said that there is no room.
+    pub(crate) fn is_full(error: &io::Error) -> bool {
+        use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+        // A file as large as it may become is no different for whoever waits for room.
+        matches!(error.kind(), StorageFull | QuotaExceeded | FileTooLarge)
     }
 
     /// For `map_err` where the journal is poisoned by it: even a full disk is no [`Fault::Full`]

@@ -7,6 +7,7 @@
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use crate::Fault;
@@ -29,8 +30,9 @@ impl State {
     /// Opens the state of a data folder, that is `sled/` in it, or begins one.
     ///
     /// # Errors
-    /// [`Fault::Locked`] where another process has it open; otherwise only if it can be neither
-    /// opened nor moved aside.
+    /// [`Fault::Locked`] where another process has it open, [`Fault::Full`] where there is no room
+    /// to open it, which changes nothing; otherwise only if it can be neither opened nor moved
+    /// aside.
     pub fn open(data_dir: &Path) -> Result<Self, Fault> {
         let folder = data_dir.join("sled");
         if let Some(db) = open(&folder)? {
@@ -55,7 +57,8 @@ impl State {
     /// # Errors
     /// What sled says.
     pub fn get(&self, tree: &str, key: &[u8]) -> Result<Option<Vec<u8>>, Fault> {
-        Ok(self.db.open_tree(tree)?.get(key)?.map(|value| value.to_vec()))
+        let value = self.on(tree, |tree| tree.get(key))?;
+        Ok(value.map(|value| value.to_vec()))
     }
 
     /// Sets a value. Durable within half a second, or after [`State::flush`].
@@ -63,8 +66,7 @@ impl State {
     /// # Errors
     /// What sled says.
     pub fn put(&self, tree: &str, key: &[u8], value: &[u8]) -> Result<(), Fault> {
-        self.db.open_tree(tree)?.insert(key, value)?;
-        Ok(())
+        self.on(tree, |tree| tree.insert(key, value)).map(drop)
     }
 
     /// Sets a value only if there is none; whether it did. Of several callers, one does.
@@ -72,8 +74,8 @@ impl State {
     /// # Errors
     /// What sled says.
     pub fn put_new(&self, tree: &str, key: &[u8], value: &[u8]) -> Result<bool, Fault> {
-        let outcome = self.db.open_tree(tree)?.compare_and_swap(key, None::<&[u8]>, Some(value))?;
-        Ok(outcome.is_ok())
+        let swap = |tree: sled::Tree| tree.compare_and_swap(key, None::<&[u8]>, Some(value));
+        Ok(self.on(tree, swap)?.is_ok())
     }
 
     /// Takes a value away.
@@ -81,8 +83,7 @@ impl State {
     /// # Errors
     /// What sled says.
     pub fn remove(&self, tree: &str, key: &[u8]) -> Result<(), Fault> {
-        self.db.open_tree(tree)?.remove(key)?;
-        Ok(())
+        self.on(tree, |tree| tree.remove(key)).map(drop)
     }
 
     /// Every key and value of a tree, by the order of keys, until `each` returns false.
@@ -94,13 +95,15 @@ impl State {
         tree: &str,
         each: &mut dyn FnMut(&[u8], &[u8]) -> bool,
     ) -> Result<(), Fault> {
-        for entry in &self.db.open_tree(tree)? {
-            let (key, value) = entry?;
-            if !each(&key, &value) {
-                break;
+        self.on(tree, |tree| {
+            for entry in &tree {
+                let (key, value) = entry?;
+                if !each(&key, &value) {
+                    break;
+                }
             }
-        }
-        Ok(())
+            Ok(())
+        })
     }
 
     /// Takes a whole tree away.
@@ -108,8 +111,7 @@ impl State {
     /// # Errors
     /// What sled says.
     pub fn clear(&self, tree: &str) -> Result<(), Fault> {
-        self.db.drop_tree(tree)?;
-        Ok(())
+        self.said(self.db.drop_tree(tree)).map(drop)
     }
 
     /// Makes all that was set durable.
@@ -117,14 +119,84 @@ impl State {
     /// # Errors
     /// What sled says.
     pub fn flush(&self) -> Result<(), Fault> {
-        self.db.flush()?;
-        Ok(())
+        self.said(self.db.flush()).map(drop)
+    }
+
+    fn on<T>(
+        &self,
+        tree: &str,
+        act: impl FnOnce(sled::Tree) -> sled::Result<T>,
+    ) -> Result<T, Fault> {
+        self.said(self.db.open_tree(tree).and_then(act))
+    }
+
+    /// What sled said. After an error it is never closed: closing waits for everything to be on the
+    /// disk, and for what could not be written it waits for ever.
+    fn said<T>(&self, outcome: sled::Result<T>) -> Result<T, Fault> {
+        if outcome.is_err() {
+            std::mem::forget(self.db.clone());
+        }
+        Ok(outcome?)
+    }
+}
+
+/// The state beside a journal, where there is one. Sled needs room to open at all; where the disk is
+/// full it is tried again whenever it is asked for, and the journal is served without it.
+#[derive(Debug, Default)]
+pub struct Beside {
+    /// The data folder that it is to be opened in.
+    data_dir: Option<PathBuf>,
+    opened: OnceLock<State>,
+}
+
+impl Beside {
+    /// The state of a data folder.
+    ///
+    /// # Errors
+    /// As [`State::open`], but for a full disk.
+    pub fn at(data_dir: &Path) -> Result<Self, Fault> {
+        let beside = Self { data_dir: Some(data_dir.to_owned()), opened: OnceLock::new() };
+        match State::open(data_dir) {
+            Ok(state) => Ok(Self { opened: state.into(), ..beside }),
+            Err(fault @ Fault::Full { .. }) => {
+                tracing::warn!(%fault, "the state is not open; it will be when there is room");
+                Ok(beside)
+            }
+            Err(fault) => Err(fault),
+        }
+    }
+
+    /// The state, as soon as it can be opened.
+    pub fn get(&self) -> Option<&State> {
+        if let (None, Some(data_dir)) = (self.opened.get(), &self.data_dir)
+            && let Ok(state) = State::open(data_dir)
+        {
+            return Some(self.opened.get_or_init(|| state));
+        }
+        self.opened.get()
+    }
+
+    /// The state before it is changed together with the journal; nothing where none is kept.
+    ///
+    /// # Errors
+    /// [`Fault::Full`] where there is still no room to open it.
+    pub fn needed(&self) -> Result<Option<&State>, Fault> {
+        match (self.get(), &self.data_dir) {
+            (None, Some(data_dir)) => Err(Fault::Full { path: data_dir.join("sled") }),
+            (state, _) => Ok(state),
+        }
+    }
+}
+
+impl From<Option<State>> for Beside {
+    fn from(state: Option<State>) -> Self {
+        Self { data_dir: None, opened: state.map(OnceLock::from).unwrap_or_default() }
     }
 }
 
 /// Opens sled; nothing where its files cannot be read.
 fn open(folder: &Path) -> Result<Option<sled::Db>, Fault> {
-    let mut attempts = LOCK_ATTEMPTS;
+    let (mut attempts, is_new) = (LOCK_ATTEMPTS, !folder.exists());
     loop {
         let config = sled::Config::new().path(folder).cache_capacity(CACHE_BYTES);
         // Sled may panic over files that it cannot read.
@@ -136,6 +208,13 @@ fn open(folder: &Path) -> Result<Option<sled::Db>, Fault> {
                     return Err(Fault::Locked { path: folder.to_owned() });
                 }
                 std::thread::sleep(LOCK_PAUSE);
+            }
+            Ok(Err(sled::Error::Io(error))) if Fault::is_full(&error) => {
+                if is_new {
+                    // Half of a beginning would not be readable.
+                    drop(fs::remove_dir_all(folder));
+                }
+                return Err(Fault::of(folder, "open", error));
             }
             Ok(Err(error)) => {
                 tracing::warn!(%error, "sled could not open the state");
