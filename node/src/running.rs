@@ -8,6 +8,7 @@ use std::future::Future;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -176,6 +177,7 @@ pub fn start(options: Options) -> Result<Running> {
         store,
         book: Arc::clone(&book),
         audience: hearers,
+        said_full: AtomicU64::default(),
     };
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     let writer = begin_writing(writer, commands, &stop)?;

@@ -11,6 +11,7 @@
 //! If the disk is full the batch is refused and the book is folded again from what is stored. If a
 //! sync fails, nothing is certain any more: the writer answers `error:` and the program ends.
 
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -35,6 +36,9 @@ const RUSH: usize = 8;
 const WORTH_A_SYNC: usize = 128;
 /// The moment. Whoever sends one event at a time never waits for it.
 const MOMENT: Duration = Duration::from_millis(2);
+
+/// How often the log says that the disk is full, however many are refused.
+const SAY_AGAIN_SECS: u64 = 60;
 
 /// What is answered to a request to vanish.
 const VANISHED: &str = "everything you wrote until then is gone from here and will not be taken \
@@ -96,6 +100,8 @@ pub struct Writer<A> {
     pub book: Arc<RwLock<Book>>,
     /// Who hears of what was stored.
     pub audience: A,
+    /// When the log last said that the disk is full, unix seconds; 0 where it never did.
+    pub said_full: AtomicU64,
 }
 
 /// What became of a batch.
@@ -299,12 +305,16 @@ impl<A: Audience> Writer<A> {
                 Ok(Durable::Stored)
             }
             Err(fault) => {
-                tracing::error!(%fault, "a batch could not be stored");
+                let is_full = matches!(fault, Fault::Full { .. });
+                if !is_full || now >= self.said_full.load(Relaxed) + SAY_AGAIN_SECS {
+                    tracing::error!(%fault, "a batch could not be stored");
+                    self.said_full.store(now, Relaxed);
+                }
                 let sentence = format!("not stored: {fault}");
                 for receipt in receipts.into_iter().flatten() {
                     receipt.give(Err(Rejection::new(Prefix::Error, sentence.clone())));
                 }
-                if matches!(fault, Fault::Full { .. }) { Ok(Durable::Refused) } else { Err(fault) }
+                if is_full { Ok(Durable::Refused) } else { Err(fault) }
             }
         }
     }

@@ -65,6 +65,33 @@ fn on_a_full_disk_writes_are_refused_and_reads_go_on() {
     assert!(told(&node, &note(1_002, 40_000)).unwrap().0, "with room again it goes on");
 }
 
+/// Sled writes when it is opened. A node that comes back to a full disk serves what it has, and what
+/// lies in sled is neither lost nor taken for damaged.
+#[test]
+fn a_node_that_starts_on_a_full_disk_serves_what_it_has() {
+    let folder = Folder::new();
+    folder.write("ayni.toml", "[beacon]\nsources = []\n[relay]\nsearch = false\n");
+    let _ = folder.ayni(&["init", "--name", "Vale do Sol", "--country", "PT"]);
+    let node = folder.start(&[]);
+    let stored = note(1, 10_000);
+    assert!(told(&node, &stored).unwrap().0);
+    node.kill();
+
+    let node = folder.start_under("trap '' XFSZ; ulimit -f 8; exec \"$0\" \"$@\"", &[]);
+    let read = folder.ayni(&["export", "--node", &node.ws()]);
+    assert!(read.contains(stored.json()), "reads go on");
+    let (accepted, refusal) = told(&node, &note(2, 10_000)).unwrap();
+    assert!(!accepted && refusal.contains("free some space"), "{refusal}");
+    node.stop();
+    let log = std::fs::read_to_string(folder.home.path().join("node.log")).unwrap();
+    assert!(log.contains("the state is not open; it will be when there is room"), "{log}");
+
+    let node = folder.start(&[]);
+    assert!(told(&node, &note(2, 10_000)).unwrap().0, "with room again it goes on");
+    node.stop();
+    assert!(!folder.data().join("sled.unreadable-1").exists());
+}
+
 /// Builds what makes syncs fail.
 fn failing_sync(folder: &Folder) -> std::path::PathBuf {
     let source = ayni_tests::root().join("tests/tests/fail_sync.c");

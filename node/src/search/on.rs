@@ -176,22 +176,22 @@ impl Seeker {
     /// reading begins at the start of a segment.
     fn keep(&self, told: &Receiver<Note>) {
         let mut done = self.catch_up();
-        loop {
-            let wait = match done {
-                Ok(()) => LOOK_AFTER,
+        while !self.stopping.load(Relaxed) {
+            done = match done {
                 Err(fault) => {
                     tracing::warn!(%fault, "the search index lags behind");
-                    REST
+                    self.rest(REST);
+                    // What could not be written down was told once: the store has it.
+                    self.catch_up()
                 }
-            };
-            done = match told.recv_timeout(wait) {
-                _ if self.stopping.load(Relaxed) => return,
-                Err(RecvTimeoutError::Disconnected) => return,
-                Err(RecvTimeoutError::Timeout) => self.catch_up(),
-                Ok(note) => {
-                    let more = told.try_iter().take(BATCH_MAX);
-                    self.write_down(&std::iter::once(note).chain(more).collect::<Vec<_>>())
-                }
+                Ok(()) => match told.recv_timeout(LOOK_AFTER) {
+                    Err(RecvTimeoutError::Disconnected) => return,
+                    Err(RecvTimeoutError::Timeout) => self.catch_up(),
+                    Ok(note) => {
+                        let more = told.try_iter().take(BATCH_MAX);
+                        self.write_down(&std::iter::once(note).chain(more).collect::<Vec<_>>())
+                    }
+                },
             };
         }
     }
