@@ -5,7 +5,7 @@
 //! named stays as it is. Which nodes keep the books is changed by `ayni witness`.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use ayni_lets::{Body, Currency, Ledger, Rules};
@@ -14,13 +14,12 @@ use clap::{Args, Subcommand};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::patience::patiently;
 use super::place::{Place, RulesInForce, tagged};
 use super::rules::{self, Wish};
 use super::{Common, show};
 use crate::{clock, keys};
 
-/// How often a command looks whether the witnesses have handed over.
-const LOOK: Duration = Duration::from_millis(200);
 /// What becomes of payments under way, for whoever changes the rules.
 const UNDER_WAY: &str = "Payments under way: what witnesses have signed is carried over where it \
                          may still count; all else has to be signed again under the new rules.";
@@ -236,16 +235,11 @@ fn renamed(place: &Place, rules: EventId) -> Result<Option<(Draft, Timestamp)>> 
 
 /// Whether witnesses sign under the rules that count now, once they do or the time is over.
 fn opened(place: &Place, wait: u64) -> Result<Stage> {
-    let (began, wait) = (Instant::now(), Duration::from_secs(wait));
-    loop {
+    let awaited = "the witnesses to close the books of the rules before";
+    let opened = patiently(Duration::from_secs(wait), awaited, || {
         let view: Value = place.client.get(&place.currency_path(""))?;
         let opened = view.get("rules").and_then(|rules| rules.get("opened")?.as_bool());
-        if opened == Some(true) {
-            return Ok(Stage::InForce);
-        }
-        if began.elapsed() >= wait {
-            return Ok(Stage::Closing);
-        }
-        std::thread::sleep(LOOK);
-    }
+        Ok(opened.filter(|opened| *opened))
+    })?;
+    Ok(if opened.is_some() { Stage::InForce } else { Stage::Closing })
 }

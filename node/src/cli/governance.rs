@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use ayni_governance::mark::{Choice, Spoiled, cost, mark};
@@ -16,6 +16,7 @@ use serde_json::Value;
 
 use super::begun::{Named, beginning};
 use super::client::Client;
+use super::patience::patiently;
 use super::place::{Place, called, tagged};
 use super::{Common, show};
 use crate::{clock, day, keys};
@@ -152,19 +153,15 @@ fn rows(place: &Place, community: &Value) -> Result<BTreeMap<PublicKey, RosterRo
 /// Waits until the witnesses have decided a roster.
 fn decided(place: &Place, roster: &EventId) -> Result<()> {
     let path = format!("/api/v1/communities/{}", place.community.id);
-    let began = Instant::now();
-    while began.elapsed() < PATIENCE {
+    let in_force = patiently(PATIENCE, "the witnesses to decide the roster", || {
         let community: Value = place.client.get(&path)?;
         let known = community.get("roster").and_then(|known| known.get("id")?.as_str());
-        if known == Some(&roster.to_string()) {
-            return Ok(());
-        }
-        std::thread::sleep(Duration::from_millis(100));
-    }
-    bail!(
+        Ok((known == Some(&roster.to_string())).then_some(()))
+    })?;
+    in_force.with_context(|| format!(
         "the witnesses have not decided the new roster {roster}: see `ayni witness list` for who \
          they are, and propose again once enough of them are there"
-    )
+    ))
 }
 
 fn publish_roster(

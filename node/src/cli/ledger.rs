@@ -10,6 +10,7 @@ use clap::Args;
 use rust_decimal::Decimal;
 use serde_json::Value;
 
+use super::patience::patiently;
 use super::place::{Account, Place, Waiting, called};
 use super::trade::Across;
 use super::{Common, awaited, batch, request, show};
@@ -222,15 +223,13 @@ struct Signed {
 
 /// How far an order has come, once its witnesses have signed or the time is over.
 fn settled(place: &Place, order: &EventId, wait: Duration) -> Result<String> {
-    let began = Instant::now();
-    loop {
+    let mut state = String::new();
+    let _ = patiently(wait, "the witnesses to sign", || {
         let view: Value = place.client.get(&format!("/api/v1/orders/{order}"))?;
-        let state = view.get("state").and_then(Value::as_str).unwrap_or("unknown");
-        if !matches!(state, "waiting" | "attested") || began.elapsed() > wait {
-            return Ok(state.to_owned());
-        }
-        std::thread::sleep(Duration::from_millis(100));
-    }
+        view.get("state").and_then(Value::as_str).unwrap_or("unknown").clone_into(&mut state);
+        Ok((!matches!(&*state, "waiting" | "attested")).then_some(()))
+    })?;
+    Ok(state)
 }
 
 /// A request: its id, who is to be paid, and how much if it says so.

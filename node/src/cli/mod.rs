@@ -27,6 +27,7 @@ mod market;
 mod member;
 mod merit;
 mod operate;
+mod patience;
 mod place;
 mod raffle;
 mod rate;

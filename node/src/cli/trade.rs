@@ -4,7 +4,7 @@
 //! order in the other currency is certified (protocol, appendix C). What is signed rests on the
 //! quote as a signed event, never on what the node says of it.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use ayni_lets::{Agreement, Ask, Body, Ledger, Quote, Slot, Target};
@@ -16,6 +16,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::ledger::priced;
+use super::patience::patiently;
 use super::place::{Act, Community, Member, Place, meant, tagged};
 use super::{Common, show};
 use crate::{clock, keys};
@@ -180,7 +181,7 @@ impl Across<'_> {
         let draft = Body::from(ask).draft(&place.community.id).tag(["nonce", &nonce]);
         let (ask, _) = place.publish(draft, keys)?;
         let filter = tagged(kind::REQUEST, b'e', &ask.id);
-        let quote = patiently(|| {
+        let quote = patiently(PATIENCE, "the clearing account's node to quote", || {
             let found = place.events(&filter)?.into_iter().find_map(|event| {
                 let Body::Quote(quote) = Ledger::read(&event).ok()?.body else { return None };
                 let ours = quote.to == to
@@ -226,7 +227,7 @@ impl Across<'_> {
     /// Waits until the hold is posted (true) or void.
     fn settled(&self, place: &Place, hold: &EventId) -> Result<bool> {
         let path = format!("/api/v1/orders/{hold}");
-        let outcome = patiently(|| {
+        let outcome = patiently(PATIENCE, "the other side to complete it", || {
             let state: Value = place.client.get(&path)?;
             Ok(match state.get("hold").and_then(Value::as_str) {
                 Some("posted") => Some(true),
@@ -261,18 +262,4 @@ fn payee(place: &Place, currency: &Address, name: &str) -> Result<PublicKey> {
     let found = found
         .with_context(|| format!("nobody there is called {name}, or several are; name the npub"))?;
     Ok(found.account)
-}
-
-/// Asks until there is an answer, or for too long.
-fn patiently<T>(mut ask: impl FnMut() -> Result<Option<T>>) -> Result<Option<T>> {
-    let began = Instant::now();
-    loop {
-        if let Some(answer) = ask()? {
-            return Ok(Some(answer));
-        }
-        if began.elapsed() >= PATIENCE {
-            return Ok(None);
-        }
-        std::thread::sleep(Duration::from_millis(100));
-    }
 }

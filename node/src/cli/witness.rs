@@ -1,7 +1,7 @@
 //! `ayni witness`: who keeps a community's books. From one node to several and back, by a new
 //! charter that the witnesses so far decide, and new rules of each currency that name it.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use ayni_lets::Rules;
@@ -12,14 +12,13 @@ use clap::Subcommand;
 use serde_json::{Value, json};
 
 use super::currency::follow;
+use super::patience::patiently;
 use super::place::Place;
 use super::{Common, show};
 use crate::{keys, peers};
 
 /// How long a command waits for the witnesses to decide.
 const PATIENCE: Duration = Duration::from_secs(45);
-/// How often it looks.
-const LOOK: Duration = Duration::from_millis(200);
 
 #[derive(Subcommand)]
 pub enum Witness {
@@ -161,23 +160,20 @@ fn own_address(place: &Place, seats: &mut [WitnessSeat]) {
 /// The charter, once it is in force.
 fn decided(place: &Place, id: &EventId, before: &Charter) -> Result<Charter> {
     let path = format!("/api/v1/communities/{}", place.community.id);
-    let began = Instant::now();
-    loop {
+    let in_force = patiently(PATIENCE, "the charter to come into force", || {
         let view: Value = place.client.get(&path)?;
-        if view.get("charter").and_then(Value::as_str) == Some(&id.to_string()) {
-            return place.charter_event(id);
-        }
-        if began.elapsed() > PATIENCE {
-            bail!(
-                "the charter {id} is published and waits: {} of {} witnesses have to decide it, \
-                 and stewards have to approve it where the charter says so. Once it is in force, \
-                 run `ayni witness adopt`.",
-                before.quorum,
-                before.witnesses.len()
-            );
-        }
-        std::thread::sleep(LOOK);
-    }
+        Ok((view.get("charter").and_then(Value::as_str) == Some(&id.to_string())).then_some(()))
+    })?;
+    in_force.with_context(|| {
+        format!(
+            "the charter {id} is published and waits: {} of {} witnesses have to decide it, and \
+             stewards have to approve it where the charter says so. Once it is in force, run \
+             `ayni witness adopt`.",
+            before.quorum,
+            before.witnesses.len()
+        )
+    })?;
+    place.charter_event(id)
 }
 
 /// Publishes new rules for every currency whose rules name another charter; their addresses.
