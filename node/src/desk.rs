@@ -46,6 +46,12 @@ impl Batch {
         let stored = Vec::with_capacity(events.saturating_add(events / 8).saturating_add(8));
         Self { stored, ready: None }
     }
+
+    /// Whether an event is in it.
+    #[must_use]
+    pub fn holds(&self, id: &EventId) -> bool {
+        self.stored.iter().any(|event| event.id == *id)
+    }
 }
 
 /// The moment: the clock, and 32 fresh random bytes for every signature.

@@ -8,6 +8,8 @@
 //!
 //! Deliberately absent: any way to see from the journal alone that it is old. There is none.
 
+use std::fs::File;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -99,7 +101,12 @@ fn mark(data: &Path) -> PathBuf {
 pub fn note_restored(data: &Path) -> Result<()> {
     let sentence = "This folder was made from a backup. Its witness attests once its peers have \
                     confirmed what it signed, or after `ayni run --newest-copy`.\n";
-    std::fs::write(mark(data), sentence).context("cannot note that this is a copy")
+    let written = File::create(mark(data)).and_then(|mut file| {
+        file.write_all(sentence.as_bytes())?;
+        file.sync_all()?;
+        File::open(data)?.sync_all()
+    });
+    written.context("cannot note that this is a copy")
 }
 
 /// Whether a folder was made from a backup that nobody has confirmed yet.

@@ -8,8 +8,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use ayni_lets::{Body, Currency, Enforce, Memo, Rules};
-use ayni_protocol::{Address, Amount, Draft, EventId, PublicKey, Scale, VerifiedEvent, kind};
-use ayni_store::{DiskStore, Store as _};
+use ayni_protocol::{
+    Address, Amount, Draft, EventId, Filter, Keys, PublicKey, Scale, VerifiedEvent, kind,
+};
+use ayni_store::{DiskStore, Store as _, everyone};
 use ayni_witness::beacon::{Chain, TestBeacon};
 use ayni_witness::entry::CharterText;
 use ayni_witness::{Timings, WitnessSeat};
@@ -142,17 +144,19 @@ pub fn found(data: &Path, plan: &Plan) -> Result<Founded> {
     if keys::folder(data).join("community.key").exists() {
         bail!("{} holds a community already; start it with `ayni run`", data.display());
     }
+    let (store, _) = DiskStore::open(data).context("cannot open the store")?;
     prepare(data)?;
     let node = keys::of_node(data, "node")?;
-    let community = keys::generate();
-    keys::write_new(&keys::folder(data).join("community.key"), &keys::nsec(&community)?)?;
+    let community = founder(data, &store)?;
     let chain = if plan.test_chain { test_chain(data)? } else { Chain::quicknet() };
     let timings = if plan.test_chain { seconds() } else { Timings::default() };
     let seats = Seats { witness: node.public(), community: community.public() };
     let mut sign = |draft: Draft| draft.sign(&community, clock::now(), clock::entropy());
     let events = plan.events(limit, seats, chain, timings, &mut sign);
-    let (store, _) = DiskStore::open(data).context("cannot open the store")?;
     store.append(&events.all, clock::now())?;
+    let begun = keys::folder(data).join("founding.key");
+    std::fs::rename(begun, keys::folder(data).join("community.key"))
+        .context("cannot name the community's key")?;
     Ok(Founded {
         name: plan.name.clone(),
         community: events.charter,
@@ -161,6 +165,35 @@ pub fn found(data: &Path, plan: &Plan) -> Result<Founded> {
         awaited: (plan.approvals > 0).then_some(events.rules),
         keys: keys::folder(data),
     })
+}
+
+/// Whether a community is still to be founded: nothing of it is here, or only a beginning.
+#[must_use]
+pub fn is_due(data: &Path) -> bool {
+    let keys = keys::folder(data);
+    !keys.join("node.key").exists() || keys.join("founding.key").exists()
+}
+
+/// The community's key. It gets its name when the community is stored; until then a founding that
+/// was interrupted, as by a full disk, goes on with it.
+fn founder(data: &Path, store: &DiskStore) -> Result<Keys> {
+    let path = keys::folder(data).join("founding.key");
+    if !path.exists() {
+        let community = keys::generate();
+        keys::write_new(&path, &keys::nsec(&community)?)?;
+        return Ok(community);
+    }
+    let community = keys::of_node(data, "founding")?;
+    let authors = Some([community.public()].into());
+    let own = Filter { authors, ..Filter::default() };
+    if store.count(&own, clock::now(), &everyone) > 0 {
+        bail!(
+            "the founding of a community in {} was interrupted and left a part of it; \
+             begin anew in an empty folder",
+            data.display()
+        );
+    }
+    Ok(community)
 }
 
 fn check(plan: &Plan) -> Result<Amount> {
@@ -184,8 +217,11 @@ fn check(plan: &Plan) -> Result<Amount> {
 }
 
 fn test_chain(data: &Path) -> Result<Chain> {
-    let secret = keys::generate();
-    keys::write_new(&keys::folder(data).join("beacon.key"), &keys::nsec(&secret)?)?;
+    let path = keys::folder(data).join("beacon.key");
+    if !path.exists() {
+        keys::write_new(&path, &keys::nsec(&keys::generate())?)?;
+    }
+    let secret = keys::of_node(data, "beacon")?;
     Ok(Chain::test(secret.secret(), clock::now(), 1).0)
 }
 

@@ -47,9 +47,12 @@ pub fn write_new(path: &Path, line: &str) -> Result<()> {
     let mut file = options.open(path).with_context(|| {
         format!("cannot make the key file {} (is there one already?)", path.display())
     })?;
-    writeln!(file, "{line}")?;
-    file.sync_all()?;
-    Ok(())
+    let written = writeln!(file, "{line}").and_then(|()| file.sync_all());
+    if written.is_err() {
+        // A file without its key would only be in the way.
+        drop(fs::remove_file(path));
+    }
+    written.with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// The keys in `DATA/keys/NAME.key`.
@@ -60,7 +63,7 @@ pub fn of_node(data: &Path, name: &str) -> Result<Keys> {
     let path = folder(data).join(format!("{name}.key"));
     let line = fs::read_to_string(&path)
         .with_context(|| format!("cannot read {}: is --data the node's folder?", path.display()))?;
-    secret(line.trim())
+    secret(line.trim()).with_context(|| format!("{} holds no key", path.display()))
 }
 
 /// Keys from what a person names: a file, `nsec1…`, `ncryptsec1…` or 64 hex digits.

@@ -8,7 +8,6 @@ use std::future::Future;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -167,18 +166,13 @@ pub fn start(options: Options) -> Result<Running> {
     settings.search = seeker.is_some();
     let relay = Relay::new(Arc::new(backend.clone()), settings);
     let (hearers, accounts) = Hearers::new(&relay, &outbox, seeker);
-    let writer = Writer {
-        desk: Desk {
-            config: config.clone(),
-            keys: node_keys.clone(),
-            local_beacon,
-            fence: fence.clone(),
-        },
-        store,
-        book: Arc::clone(&book),
-        audience: hearers,
-        said_full: AtomicU64::default(),
+    let desk = Desk {
+        config: config.clone(),
+        keys: node_keys.clone(),
+        local_beacon,
+        fence: fence.clone(),
     };
+    let writer = Writer::new(desk, store, Arc::clone(&book), hearers);
     let (stop, tasks) = (CancellationToken::new(), TaskTracker::new());
     let writer = begin_writing(writer, commands, &stop)?;
     tasks.spawn(membership::follow(backend.clone(), node_keys.clone(), accounts, stop.clone()));
@@ -237,7 +231,7 @@ fn warn(error: &anyhow::Error) {
 fn look_after(shared: &Shared, keys: &Keys, tasks: &TaskTracker, stop: &CancellationToken) {
     let (backend, retention) = (&shared.backend, &shared.config.retention);
     let (rules, every_secs) = (retention.rules(), retention.every_secs);
-    tasks.spawn(upkeep::run(Arc::clone(backend.store()), rules, every_secs, stop.clone()));
+    tasks.spawn(upkeep::run(backend.clone(), rules, every_secs, stop.clone()));
     tasks.spawn(tick(backend.inbox().clone(), stop.clone()));
     tasks.spawn(follow_beacons(shared.clone(), keys.clone(), stop.clone()));
     if shared.config.metrics.publish_secs > 0 && !shared.config.relay.only {

@@ -8,18 +8,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ayni_store::{DiskStore, Fault, Retention};
+use ayni_store::{Fault, Retention, Store as _};
 use tokio_util::sync::CancellationToken;
 
+use crate::backend::Backend;
 use crate::clock;
 
 /// Looks after the store every so often, until it is told to stop.
-pub async fn run(
-    store: Arc<DiskStore>,
-    retention: Retention,
-    every_secs: u64,
-    stop: CancellationToken,
-) {
+pub async fn run(backend: Backend, retention: Retention, every_secs: u64, stop: CancellationToken) {
     let mut every = clock::every(Duration::from_secs(every_secs.max(1)));
     let retention = Arc::new(retention);
     loop {
@@ -27,10 +23,10 @@ pub async fn run(
             () = stop.cancelled() => return,
             _ = every.tick() => {}
         }
-        let (store, retention) = (Arc::clone(&store), Arc::clone(&retention));
+        let (backend, retention) = (backend.clone(), Arc::clone(&retention));
         // Blocking work, and a stop waits for it: it ends between two removals or two segments at
         // the latest when the disk fails, and is durable step by step.
-        match tokio::task::spawn_blocking(move || once(&store, &retention)).await {
+        match tokio::task::spawn_blocking(move || once(&backend, &retention)).await {
             Ok(Ok(())) => {}
             Ok(Err(fault)) => tracing::error!(%fault, "the store could not be looked after"),
             Err(bug) => tracing::error!(%bug, "looking after the store ended with a bug"),
@@ -38,12 +34,12 @@ pub async fn run(
     }
 }
 
-/// Lets go what the rules no longer cover, and compacts where that gives enough back.
-///
-/// # Errors
-/// What the disk says.
-pub fn once(store: &DiskStore, retention: &Retention) -> Result<(), Fault> {
-    let now = clock::now();
+/// Lets go what the rules no longer cover, and compacts where that gives enough back. What was
+/// banned and could not be taken out then, as on a full disk, goes now.
+fn once(backend: &Backend, retention: &Retention) -> Result<(), Fault> {
+    let (store, now) = (backend.store(), clock::now());
+    let rulebook = backend.policy().management().rulebook();
+    store.remove(&rulebook.banned_events.keys().copied().collect::<Vec<_>>())?;
     let removed = store.retain(retention, now)?;
     if removed > 0 {
         tracing::info!(removed, "events that need not be kept were let go");

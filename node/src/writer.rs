@@ -93,15 +93,15 @@ pub trait Audience: Send + 'static {
 /// What the writer owns.
 pub struct Writer<A> {
     /// What is done with events and with time.
-    pub desk: Desk,
+    desk: Desk,
     /// The truth on disk.
-    pub store: Arc<DiskStore>,
+    store: Arc<DiskStore>,
     /// The state it folds to.
-    pub book: Arc<RwLock<Book>>,
+    book: Arc<RwLock<Book>>,
     /// Who hears of what was stored.
-    pub audience: A,
+    audience: A,
     /// When the log last said that the disk is full, unix seconds; 0 where it never did.
-    pub said_full: AtomicU64,
+    said_full: AtomicU64,
 }
 
 /// What became of a batch.
@@ -117,6 +117,8 @@ enum Durable {
 struct Written {
     events: Vec<VerifiedEvent>,
     receipts: Vec<Option<Receipt>>,
+    /// Who sent one of the events once more, and is told so once it is durable.
+    again: Vec<Receipt>,
 }
 
 /// Folds a store from its beginning.
@@ -156,6 +158,11 @@ fn refused(sentence: &'static str) -> Verdict {
 }
 
 impl<A: Audience> Writer<A> {
+    /// Of these.
+    pub fn new(desk: Desk, store: Arc<DiskStore>, book: Arc<RwLock<Book>>, audience: A) -> Self {
+        Self { desk, store, book, audience, said_full: AtomicU64::default() }
+    }
+
     /// Works until it is told to stop, or a fault that nothing can be trusted after.
     ///
     /// # Errors
@@ -191,10 +198,15 @@ impl<A: Audience> Writer<A> {
         let mut book = self.book.write().unwrap_or_else(PoisonError::into_inner);
         let mut batch = Batch::of(commands.len());
         let mut receipts = Vec::with_capacity(batch.stored.capacity());
+        let mut again = Vec::new();
         let (mut witnessing, mut stopping) = (false, false);
         for command in commands.drain(..) {
             match command {
                 Command::Submit { event, origin, receipt } => {
+                    if book.has(&event.id) && batch.holds(&event.id) {
+                        again.push(receipt);
+                        continue;
+                    }
                     witnessing |= event.kind.is_economy() && origin != Origin::Import;
                     match self.take(&mut book, &mut batch, &event, origin) {
                         Ok(()) => {
@@ -213,7 +225,8 @@ impl<A: Audience> Writer<A> {
             self.at_desk(|desk, moment| desk.duties(&mut book, &mut batch, moment));
         }
         receipts.resize_with(batch.stored.len(), || None);
-        if self.commit(Written { events: batch.stored, receipts }, now)? == Durable::Refused {
+        if self.commit(Written { events: batch.stored, receipts, again }, now)? == Durable::Refused
+        {
             *book = fold(&self.store, book.chains());
         }
         Ok(stopping)
@@ -280,7 +293,7 @@ impl<A: Audience> Writer<A> {
 
     /// Makes the batch durable, then tells everyone. What the disk has no room for is refused.
     fn commit(&self, batch: Written, now: Timestamp) -> Result<Durable, Fault> {
-        let Written { events, receipts } = batch;
+        let Written { events, receipts, again } = batch;
         if events.is_empty() {
             return Ok(Durable::Stored);
         }
@@ -302,6 +315,7 @@ impl<A: Audience> Writer<A> {
                         receipt.give(verdict);
                     }
                 }
+                again.into_iter().for_each(|receipt| receipt.give(Ok(Accepted::duplicate())));
                 Ok(Durable::Stored)
             }
             Err(fault) => {
@@ -311,7 +325,7 @@ impl<A: Audience> Writer<A> {
                     self.said_full.store(now, Relaxed);
                 }
                 let sentence = format!("not stored: {fault}");
-                for receipt in receipts.into_iter().flatten() {
+                for receipt in receipts.into_iter().flatten().chain(again) {
                     receipt.give(Err(Rejection::new(Prefix::Error, sentence.clone())));
                 }
                 if is_full { Ok(Durable::Refused) } else { Err(fault) }

@@ -8,6 +8,7 @@
 //! frames of one segment. Deletions stay for ever, and with them what they forbid.
 
 use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 use std::{fmt, io};
 
 use ayni_protocol::Timestamp;
@@ -18,6 +19,7 @@ use crate::disk::SegmentFile;
 use crate::disk_store::DiskStore;
 use crate::frame::{Frame, narrow, wide};
 use crate::index::slots::SlotId;
+use crate::index::snapshot;
 use crate::journal::HEAD;
 
 /// Bytes written at once.
@@ -62,6 +64,16 @@ impl DiskStore {
         Ok(done)
     }
 
+    /// Says that a snapshot taken before no longer fits.
+    fn forget_snapshot(&self) -> Result<(), Fault> {
+        if self.state.forgotten.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        self.state.needed()?.map_or(Ok(()), snapshot::forget)?;
+        self.state.forgotten.store(true, Ordering::Release);
+        Ok(())
+    }
+
     /// Takes out what has expired by `now`, so that it counts as dead; gives how many events. No
     /// trace is written: after a start they are hidden until this is called again.
     pub fn drop_expired(&self, now: Timestamp) -> usize {
@@ -103,11 +115,33 @@ impl DiskStore {
 
     /// Writes the live frames of a closed segment anew; gives how many bytes that saves.
     fn rewrite(&self, number: u32, old: &Bytes) -> Result<u64, Fault> {
-        let path = self.disk.path(number);
         let live = self.read().live_in(number);
+        if live.is_empty() {
+            return self.drop_segment(number, old);
+        }
+        let done = self.rewrite_live(number, old, &live);
+        if done.is_err() {
+            // What the disk had no room for must not keep the room that is left.
+            drop(self.disk.discard(number));
+        }
+        done
+    }
+
+    /// Takes away a closed segment in which nothing is live; gives how many bytes that saves.
+    fn drop_segment(&self, number: u32, old: &Bytes) -> Result<u64, Fault> {
+        let path = self.disk.path(number);
+        let mut writer = self.write()?;
+        self.disk.remove(number).map_err(Fault::at(&path, "remove"))?;
+        self.change().segments.forget(number);
+        writer.changed = true;
+        Ok(u64::try_from(old.len()).unwrap_or_default())
+    }
+
+    fn rewrite_live(&self, number: u32, old: &Bytes, live: &[(u32, SlotId)]) -> Result<u64, Fault> {
+        let path = self.disk.path(number);
         let mut draft = self.disk.draft(number).map_err(Fault::at(&path, "write anew"))?;
         let (moves, length) =
-            copy(old, &live, &mut *draft).map_err(Fault::at(&path, "write anew"))?;
+            copy(old, live, &mut *draft).map_err(Fault::at(&path, "write anew"))?;
         let view = draft.sync().and_then(|()| draft.view(length));
         let view = view.map_err(Fault::at(&path, "write anew"))?;
         // No snapshot may be taken between the change of the file and that of the index.
@@ -145,4 +179,79 @@ fn copy(
     }
     to.append(&chunk)?;
     Ok((moves, u64::try_from(length).unwrap_or(u64::MAX)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::Store as _;
+    use crate::disk::Disk as _;
+    use crate::testing::ram::{RamDisk, Trouble};
+    use crate::testing::{NOW, event, ids, journal};
+
+    /// Several segments of notes.
+    fn filled(disk: &RamDisk) -> DiskStore {
+        let (store, _) = DiskStore::open_on(Arc::new(disk.clone()), 3_000, None).unwrap();
+        for time in 1..=30 {
+            store.append(&[event(1, 1, time, "")], NOW).unwrap();
+        }
+        assert!(disk.segments().unwrap().len() > 3);
+        store
+    }
+
+    #[test]
+    fn a_segment_in_which_nothing_lives_leaves_no_file() {
+        let disk = RamDisk::default();
+        let store = filled(&disk);
+        let last = ids(&store).pop().unwrap();
+        let others: Vec<_> = ids(&store).into_iter().filter(|id| *id != last).collect();
+        store.remove(&others).unwrap();
+        store.compact(NOW).unwrap();
+        assert_eq!(disk.segments().unwrap().len(), 2, "what lives, and the one written to");
+        let left = journal(&store);
+        store.append(&[event(1, 1, 99, "")], NOW).unwrap();
+        drop(store);
+        let (store, recovery) = DiskStore::open_on(Arc::new(disk), 3_000, None).unwrap();
+        assert!(recovery.dropped.is_empty(), "{recovery}");
+        assert_eq!(journal(&store)[..1], left[..]);
+        assert_eq!(store.len(), 2);
+    }
+
+    #[test]
+    fn what_had_no_room_keeps_none() {
+        let calls = {
+            let disk = RamDisk::default();
+            let store = filled(&disk);
+            store.remove(&ids(&store)[..1]).unwrap();
+            let before = disk.calls();
+            store.compact(NOW).unwrap();
+            disk.calls() - before
+        };
+        for call in 1..=calls {
+            let disk = RamDisk::default();
+            let store = filled(&disk);
+            store.remove(&ids(&store)[..1]).unwrap();
+            let left = journal(&store);
+            disk.fail_at(call, Trouble::Full);
+            let done = store.compact(NOW);
+            assert!(!disk.has_draft(), "call {call}: {done:?}");
+            assert_eq!(journal(&store), left, "call {call}");
+        }
+    }
+
+    #[test]
+    fn what_leaves_while_it_is_copied_is_not_counted_as_live() {
+        let store = filled(&RamDisk::default());
+        let (number, view) = {
+            let index = store.read();
+            let (number, view, _) = index.segments.iter().next().unwrap();
+            (number, view.clone())
+        };
+        let live = store.read().live_in(number);
+        store.remove(&ids(&store)[..1]).unwrap();
+        store.rewrite_live(number, &view, &live).unwrap();
+        assert!(store.wasteful(u32::MAX).iter().any(|(other, _)| *other == number));
+    }
 }

@@ -3,12 +3,13 @@
 //! The questions are few so that a test can answer every one of them with a fault: see
 //! `faulty.rs`. Deliberately absent: reading at random. What was written is read through the map.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 
+use crate::Fault;
 use crate::segment::RealSegment;
 
 /// A folder of numbered segments.
@@ -23,6 +24,10 @@ pub trait Disk: Send + Sync {
     fn draft(&self, number: u32) -> io::Result<Box<dyn SegmentFile>>;
     /// Puts the draft of a segment in its place, whole or not at all.
     fn adopt(&self, number: u32) -> io::Result<()>;
+    /// Takes a segment away.
+    fn remove(&self, number: u32) -> io::Result<()>;
+    /// Takes the draft of a segment away, so that what is not adopted takes no room.
+    fn discard(&self, number: u32) -> io::Result<()>;
     /// Makes names durable: what was created or adopted is found after a power cut.
     fn sync_names(&self) -> io::Result<()>;
     /// Keeps bytes that recovery drops from a segment, for a person to look at.
@@ -135,6 +140,18 @@ impl Disk for RealDisk {
         self.sync_names()
     }
 
+    fn remove(&self, number: u32) -> io::Result<()> {
+        match fs::remove_file(self.path(number)) {
+            // Gone already, where its name could not be made durable then.
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => self.sync_names(),
+        }
+    }
+
+    fn discard(&self, number: u32) -> io::Result<()> {
+        fs::remove_file(self.draft_path(number))
+    }
+
     fn sync_names(&self) -> io::Result<()> {
         sync_folder(&self.folder)
     }
@@ -171,4 +188,15 @@ fn number_of(path: &Path) -> Option<u32> {
 /// Makes the names in a folder durable.
 pub fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
+}
+
+/// Takes the lock of a data folder, for as long as the file is open.
+pub fn lock(path: &Path) -> Result<File, Fault> {
+    let file = File::options().write(true).create(true).truncate(false).open(path);
+    let file = file.map_err(Fault::at(path, "open"))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(Fault::Locked { path: path.to_owned() }),
+        Err(TryLockError::Error(error)) => Err(Fault::of(path, "lock", error)),
+    }
 }

@@ -8,14 +8,14 @@
 //! waits, and a server calls from where it may wait.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File, TryLockError};
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use ayni_protocol::{Event, EventId, Filter, PublicKey, Timestamp, VerifiedEvent, relay_url};
 
-use crate::disk::{Disk, RealDisk};
+use crate::disk::{self, Disk, RealDisk};
 use crate::frame::{self, long, narrow};
 use crate::index::Index;
 use crate::index::build::Build;
@@ -66,7 +66,7 @@ pub struct DiskStore {
     index: RwLock<Index>,
     /// The place of the last event that queries see.
     last: AtomicU64,
-    state: Beside,
+    pub(crate) state: Beside,
     /// Our own addresses, normalised.
     pub(crate) own: BTreeSet<String>,
     /// Held by a compaction, so that there is one at a time.
@@ -101,7 +101,7 @@ impl DiskStore {
     /// As [`DiskStore::open`].
     pub fn open_with(data_dir: &Path, options: &Options) -> Result<(Self, Recovery), Fault> {
         fs::create_dir_all(data_dir).map_err(Fault::at(data_dir, "create"))?;
-        let lock = lock(&data_dir.join("lock"))?;
+        let lock = disk::lock(&data_dir.join("lock"))?;
         let folder = data_dir.join("journal");
         let disk = RealDisk::new(&folder).map_err(Fault::at(&folder, "open"))?;
         let state = if options.snapshots { Beside::at(data_dir)? } else { Beside::default() };
@@ -252,6 +252,7 @@ impl DiskStore {
         let mut writer = self.write()?;
         let index = self.read();
         let mark = Mark::of(&index.segments, Position(writer.next.0 - 1));
+        self.state.forgotten.store(false, Ordering::Release);
         snapshot::keep(state, &index, &mark)?;
         writer.changed = false;
         Ok(())
@@ -292,11 +293,6 @@ impl DiskStore {
     #[must_use]
     pub fn is_poisoned(&self) -> bool {
         self.writer.lock().map_or(true, |writer| writer.journal.is_poisoned())
-    }
-
-    /// Says that a snapshot taken before no longer fits.
-    pub(crate) fn forget_snapshot(&self) -> Result<(), Fault> {
-        self.state.needed()?.map_or(Ok(()), snapshot::forget)
     }
 
     pub(crate) fn read(&self) -> RwLockReadGuard<'_, Index> {
@@ -486,17 +482,6 @@ impl Drop for DiskStore {
         if changed && let Err(fault) = self.snapshot() {
             tracing::warn!(%fault, "no snapshot of the index; the next start reads the journal");
         }
-    }
-}
-
-/// Takes the lock of a data folder, for as long as the file is open.
-fn lock(path: &Path) -> Result<File, Fault> {
-    let file = File::options().write(true).create(true).truncate(false).open(path);
-    let file = file.map_err(Fault::at(path, "open"))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(Fault::Locked { path: path.to_owned() }),
-        Err(TryLockError::Error(error)) => Err(Fault::of(path, "lock", error)),
     }
 }
 

@@ -65,13 +65,20 @@ impl fmt::Display for Recovery {
         let how = if self.from_snapshot { "from a snapshot" } else { "from the journal" };
         write!(f, "{events} events in {segments} segments, {bytes} bytes, indexed {how}")?;
         for dropped in &self.dropped {
-            let Dropped { segment, offset, bytes, why, .. } = dropped;
-            write!(f, "; {} at byte {offset}: {why}, {bytes} bytes dropped", segment.display())?;
-            if let Some(path) = &dropped.kept_in {
-                write!(f, " and kept in {}", path.display())?;
-            }
+            write!(f, "; {dropped}")?;
         }
         Ok(())
+    }
+}
+
+impl fmt::Display for Dropped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { segment, offset, bytes, why, .. } = self;
+        write!(f, "{} at byte {offset}: {why}, {bytes} bytes dropped", segment.display())?;
+        match &self.kept_in {
+            Some(path) => write!(f, " and kept in {}", path.display()),
+            None => Ok(()),
+        }
     }
 }
 

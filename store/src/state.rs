@@ -8,6 +8,7 @@ use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use crate::Fault;
@@ -147,6 +148,9 @@ pub struct Beside {
     /// The data folder that it is to be opened in.
     data_dir: Option<PathBuf>,
     opened: OnceLock<State>,
+    /// Whether it holds no snapshot of the index for sure, so that a compaction, which may come on a
+    /// disk that is full, need not ask sled to write that.
+    pub forgotten: AtomicBool,
 }
 
 impl Beside {
@@ -155,7 +159,7 @@ impl Beside {
     /// # Errors
     /// As [`State::open`], but for a full disk.
     pub fn at(data_dir: &Path) -> Result<Self, Fault> {
-        let beside = Self { data_dir: Some(data_dir.to_owned()), opened: OnceLock::new() };
+        let beside = Self { data_dir: Some(data_dir.to_owned()), ..Self::default() };
         match State::open(data_dir) {
             Ok(state) => Ok(Self { opened: state.into(), ..beside }),
             Err(fault @ Fault::Full { .. }) => {
@@ -190,7 +194,7 @@ impl Beside {
 
 impl From<Option<State>> for Beside {
     fn from(state: Option<State>) -> Self {
-        Self { data_dir: None, opened: state.map(OnceLock::from).unwrap_or_default() }
+        Self { opened: state.map(OnceLock::from).unwrap_or_default(), ..Self::default() }
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use ayni_protocol::Filter;
-use ayni_store::{DiskStore, Fault, Store as _};
+use ayni_store::{DiskStore, Fault, Recovery, Store as _};
 use clap::{Args, Subcommand};
 
 use super::client::encoded;
@@ -154,7 +154,7 @@ impl Run {
         let listener = running::bind(&config)?;
         if config.relay.only {
             founding::prepare_relay(&common.data)?;
-        } else if !keys::folder(&common.data).join("node.key").exists() {
+        } else if founding::is_due(&common.data) {
             let founded = founding::found(&common.data, &Plan::default())?;
             announce(&founded);
         }
@@ -291,12 +291,23 @@ fn no_node(data: &Path) -> String {
 fn stopped_store(data: &Path, config: &Config) -> Result<DiskStore> {
     require_journal(data)?;
     match DiskStore::open_with(data, &config.store_options()) {
-        Ok((store, _)) => Ok(store),
+        Ok((store, recovery)) => {
+            tell_dropped(&recovery);
+            Ok(store)
+        }
         Err(Fault::Locked { .. }) => bail!(
             "a node is running on {}: stop it first, or name another folder with --data",
             data.display()
         ),
         Err(fault) => Err(fault).with_context(|| format!("cannot open {}", data.display())),
+    }
+}
+
+/// Says what was cut off from a journal when it was opened. Who opens it first is the only one to
+/// know.
+fn tell_dropped(recovery: &Recovery) {
+    for dropped in &recovery.dropped {
+        eprintln!("Attention: {dropped}.");
     }
 }
 
@@ -307,7 +318,10 @@ fn store_for_import(common: &Common, config: &Config) -> Result<Option<DiskStore
     }
     founding::prepare(&common.data)?;
     match DiskStore::open_with(&common.data, &config.store_options()) {
-        Ok((store, _)) => Ok(Some(store)),
+        Ok((store, recovery)) => {
+            tell_dropped(&recovery);
+            Ok(Some(store))
+        }
         Err(Fault::Locked { .. }) => Ok(None),
         Err(fault) => Err(fault).with_context(|| format!("cannot open {}", common.data.display())),
     }
@@ -334,7 +348,8 @@ impl Export {
         let filter = self.filter.as_deref().map(Filter::parse).transpose()?;
         if common.node.is_none() {
             require_journal(&common.data)?;
-            if let Ok((store, _)) = DiskStore::open(&common.data) {
+            if let Ok((store, recovery)) = DiskStore::open(&common.data) {
+                tell_dropped(&recovery);
                 return import::export(&store, filter.as_ref(), &mut std::io::stdout().lock());
             }
         }
@@ -377,7 +392,7 @@ impl Peer {
 
 impl Backup {
     pub fn run(self, common: &Common) -> Result<()> {
-        copy_node(&common.data, &self.to)
+        copy_node(&common.data, &self.to, true)
     }
 }
 
@@ -386,11 +401,10 @@ impl Restore {
         if !self.from.join("journal").is_dir() {
             bail!("{} is no backup: there is no journal in it", self.from.display());
         }
-        copy_node(&self.from, &common.data)?;
+        copy_node(&self.from, &common.data, !self.newest_copy)?;
         if self.newest_copy {
             return Ok(());
         }
-        fence::note_restored(&common.data)?;
         show::line(
             "If this node is a witness, it attests once its peers have given back what it signed \
              since the backup. If no newer copy ever ran, start it once with `ayni run \
@@ -400,20 +414,33 @@ impl Restore {
 }
 
 /// Copies the journal and the keys of a node into an empty folder, and opens the copy to see that
-/// it is whole.
-fn copy_node(from: &Path, to: &Path) -> Result<()> {
+/// it is whole. That it `may_be_old` is noted before a key is there to sign with.
+fn copy_node(from: &Path, to: &Path, may_be_old: bool) -> Result<()> {
     if fs::read_dir(to).is_ok_and(|mut entries| entries.next().is_some()) {
         bail!(
             "{} is not empty; nothing is ever written over, so name another folder",
             to.display()
         );
     }
+    if may_be_old {
+        fs::create_dir_all(to).with_context(|| format!("cannot make {}", to.display()))?;
+        fence::note_restored(to)?;
+    }
     copy_journal(&from.join("journal"), &to.join("journal"))?;
     copy_keys(&keys::folder(from), &keys::folder(to))?;
     copy_management(from, to)?;
     let (store, recovery) = DiskStore::open(to).context("the copy cannot be opened")?;
-    tracing::debug!(%recovery, "the copy was opened");
-    show::line(format!("{} events, and the keys, are in {}.", store.len(), to.display()))
+    tell_dropped(&recovery);
+    show::line(format!("{} events, and the keys, are in {}.", store.len(), to.display()))?;
+    let last = segments(&to.join("journal"))?.pop();
+    if recovery.dropped.iter().any(|dropped| Some(&dropped.segment) != last.as_ref()) {
+        bail!(
+            "the journal in {} is damaged, and the copy lacks what stood behind the damage; keep \
+             older copies, and let the node fetch what is missing from its peers",
+            from.display()
+        );
+    }
+    Ok(())
 }
 
 /// Copies the segments, the one that is written last. The journal only grows at its end, so what is
@@ -448,13 +475,8 @@ fn copy_management(from: &Path, to: &Path) -> Result<()> {
 /// was replaced meanwhile.
 fn open_segments(folder: &Path) -> std::io::Result<Vec<(PathBuf, fs::File)>> {
     loop {
-        let mut paths = fs::read_dir(folder)?
-            .map(|entry| Ok(entry?.path()))
-            .collect::<std::io::Result<Vec<_>>>()?;
-        paths.retain(|path| path.extension().is_some_and(|extension| extension == "seg"));
-        paths.sort();
         let mut opened = Vec::new();
-        for path in paths {
+        for path in segments(folder)? {
             let file = fs::File::open(&path)?;
             opened.push((path, file));
         }
@@ -466,6 +488,16 @@ fn open_segments(folder: &Path) -> std::io::Result<Vec<(PathBuf, fs::File)>> {
             return Ok(opened);
         }
     }
+}
+
+/// The segments of a journal, in their order.
+fn segments(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut paths = fs::read_dir(folder)?
+        .map(|entry| Ok(entry?.path()))
+        .collect::<std::io::Result<Vec<_>>>()?;
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "seg"));
+    paths.sort();
+    Ok(paths)
 }
 
 fn copy_keys(from: &Path, to: &Path) -> Result<()> {

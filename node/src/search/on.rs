@@ -161,8 +161,10 @@ impl Seeker {
     }
 
     fn reaches(&self, position: u64) -> bool {
-        self.told.heard.load(Acquire) >= position
-            && self.index.indexed() >= self.told.last.load(Acquire).min(position)
+        // What the index has gone past needs no word; a removal has none to say.
+        self.index.indexed() >= position
+            || self.told.heard.load(Acquire) >= position
+                && self.index.indexed() >= self.told.last.load(Acquire).min(position)
     }
 
     /// Ends the thread, wherever it is.

@@ -391,8 +391,11 @@ impl Index {
         let mut live = 0;
         for (id, from, to) in moves {
             let still = |slot: &&mut Slot| slot.segment == segment && slot.offset == *from;
-            if let Some(slot) = self.slots.get_mut(*id).filter(still) {
-                slot.offset = *to;
+            let Some(slot) = self.slots.get_mut(*id).filter(still) else { continue };
+            slot.offset = *to;
+            let event = slot.id;
+            // It may have left while it was copied, and its slot still says what it said.
+            if self.find(&event) == Some(*id) {
                 let frame = view.get(wide(*to)..).and_then(Frame::read);
                 live += frame.map_or(0, |frame| frame.length);
             }

@@ -45,6 +45,13 @@ impl Segments {
         }
     }
 
+    /// A segment is there no more.
+    pub fn forget(&mut self, number: u32) {
+        if let Some(segment) = self.all.get_mut(wide(number)) {
+            *segment = None;
+        }
+    }
+
     /// The bytes of a segment.
     pub fn bytes(&self, number: u32) -> Option<&Bytes> {
         self.all.get(wide(number))?.as_ref().map(|segment| &segment.view)

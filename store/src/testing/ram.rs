@@ -98,6 +98,11 @@ impl RamDisk {
         self.after_cut(255)
     }
 
+    /// Whether a draft lies there.
+    pub fn has_draft(&self) -> bool {
+        self.lock().names.keys().any(|name| name.ends_with(".draft"))
+    }
+
     /// The bytes of a segment.
     pub fn bytes(&self, number: u32) -> Vec<u8> {
         let inner = self.lock();
@@ -190,6 +195,21 @@ impl Disk for RamDisk {
         inner.names.insert(segment(number), file);
         drop(inner);
         self.sync_names()
+    }
+
+    fn remove(&self, number: u32) -> io::Result<()> {
+        let mut inner = self.lock();
+        inner.call()?;
+        inner.names.remove(&segment(number));
+        drop(inner);
+        self.sync_names()
+    }
+
+    fn discard(&self, number: u32) -> io::Result<()> {
+        let mut inner = self.lock();
+        inner.call()?;
+        inner.names.remove(&format!("{number:08}.draft")).ok_or(io::ErrorKind::NotFound)?;
+        Ok(())
     }
 
     fn sync_names(&self) -> io::Result<()> {
