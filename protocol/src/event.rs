@@ -121,7 +121,9 @@ impl Event {
     /// When the event expires (NIP-40): the first `expiration` tag that is a whole number.
     #[must_use]
     pub fn expiration(&self) -> Option<Timestamp> {
-        self.tags.named("expiration").find_map(|tag| tag.value()?.parse().ok())
+        // Digits alone: Rust would take a plus as well.
+        let digits = |text: &&str| text.bytes().all(|byte| byte.is_ascii_digit());
+        self.tags.named("expiration").find_map(|tag| tag.value().filter(digits)?.parse().ok())
     }
 
     /// Whether only its author may publish it (NIP-70: a tag `-`).

@@ -132,6 +132,12 @@ impl Filter {
         self.kinds.as_ref().is_some_and(|kinds| !kinds.is_empty() && only_private(kinds))
     }
 
+    /// Whether it names kinds that only some people are shown, beside others or not.
+    #[must_use]
+    pub fn names_private(&self) -> bool {
+        self.kinds.as_ref().is_some_and(|kinds| kinds.iter().any(|kind| kind.is_private()))
+    }
+
     /// Whether no event at all can match.
     #[must_use]
     pub fn matches_nothing(&self) -> bool {

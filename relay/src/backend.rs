@@ -186,6 +186,12 @@ impl Viewer {
         }
         Ok(())
     }
+
+    /// Whether this filter names messages between people, which a stranger is not shown: what is
+    /// shown of its answer is then not all there is.
+    pub(crate) fn misses(&self, filter: &Filter) -> bool {
+        self.keys.is_empty() && filter.names_private()
+    }
 }
 
 /// Where a submitted event came from.

@@ -136,10 +136,7 @@ impl<B: Backend> Connection<B> {
         for _ in 0..ROUNDS {
             let mut moved = self.take_arrivals();
             moved |= self.take_answers(context);
-            moved |= match self.read(context) {
-                Ok(read) => read,
-                Err(end) => return Poll::Ready(end),
-            };
+            moved |= self.read(context);
             self.work();
             let listened = self.listens();
             moved |= match self.write(context) {
@@ -204,30 +201,32 @@ impl<B: Backend> Connection<B> {
 
     /// Reads what has come, if anything is wanted. Tells whether there was something: what it leads
     /// to must be polled.
-    fn read(&mut self, context: &mut Context<'_>) -> Result<bool, End> {
+    fn read(&mut self, context: &mut Context<'_>) -> bool {
         self.session.set_spare(self.shared.verifier.has_time());
         if !self.listens() {
-            return Ok(false);
+            return false;
         }
         if self.reader.is_paused() {
-            return self.hear(&mut []).map(|()| true);
+            self.hear(&mut []);
+            return true;
         }
         ARRIVED.with_borrow_mut(|arrived| {
             let mut buffer = ReadBuf::new(arrived);
             match Pin::new(&mut self.stream).poll_read(context, &mut buffer) {
-                Poll::Pending => Ok(false),
+                Poll::Pending => false,
                 Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
                     let clock_ms = self.clock_ms();
                     self.session.spend(buffer.filled().len(), clock_ms);
-                    self.hear(buffer.filled_mut()).map(|()| true)
+                    self.hear(buffer.filled_mut());
+                    true
                 }
                 Poll::Ready(Ok(())) => {
                     self.part(Vec::new());
-                    Ok(true)
+                    true
                 }
                 Poll::Ready(Err(_)) => {
                     self.fail();
-                    Ok(true)
+                    true
                 }
             }
         })
@@ -251,7 +250,7 @@ impl<B: Backend> Connection<B> {
     }
 
     /// Takes in bytes that came, as far as the session wants what is in them.
-    fn hear(&mut self, bytes: &mut [u8]) -> Result<(), End> {
+    fn hear(&mut self, bytes: &mut [u8]) {
         let clock_ms = self.clock_ms();
         let mut echo = None;
         let mut reader = self.reader.lend();
@@ -272,11 +271,13 @@ impl<B: Backend> Connection<B> {
         });
         self.reader = reader;
         self.work();
-        taken.map_err(|Violation(code, reason)| End::Ours(code, reason))?;
+        if let Err(Violation(code, reason)) = taken {
+            // What came before it is answered as before a Close of theirs.
+            frames::write_close(code, reason, echo.get_or_insert_default());
+        }
         if let Some(echo) = echo {
             self.part(echo);
         }
-        Ok(())
     }
 
     fn receive(&mut self, text: &str, clock_ms: u64) {

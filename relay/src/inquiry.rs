@@ -73,7 +73,7 @@ impl<B: Backend> Clerk<'_, B> {
             let known = part.events.into_iter().filter(|event| event.position <= position);
             let fresh = known.filter(|event| !several || sent.insert(event.position));
             events.extend(fresh.map(|event| event.json));
-            finished &= part.finished;
+            finished &= part.finished && !self.asker.viewer.misses(filter);
             next.extend(part.next);
         }
         // What one filter would have sent next, another may have sent.
@@ -98,11 +98,8 @@ impl<B: Backend> Clerk<'_, B> {
         // What a search finds is in another order than time.
         let by_time = filter.search.is_none();
         let by_relay = by_time && filter.limit.is_none_or(|wanted| wanted > limit);
-        if let (true, Some(last), Some(next)) = (by_relay, part.events.last(), &part.next)
-            && let Some(second) = time(last)
-            && time(next) == Some(second)
-        {
-            self.complete(filter, second, limit, &mut part);
+        if by_relay {
+            self.complete(filter, limit, &mut part, true);
         }
         part
     }
@@ -115,10 +112,12 @@ impl<B: Backend> Clerk<'_, B> {
         Part { events: page.events, next, finished }
     }
 
-    /// Adds what is left of one second, as far as that is no more than a largest answer. Whoever asked
-    /// up to that very second knows it already, and is told what comes next as well: otherwise they
-    /// would never get beyond it.
-    fn complete(&self, filter: &Filter, second: Timestamp, limit: usize, part: &mut Part) {
+    /// Adds what is left of a second in which the answer was cut, as far as that is no more than a
+    /// largest answer. Whoever asked up to that very second knows it already, and is told what comes
+    /// next as well (`goes_on`), by whole seconds too: otherwise they would never get beyond it.
+    fn complete(&self, filter: &Filter, limit: usize, part: &mut Part, goes_on: bool) {
+        let (Some(last), Some(next)) = (part.events.last(), &part.next) else { return };
+        let Some(second) = time(last).filter(|second| time(next) == Some(*second)) else { return };
         let of_second =
             Filter { since: Some(second), until: Some(second), limit: None, ..filter.clone() };
         let same = self.cut(&of_second, self.limits.max_limit);
@@ -133,10 +132,11 @@ impl<B: Backend> Clerk<'_, B> {
             return (part.next, part.finished) = (None, true);
         };
         let older = Filter { since: filter.since, until: Some(before), ..of_second };
-        if filter.until == Some(second) {
-            let Part { events, next, finished } = self.cut(&older, limit);
-            part.events.extend(events);
-            return (part.next, part.finished) = (next, finished);
+        if goes_on && filter.until == Some(second) {
+            let mut rest = self.cut(&older, limit);
+            self.complete(&older, limit, &mut rest, false);
+            part.events.extend(rest.events);
+            return (part.next, part.finished) = (rest.next, rest.finished);
         }
         let older = self.cut(&older, 1);
         part.finished = older.finished && older.events.is_empty();

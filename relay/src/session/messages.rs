@@ -87,11 +87,14 @@ impl Session {
             .and_then(|()| check_search(&filters, self.rules.search))
             .and_then(|()| self.subscriptions.open(name, key, &filters, limits));
         match opened {
-            Ok(()) => self.questions.push_back(Question::Stored {
-                key,
-                filters: filters.into(),
-                position: None,
-            }),
+            Ok(()) => {
+                if filters.iter().any(|filter| self.viewer.misses(filter)) {
+                    // What else was asked for is answered, and how to be shown all is told.
+                    self.announce();
+                }
+                let filters = filters.into();
+                self.questions.push_back(Question::Stored { key, filters, position: None });
+            }
             Err(rejection) => self.close_subscription(name, &rejection),
         }
     }

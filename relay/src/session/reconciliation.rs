@@ -113,7 +113,7 @@ impl Reconciliations {
     /// Makes room for a session under this id. One of the same id must be closed before.
     ///
     /// # Errors
-    /// `blocked:` where too many are open.
+    /// `rate-limited:` where too many are open. NIP-77's `blocked` is about what one filter matches.
     pub fn begin(
         &mut self,
         id: &str,
@@ -124,7 +124,7 @@ impl Reconciliations {
         if self.open.len() >= limits.reconciliations {
             let most = limits.reconciliations;
             let sentence = format!("at most {most} reconciliations a connection; close one first");
-            return Err(Rejection::new(Prefix::Blocked, sentence));
+            return Err(Rejection::new(Prefix::RateLimited, sentence));
         }
         let open = Open { key, session: None, busy: true, used_at_ms: clock_ms };
         self.open.insert(id.to_owned(), open);

@@ -384,7 +384,7 @@ fn reconciliations_and_their_events() {
             > ["NEG-OPEN","n",{},"6100000200"]
             < ["NEG-MSG","n","6100000201a.id"]
             > ["NEG-OPEN","m",{},"6100000200"]
-            < ["NEG-ERR","m","blocked: at most 1 reconciliations a connection; close one first"]
+            < ["NEG-ERR","m","rate-limited: at most 1 reconciliations a connection; close one first"]
             > ["NEG-OPEN","n",{},"6100000200"]
             < ["NEG-MSG","n","6100000201a.id"]
             > store b

@@ -42,7 +42,7 @@ fn hears(who: Option<&str>, expected: &Expect) {
 }
 
 #[test]
-fn strangers_and_third_parties_learn_of_the_note_alone() {
+fn third_parties_learn_of_the_note_alone() {
     let expected = expect![[r##"
             > store direct
             > store wrap
@@ -68,8 +68,38 @@ fn strangers_and_third_parties_learn_of_the_note_alone() {
             > ["EVENT",<flash>]
             < ["OK","flash.id",false,"mute: nobody was listening to this ephemeral event"]
         "##]];
-    hears(None, &expected);
     hears(Some("eve"), &expected);
+}
+
+#[test]
+fn strangers_learn_of_the_note_alone_and_how_to_be_shown_more() {
+    let expected = expect![[r##"
+            > store direct
+            > store wrap
+            > store note
+            > ["REQ","all",{}]
+            < ["EVENT","all",<note>]
+            < ["EOSE","all",["finish"]]
+            > ["REQ","ids",{"ids":["direct.id","wrap.id"]}]
+            < ["EOSE","ids",["finish"]]
+            > ["REQ","tag",{"#p":["ben.key"],"kinds":[1,4,1059,21059]}]
+            < ["AUTH","c0ffee"]
+            < ["EVENT","tag",<note>]
+            < ["EOSE","tag"]
+            > ["COUNT","all",{}]
+            < ["COUNT","all",{"count":1}]
+            > ["COUNT","ids",{"ids":["direct.id"]},{"ids":["wrap.id"]}]
+            < ["COUNT","ids",{"count":0}]
+            > ["NEG-OPEN","n",{},"6100000200"]
+            < ["NEG-MSG","n","6100000201note.id"]
+            > ["NEG-OPEN","n",{"ids":["direct.id","wrap.id"]},"6100000200"]
+            < ["NEG-MSG","n","6100000200"]
+            > store direct2
+            > store wrap2
+            > ["EVENT",<flash>]
+            < ["OK","flash.id",false,"mute: nobody was listening to this ephemeral event"]
+        "##]];
+    hears(None, &expected);
 }
 
 #[test]
@@ -194,7 +224,7 @@ fn a_stranger_who_asks_for_messages_alone_is_asked_who_it_is() {
             > ["NEG-OPEN","s",{"kinds":[21059,1059]},"6100000200"]
             < ["NEG-ERR","s","auth-required: messages between people are shown to their parties alone"]
             > ["REQ","with others",{"kinds":[1059]},{"kinds":[1]}]
-            < ["EOSE","with others",["finish"]]
+            < ["EOSE","with others"]
             > auth ben
             < ["OK","auth-ben.id",true,""]
             > ["REQ","s",{"kinds":[1059],"#p":["ben.key"]},{"kinds":[4]}]
