@@ -134,6 +134,7 @@ fn a_backup_of_a_running_node_restores_to_the_same_digest() {
     let other = Folder::new();
     other.write("ayni.toml", "[beacon]\ninsecure_test_chain = true\nsources = []\n");
     let _ = other.ayni(&["restore", copy.to_str().unwrap()]);
+    assert!(other.data().join("restored").exists(), "it may be old");
     let restored = other.start(&[]);
     assert_eq!(restored.digest(), digest);
     let events = other.ayni(&["export"]);
@@ -141,5 +142,12 @@ fn a_backup_of_a_running_node_restores_to_the_same_digest() {
     drop(restored);
     let again = other.refusal(&["restore", copy.to_str().unwrap()]);
     assert!(again.contains("is not empty"), "{again}");
+
+    let segment = copy.join("journal/00000001.seg");
+    let mut damaged = std::fs::read(&segment).unwrap();
+    damaged[200] ^= 1;
+    std::fs::write(&segment, damaged).unwrap();
+    let said = Folder::new().refusal(&["restore", copy.to_str().unwrap()]);
+    assert!(said.contains("Attention: ") && said.contains("the copy lacks what stands"), "{said}");
     drop(folder);
 }

@@ -17,13 +17,20 @@ fn note(number: u64, bytes: usize) -> VerifiedEvent {
 
 /// What is said to one event; nothing where the node is gone.
 fn told(node: &Node, event: &VerifiedEvent) -> Option<(bool, String)> {
+    told_all(node, event.json())?.pop()
+}
+
+/// What is said to several, a line each, sent at once.
+fn told_all(node: &Node, lines: &str) -> Option<Vec<(bool, String)>> {
     let config = ureq::Agent::config_builder().http_status_as_error(false).build();
     let agent: ureq::Agent = config.into();
     let url = format!("http://{}/api/v1/events", node.address);
-    let mut answer = agent.post(url).send(event.json()).ok()?;
-    let receipt: Value = serde_json::from_str(&answer.body_mut().read_to_string().ok()?).ok()?;
-    let message = receipt[0]["message"].as_str()?.to_owned();
-    Some((receipt[0]["accepted"] == true, message))
+    let mut answer = agent.post(url).send(lines).ok()?;
+    let receipts: Value = serde_json::from_str(&answer.body_mut().read_to_string().ok()?).ok()?;
+    let said = |receipt: &Value| {
+        Some((receipt["accepted"] == true, receipt["message"].as_str()?.to_owned()))
+    };
+    receipts.as_array()?.iter().map(said).collect()
 }
 
 /// A folder with a community, whose node has run once.
@@ -53,6 +60,14 @@ fn on_a_full_disk_writes_are_refused_and_reads_go_on() {
     assert!(stored.len() > 20, "{} stored", stored.len());
 
     assert!(!told(&node, &note(1_000, 40_000)).unwrap().0, "it is full still");
+    // What is in the books is looked at before it is stored; a copy of it is no more stored than it.
+    let listing = Draft::new(kind::LISTING).tag(["d", "bread"]).tag(["title", "Bread"]);
+    let listing = listing.content("x".repeat(40_000));
+    let listing = listing.sign(&Keys::from_secret([7; 32]).unwrap(), stored[0].created_at, [0; 32]);
+    let copies = format!("{}\n", listing.json()).repeat(20);
+    for (accepted, message) in told_all(&node, &copies).unwrap() {
+        assert!(!accepted && message.starts_with("error: not stored"), "{message}");
+    }
     let read = folder.ayni(&["export", "--node", &node.ws()]);
     assert!(stored.iter().all(|event| read.contains(event.json())), "reads go on");
     assert!(told(&node, &note(1_001, 10)).unwrap().0, "what there is room for is stored");
@@ -90,6 +105,24 @@ fn a_node_that_starts_on_a_full_disk_serves_what_it_has() {
     assert!(told(&node, &note(2, 10_000)).unwrap().0, "with room again it goes on");
     node.stop();
     assert!(!folder.data().join("sled.unreadable-1").exists());
+}
+
+#[test]
+fn a_founding_that_was_interrupted_goes_on_or_says_what_to_do() {
+    let folder = founded();
+    let keys = folder.data().join("keys");
+    let key = std::fs::read(keys.join("community.key")).unwrap();
+    std::fs::rename(keys.join("community.key"), keys.join("founding.key")).unwrap();
+    let init = ["init", "--name", "Vale do Sol", "--country", "PT"];
+    let said = folder.refusal(&init);
+    assert!(said.contains("interrupted") && said.contains("an empty folder"), "{said}");
+
+    std::fs::remove_dir_all(folder.data().join("journal")).unwrap();
+    std::fs::remove_dir_all(folder.data().join("sled")).unwrap();
+    let _ = folder.ayni(&init);
+    assert_eq!(std::fs::read(keys.join("community.key")).unwrap(), key);
+    assert!(!keys.join("founding.key").exists());
+    assert!(folder.refusal(&init).contains("holds a community already"));
 }
 
 /// Builds what makes syncs fail.

@@ -13,6 +13,7 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use crate::keys;
 
 mod awaited;
+mod backup;
 mod batch;
 mod begun;
 mod bench;
@@ -185,10 +186,10 @@ enum Command {
                       ayni relay supportedmethods")]
     Relay(relay::Relay),
     /// Copy the journal and keys to an empty folder, while the node runs or not
-    Backup(operate::Backup),
+    Backup(backup::Backup),
     /// Copy a backup into an empty data folder
     #[command(after_help = "Example: ayni restore /mnt/backup --data data")]
-    Restore(operate::Restore),
+    Restore(backup::Restore),
     /// Drop what was deleted, replaced or expired from a stopped node's disk
     #[command(hide = true)]
     Compact,
