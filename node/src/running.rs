@@ -4,6 +4,7 @@
 //! Taking down goes from the outside in: the door first, then the peers, then the writer's inbox,
 //! which the writer empties before it ends.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -378,6 +379,8 @@ async fn tick(inbox: mpsc::Sender<Command>, stop: CancellationToken) {
 /// Fetches the rounds that votes and raffles wait for.
 async fn follow_beacons(shared: Shared, keys: Keys, stop: CancellationToken) {
     let mut every = clock::every(FETCH);
+    // Said once of each round, however long its sources do not answer.
+    let mut complained = BTreeSet::new();
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
@@ -389,7 +392,13 @@ async fn follow_beacons(shared: Shared, keys: Keys, stop: CancellationToken) {
         let awaited = shared.reading().awaited_rounds(clock::now());
         let public = awaited.into_iter().filter(|(chain, _)| *chain == Chain::quicknet());
         for (chain, round) in public {
-            if let Err(error) = fetch(&shared, &keys, chain, round).await {
+            let fetched = tokio::select! {
+                () = stop.cancelled() => return,
+                fetched = fetch(&shared, &keys, chain, round) => fetched,
+            };
+            if let Err(error) = fetched
+                && complained.insert(round)
+            {
                 tracing::warn!(round, error = format!("{error:#}"), "the round is not to be had");
             }
         }

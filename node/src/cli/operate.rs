@@ -149,9 +149,16 @@ impl Run {
         };
         let (data, newest_copy) = (common.data.clone(), self.newest_copy);
         let options = Options { listener, config, data, local_beacon, newest_copy };
-        runtime()?.block_on(until_stopped(options))
+        let runtime = runtime()?;
+        let done = runtime.block_on(until_stopped(options));
+        // What is still asked of others, such as a round of a beacon, is not waited for.
+        runtime.shutdown_timeout(PARTING);
+        done
     }
 }
+
+/// How long a node that has stopped waits for threads that do not matter any more.
+const PARTING: std::time::Duration = std::time::Duration::from_secs(2);
 
 /// Runs a node until it is told to stop, or fails.
 async fn until_stopped(options: Options) -> Result<()> {
@@ -165,7 +172,14 @@ async fn until_stopped(options: Options) -> Result<()> {
     }
     let failed = node.failed();
     tokio::select! {
-        () = interrupted() => eprintln!("Stopping; everything acknowledged is on disk."),
+        () = interrupted() => {
+            eprintln!("Stopping; everything acknowledged is on disk.");
+            // Whoever asks twice does not want to wait, and loses nothing but time at the next start.
+            tokio::spawn(async {
+                interrupted().await;
+                std::process::exit(1);
+            });
+        }
         () = failed => eprintln!("The node has to stop; see the log above."),
     }
     node.stop().await
