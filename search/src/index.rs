@@ -11,7 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ayni_protocol::search::{Text, words};
 use ayni_protocol::{Event, EventId};
-use rusqlite::{Connection, OpenFlags, OptionalExtension as _, params};
+use rusqlite::{Connection, OpenFlags, params};
 
 use crate::Fault;
 
@@ -125,23 +125,39 @@ impl Search {
         Ok(())
     }
 
-    /// Forgets events that the store no longer has.
+    /// Looks at `some` events from the place `from` on, and forgets those that are gone. Gives the place
+    /// to go on from; nothing at the end.
     ///
     /// # Errors
-    /// Where the file cannot be written.
-    pub fn forget(&self, gone: &[EventId]) -> Result<(), Fault> {
-        let mut writer = self.writer();
-        let step = writer.transaction()?;
-        for id in gone {
-            let position: Option<i64> = step
-                .prepare_cached("SELECT position FROM events WHERE id = ?1")?
-                .query_row([id.0], |row| row.get(0))
-                .optional()?;
-            let Some(position) = position else { continue };
-            step.prepare_cached("DELETE FROM words WHERE rowid = ?1")?.execute([position])?;
-            step.prepare_cached("DELETE FROM events WHERE position = ?1")?.execute([position])?;
+    /// Where the file cannot be read or written; then nothing is forgotten.
+    pub fn sweep(
+        &self,
+        from: u64,
+        some: u32,
+        is_gone: &mut dyn FnMut(&EventId) -> bool,
+    ) -> Result<Option<u64>, Fault> {
+        let looked_at: Vec<(i64, [u8; 32])> = self.read(|reader| {
+            let query =
+                "SELECT position, id FROM events WHERE position >= ?1 ORDER BY position LIMIT ?2";
+            let mut query = reader.prepare_cached(query)?;
+            let rows = query
+                .query_map(params![signed(from), some], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            rows.collect()
+        })?;
+        let next = looked_at.last().map(|(position, _)| position.cast_unsigned() + 1);
+        let gone = looked_at.into_iter().filter(|(_, id)| is_gone(&EventId(*id)));
+        let gone: Vec<i64> = gone.map(|(position, _)| position).collect();
+        if !gone.is_empty() {
+            let mut writer = self.writer();
+            let step = writer.transaction()?;
+            for position in gone {
+                step.prepare_cached("DELETE FROM words WHERE rowid = ?1")?.execute([position])?;
+                step.prepare_cached("DELETE FROM events WHERE position = ?1")?
+                    .execute([position])?;
+            }
+            step.commit()?;
         }
-        Ok(step.commit()?)
+        Ok(next)
     }
 
     fn writer(&self) -> MutexGuard<'_, Connection> {

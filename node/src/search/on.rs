@@ -24,6 +24,8 @@ use crate::clock;
 const WAITING_MAX: usize = 1_024;
 /// Events indexed in one step.
 const BATCH_MAX: usize = 256;
+/// Events that are looked at each time whether they are still there.
+const SWEPT: u32 = 512;
 /// How often the thread looks whether it missed anything.
 const LOOK_AFTER: Duration = Duration::from_secs(1);
 /// How long it rests where the index cannot be written.
@@ -65,7 +67,6 @@ struct Told {
 /// What the thread is told.
 enum Note {
     Stored(u64, VerifiedEvent),
-    Gone(Vec<EventId>),
     Stop,
 }
 
@@ -116,13 +117,10 @@ impl Seeker {
         let conditions = Filter { search: None, ..filter.clone() };
         let mut page = Page { events: Vec::new(), exhausted: true };
         let all_indexed = self.has_indexed(self.store.last_position().0, asker);
-        let mut gone = Vec::new();
         let now = clock::now();
         let done = self.index.find(filter, &mut |found| {
-            let Some(stored) = self.store.get(&found.id, now) else {
-                gone.push(found.id);
-                return true;
-            };
+            // What the store has no more leaves with the next sweep.
+            let Some(stored) = self.store.get(&found.id, now) else { return true };
             let event = str::from_utf8(&stored.json).ok().and_then(|json| Event::parse(json).ok());
             if !event
                 .is_some_and(|event| conditions.matches(&event) && asker.viewer.may_see(&event))
@@ -141,9 +139,6 @@ impl Seeker {
                 tracing::warn!(%fault, "a search was not answered in full");
                 page.exhausted = false;
             }
-        }
-        if !gone.is_empty() {
-            let _ = self.notes.try_send(Note::Gone(gone));
         }
         page
     }
@@ -177,7 +172,7 @@ impl Seeker {
     /// The thread's work. The store is read where something was missed, and not for each event: a
     /// reading begins at the start of a segment.
     fn keep(&self, told: &Receiver<Note>) {
-        let mut done = self.catch_up();
+        let (mut done, mut swept) = (self.catch_up(), 0);
         while !self.stopping.load(Relaxed) {
             done = match done {
                 Err(fault) => {
@@ -188,7 +183,9 @@ impl Seeker {
                 }
                 Ok(()) => match told.recv_timeout(LOOK_AFTER) {
                     Err(RecvTimeoutError::Disconnected) => return,
-                    Err(RecvTimeoutError::Timeout) => self.catch_up(),
+                    Err(RecvTimeoutError::Timeout) => {
+                        self.catch_up().and_then(|()| self.sweep(&mut swept))
+                    }
                     Ok(note) => {
                         let more = told.try_iter().take(BATCH_MAX);
                         self.write_down(&std::iter::once(note).chain(more).collect::<Vec<_>>())
@@ -198,26 +195,29 @@ impl Seeker {
         }
     }
 
+    /// Takes the words of what has left the store out of the index, a few events each time that
+    /// nothing else is to do, from the oldest to the newest and again.
+    fn sweep(&self, from: &mut u64) -> Result<(), Fault> {
+        let mut is_gone = |id: &EventId| !self.store.contains(id);
+        *from = self.index.sweep(*from, SWEPT, &mut is_gone)?.unwrap_or_default();
+        Ok(())
+    }
+
     /// Indexes what was told; if something was not told, that is read from the store.
     fn write_down(&self, notes: &[Note]) -> Result<(), Fault> {
         let indexed = self.index.indexed();
         let missed = self.told.lost.load(Acquire) > indexed;
-        let (mut entries, mut gone) = (Vec::new(), Vec::new());
+        let mut entries = Vec::new();
         for note in notes {
             match note {
                 Note::Stored(position, event) if *position > indexed && !missed => {
                     entries.push(Entry { position: *position, event });
                 }
-                Note::Stored(..) => {}
-                Note::Gone(ids) => gone.extend(ids.iter().copied()),
-                Note::Stop => {}
+                Note::Stored(..) | Note::Stop => {}
             }
         }
         if let Some(last) = entries.last().map(|entry| entry.position) {
             self.index(&entries, last)?;
-        }
-        if !gone.is_empty() {
-            self.index.forget(&gone)?;
         }
         if missed { self.catch_up() } else { Ok(()) }
     }
