@@ -8,6 +8,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use ayni_protocol::Timestamp;
 use ayni_store::{Fault, Retention, Store as _};
 use tokio_util::sync::CancellationToken;
 
@@ -34,20 +35,27 @@ pub async fn run(backend: Backend, retention: Retention, every_secs: u64, stop: 
     }
 }
 
-/// Lets go what the rules no longer cover, and compacts where that gives enough back. What was
-/// banned and could not be taken out then, as on a full disk, goes now.
+/// Lets go what need not be kept, and compacts where that gives enough back, also where the disk is
+/// too full to let more go.
 fn once(backend: &Backend, retention: &Retention) -> Result<(), Fault> {
     let (store, now) = (backend.store(), clock::now());
-    let rulebook = backend.policy().management().rulebook();
-    store.remove(&rulebook.banned_events.keys().copied().collect::<Vec<_>>())?;
-    let removed = store.retain(retention, now)?;
-    if removed > 0 {
-        tracing::info!(removed, "events that need not be kept were let go");
-    }
+    let removed = let_go(backend, retention, now);
     store.drop_expired(now);
     if store.is_wasteful(retention) {
         let done = store.compact(now)?;
         tracing::info!(%done, "the journal was compacted");
     }
+    match removed? {
+        0 => {}
+        removed => tracing::info!(removed, "events that need not be kept were let go"),
+    }
     Ok(())
+}
+
+/// Lets go what the rules no longer cover, and what was banned and could not go then. How many.
+fn let_go(backend: &Backend, retention: &Retention, now: Timestamp) -> Result<usize, Fault> {
+    let rulebook = backend.policy().management().rulebook();
+    let banned: Vec<_> = rulebook.banned_events.keys().copied().collect();
+    let store = backend.store();
+    Ok(store.remove(&banned)? + store.retain(retention, now)?)
 }

@@ -184,6 +184,25 @@ fn orders_hold_at_once_and_after_a_restart_without_the_index() {
     assert!(holds(&folder, &["--node", &node.ws()], &spam.id));
 }
 
+/// As after a kill between the two, or on a disk that was full.
+#[test]
+fn what_was_ordered_and_not_done_is_done_later() {
+    let (folder, node) = managed();
+    let spam = note(2, "spam");
+    assert!(post(&node, spam.json()).0);
+    node.kill();
+    let (other, other_node) = managed();
+    let _ = other.ayni(&["relay", "banevent", &spam.id.to_string(), "unwanted"]);
+    other_node.stop();
+    let [orders, there] = [&other, &folder].map(|folder| folder.data().join("management.jsonl"));
+    std::fs::copy(orders, there).unwrap();
+
+    let node = folder.start(&[]);
+    ayni_tests::wait_for("the event to go", || {
+        (!holds(&folder, &["--node", &node.ws()], &spam.id)).then_some(())
+    });
+}
+
 /// The status of a request for a WebSocket that a proxy passes on for an address.
 fn upgraded_for(node: &Node, address: &str) -> String {
     let mut socket = std::net::TcpStream::connect(&node.address).unwrap();
