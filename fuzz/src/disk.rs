@@ -70,6 +70,16 @@ impl Disk for MemoryDisk {
         Ok(())
     }
 
+    fn remove(&self, number: u32) -> io::Result<()> {
+        self.files().segments.remove(&number);
+        Ok(())
+    }
+
+    fn discard(&self, number: u32) -> io::Result<()> {
+        self.files().drafts.remove(&number);
+        Ok(())
+    }
+
     fn sync_names(&self) -> io::Result<()> {
         Ok(())
     }
