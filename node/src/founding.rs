@@ -154,8 +154,9 @@ pub fn found(data: &Path, plan: &Plan) -> Result<Founded> {
     let mut sign = |draft: Draft| draft.sign(&community, clock::now(), clock::entropy());
     let events = plan.events(limit, seats, chain, timings, &mut sign);
     store.append(&events.all, clock::now())?;
-    let begun = keys::folder(data).join("founding.key");
-    std::fs::rename(begun, keys::folder(data).join("community.key"))
+    let folder = keys::folder(data);
+    std::fs::rename(folder.join("founding.key"), folder.join("community.key"))
+        .and_then(|()| std::fs::File::open(&folder)?.sync_all())
         .context("cannot name the community's key")?;
     Ok(Founded {
         name: plan.name.clone(),
