@@ -32,20 +32,24 @@ pub enum ClientMessage {
     Unknown(String),
 }
 
-/// A message that could not be read, and to whom the answer goes.
+/// A message that could not be read, and to whom the answer goes. A verb that is owed an answer gets
+/// its own, whatever is in the message; what cannot be read of a name is empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Complaint {
-    /// No answer can be addressed: NOTICE.
+    /// No verb, or one that is owed no answer: NOTICE.
     Notice(Rejection),
-    /// An EVENT or AUTH with a readable id, as it was written: OK false.
+    /// An EVENT or AUTH, and the id as it was written, if that is no longer than an id: OK false.
     Event(String, Rejection),
-    /// A REQ with a readable subscription: CLOSED.
+    /// A REQ and its subscription: CLOSED.
     Subscription(String, Rejection),
-    /// A COUNT with a readable name: CLOSED, which is not meant for a subscription of this name.
+    /// A COUNT and its name: CLOSED, which is not meant for a subscription of this name.
     Count(String, Rejection),
-    /// A NEG message with a readable subscription: NEG-ERR.
+    /// A NEG-OPEN or NEG-MSG and its subscription: NEG-ERR.
     Reconciliation(String, Rejection),
 }
+
+/// Addresses a complaint to a name.
+type Addressed = fn(String, Rejection) -> Complaint;
 
 impl From<JsonError> for Complaint {
     fn from(error: JsonError) -> Self {
@@ -89,24 +93,24 @@ fn close(cursor: &mut Cursor<'_>) -> Result<(), JsonError> {
 }
 
 fn event(cursor: &mut Cursor<'_>) -> Result<Event, Complaint> {
-    comma(cursor)?;
+    let nameless = |error: JsonError| Complaint::Event(String::new(), error.into());
+    comma(cursor).map_err(nameless)?;
     let mut probe = cursor.clone();
-    let read = Event::read(cursor).map_err(|error| Rejection::invalid(error.to_string()));
-    match read {
+    match Event::read(cursor) {
         Ok(event) => match close(cursor) {
             Ok(()) => Ok(event),
             Err(error) => Err(Complaint::Event(event.id.to_string(), error.into())),
         },
-        Err(rejection) => Err(match claimed_id(&mut probe) {
-            Some(id) => Complaint::Event(id, rejection),
-            None => Complaint::Notice(rejection),
-        }),
+        Err(error) => {
+            let rejection = Rejection::invalid(error.to_string());
+            Err(Complaint::Event(claimed_id(&mut probe), rejection))
+        }
     }
 }
 
 /// The id of an event that is otherwise unreadable, so that its OK can be addressed: whatever stands
-/// there, where it is no longer than an id.
-fn claimed_id(cursor: &mut Cursor<'_>) -> Option<String> {
+/// there, where it is a text no longer than an id, and nothing otherwise.
+fn claimed_id(cursor: &mut Cursor<'_>) -> String {
     let mut id = None;
     let _: Result<(), JsonError> = cursor.object(|cursor, key| {
         let value = cursor.pass()?;
@@ -115,7 +119,7 @@ fn claimed_id(cursor: &mut Cursor<'_>) -> Option<String> {
         }
         Ok(())
     });
-    id.filter(|id| id.len() <= 64)
+    id.filter(|id| id.len() <= 64).unwrap_or_default()
 }
 
 fn subscription(cursor: &mut Cursor<'_>) -> Result<String, JsonError> {
@@ -123,11 +127,16 @@ fn subscription(cursor: &mut Cursor<'_>) -> Result<String, JsonError> {
     Ok(cursor.string()?.into_owned())
 }
 
+/// The subscription of a message that is owed an answer, so also where there is none to be read.
+fn addressee(cursor: &mut Cursor<'_>, complain: Addressed) -> Result<String, Complaint> {
+    subscription(cursor).map_err(|error| complain(String::new(), error.into()))
+}
+
 fn filters(
     cursor: &mut Cursor<'_>,
-    complain: fn(String, Rejection) -> Complaint,
+    complain: Addressed,
 ) -> Result<(String, Vec<Filter>), Complaint> {
-    let id = subscription(cursor)?;
+    let id = addressee(cursor, complain)?;
     let mut filters = Vec::new();
     let mut rest = || -> Result<(), Rejection> {
         while cursor.take(b',') {
@@ -145,7 +154,7 @@ fn filters(
 }
 
 fn neg_open(cursor: &mut Cursor<'_>) -> Result<ClientMessage, Complaint> {
-    let id = subscription(cursor)?;
+    let id = addressee(cursor, Complaint::Reconciliation)?;
     let mut rest = || -> Result<(Filter, Vec<u8>), Rejection> {
         comma(cursor)?;
         let filter = Filter::read(cursor)?;
@@ -158,7 +167,7 @@ fn neg_open(cursor: &mut Cursor<'_>) -> Result<ClientMessage, Complaint> {
 }
 
 fn neg_message(cursor: &mut Cursor<'_>) -> Result<ClientMessage, Complaint> {
-    let id = subscription(cursor)?;
+    let id = addressee(cursor, Complaint::Reconciliation)?;
     match hex_bytes(cursor) {
         Ok(message) => Ok(ClientMessage::NegMessage(id, message)),
         Err(rejection) => Err(Complaint::Reconciliation(id, rejection)),
@@ -306,13 +315,29 @@ mod tests {
             matches!(complain(&upper), Complaint::Event(found, _) if found == id.to_uppercase())
         );
         let long = half.replace(&id, &"a".repeat(65));
-        assert!(matches!(complain(&long), Complaint::Notice(_)));
-        assert!(matches!(complain(r#"["EVENT",{}]"#), Complaint::Notice(_)));
+        let nameless =
+            [r#"["EVENT",{"id":7}]"#, r#"["EVENT",{}]"#, r#"["EVENT",1]"#, r#"["EVENT""#];
+        for text in nameless.into_iter().chain([r#"["AUTH"]"#, &long]) {
+            assert!(
+                matches!(complain(text), Complaint::Event(found, _) if found.is_empty()),
+                "{text}"
+            );
+        }
         assert!(matches!(complain(r#"["REQ","s",{"x":1}]"#), Complaint::Subscription(..)));
         assert!(matches!(complain(r#"["REQ","s"]"#), Complaint::Subscription(..)));
         assert!(matches!(complain(r#"["COUNT","s",{}"#), Complaint::Count(..)));
         assert!(matches!(complain(r#"["NEG-OPEN","s",{},"6"]"#), Complaint::Reconciliation(..)));
-        for junk in ["", "[", "{}", "[1]", "[\"REQ\"", "[\"REQ\",1,{}]", "null"] {
+        for text in [r#"["REQ""#, r#"["REQ"]"#, r#"["REQ",1,{}]"#] {
+            assert!(matches!(complain(text), Complaint::Subscription(name, _) if name.is_empty()));
+        }
+        assert!(
+            matches!(complain(r#"["COUNT",{}]"#), Complaint::Count(name, _) if name.is_empty())
+        );
+        for text in [r#"["NEG-OPEN",{},"61"]"#, r#"["NEG-MSG"]"#] {
+            let complaint = complain(text);
+            assert!(matches!(complaint, Complaint::Reconciliation(name, _) if name.is_empty()));
+        }
+        for junk in ["", "[", "{}", "[1]", r#"["CLOSE"]"#, r#"["NEG-CLOSE",1]"#, "null"] {
             assert!(matches!(complain(junk), Complaint::Notice(_)), "{junk}");
         }
     }

@@ -9,7 +9,7 @@ use anyhow::{Context as _, Result, bail};
 use ayni_store::{DiskStore, Store as _};
 use clap::Args;
 
-use super::operate::tell_dropped;
+use super::operate::{lost, tell_dropped};
 use super::{Common, show};
 use crate::management::Log;
 use crate::{fence, keys};
@@ -69,9 +69,9 @@ fn copy_node(from: &Path, to: &Path, may_be_old: bool) -> Result<()> {
     copy_keys(&keys::folder(from), &keys::folder(to))?;
     copy_management(from, to)?;
     let (store, recovery) = DiskStore::open(to).context("the copy cannot be opened")?;
-    let is_damaged = tell_dropped(&recovery);
+    tell_dropped(&recovery);
     show::line(format!("{} events, and the keys, are in {}.", store.len(), to.display()))?;
-    if is_damaged {
+    if lost(&recovery).next().is_some() {
         bail!(
             "the copy lacks what stands behind that place. Copy again into another folder; if that \
              says the same, the journal in {} is damaged: keep your older copies, and what is \

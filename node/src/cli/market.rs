@@ -168,10 +168,7 @@ impl Add {
         listing.published_at = Some(now);
         listing.expires_at = (self.days > 0).then(|| until(now, self.days));
         let (event, _) = place.publish(listing.draft(), &keys)?;
-        if common.json {
-            return show::json(&told(&event, &name));
-        }
-        show::line(&match on_the_shelf(&place, &event) {
+        done(common, &event, &name, || match on_the_shelf(&place, &event) {
             Some(true) => format!("“{}” is listed as {name}.", self.title),
             Some(false) => format!(
                 "“{}” is stored as {name}, but the community's list does not show it: this key \
@@ -195,16 +192,17 @@ fn on_the_shelf(place: &Place, event: &Event) -> Option<bool> {
     Some(shelf.iter().any(|listing| listing["id"] == id.as_str()))
 }
 
-fn done(common: &Common, event: &Event, name: &str, sentence: &str) -> Result<()> {
+/// Tells what was done with a listing. The sentence is made only where it is shown.
+fn done(
+    common: &Common,
+    event: &Event,
+    name: &str,
+    sentence: impl FnOnce() -> String,
+) -> Result<()> {
     if common.json {
-        return show::json(&told(event, name));
+        return show::json(&serde_json::json!({"id": event.id, "name": name}));
     }
-    show::line(sentence)
-}
-
-/// What is said of a listing with `--json`.
-fn told(event: &Event, name: &str) -> Value {
-    serde_json::json!({"id": event.id, "name": name})
+    show::line(sentence())
 }
 
 /// A price as the currency writes it.
@@ -275,7 +273,7 @@ fn renew(common: &Common, name: &str, days: u64) -> Result<()> {
     listing.expires_at = Some(until(now, days));
     let event = listing.draft().sign(&keys, now, clock::entropy());
     place.client.publish_one(&event)?;
-    done(common, &event, name, &format!("“{}” stands for {days} more days.", listing.title))
+    done(common, &event, name, || format!("“{}” stands for {days} more days.", listing.title))
 }
 
 fn remove(common: &Common, name: &str) -> Result<()> {
@@ -287,7 +285,7 @@ fn remove(common: &Common, name: &str) -> Result<()> {
     let at = clock::now().max(listing.at);
     let event = draft.sign(&keys, at, clock::entropy());
     place.client.publish_one(&event)?;
-    done(common, &event, name, &format!("“{}” is listed no more.", listing.title))
+    done(common, &event, name, || format!("“{}” is listed no more.", listing.title))
 }
 
 impl List {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use ayni_protocol::Filter;
-use ayni_store::{DiskStore, Fault, Recovery};
+use ayni_store::{DiskStore, Dropped, Fault, Recovery};
 use clap::{Args, Subcommand};
 
 use super::client::encoded;
@@ -290,7 +290,7 @@ fn stopped_store(data: &Path, config: &Config) -> Result<DiskStore> {
     require_journal(data)?;
     match DiskStore::open_with(data, &config.store_options()) {
         Ok((store, recovery)) => {
-            let _ = tell_dropped(&recovery);
+            tell_dropped(&recovery);
             Ok(store)
         }
         Err(Fault::Locked { .. }) => bail!(
@@ -301,12 +301,15 @@ fn stopped_store(data: &Path, config: &Config) -> Result<DiskStore> {
     }
 }
 
-/// Says what was cut off from a journal when it was opened, but for a last write that nobody was
-/// told of. Who opens it first is the only one to know. Whether there was anything.
-pub(super) fn tell_dropped(recovery: &Recovery) -> bool {
-    let lost = || recovery.dropped.iter().filter(|dropped| dropped.kept_in.is_some());
-    lost().for_each(|dropped| eprintln!("Attention: {dropped}."));
-    lost().next().is_some()
+/// Says what was cut off from a journal when it was opened. Who opens it first is the only one to
+/// know.
+pub(super) fn tell_dropped(recovery: &Recovery) {
+    lost(recovery).for_each(|dropped| eprintln!("Attention: {dropped}."));
+}
+
+/// What was cut off, but for a last write that nobody was told of.
+pub(super) fn lost(recovery: &Recovery) -> impl Iterator<Item = &Dropped> {
+    recovery.dropped.iter().filter(|dropped| dropped.kept_in.is_some())
 }
 
 /// The store of the folder; nothing where a node runs on it, or another one is named.
@@ -317,7 +320,7 @@ fn store_for_import(common: &Common, config: &Config) -> Result<Option<DiskStore
     founding::prepare(&common.data)?;
     match DiskStore::open_with(&common.data, &config.store_options()) {
         Ok((store, recovery)) => {
-            let _ = tell_dropped(&recovery);
+            tell_dropped(&recovery);
             Ok(Some(store))
         }
         Err(Fault::Locked { .. }) => Ok(None),
@@ -347,7 +350,7 @@ impl Export {
         if common.node.is_none() {
             require_journal(&common.data)?;
             if let Ok((store, recovery)) = DiskStore::open(&common.data) {
-                let _ = tell_dropped(&recovery);
+                tell_dropped(&recovery);
                 return import::export(&store, filter.as_ref(), &mut std::io::stdout().lock());
             }
         }

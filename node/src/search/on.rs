@@ -70,6 +70,15 @@ enum Note {
     Stop,
 }
 
+/// One look through the whole index for what has left the store.
+#[derive(Default)]
+struct Round {
+    /// Where it goes on; nought where it has not begun.
+    next: u64,
+    /// How many places held no event any more when it began.
+    gone: u64,
+}
+
 /// Opens the index in a node's folder and starts its thread.
 ///
 /// # Errors
@@ -172,7 +181,7 @@ impl Seeker {
     /// The thread's work. The store is read where something was missed, and not for each event: a
     /// reading begins at the start of a segment.
     fn keep(&self, told: &Receiver<Note>) {
-        let (mut done, mut swept) = (self.catch_up(), 0);
+        let (mut done, mut round) = (self.catch_up(), Round::default());
         while !self.stopping.load(Relaxed) {
             done = match done {
                 Err(fault) => {
@@ -184,7 +193,7 @@ impl Seeker {
                 Ok(()) => match told.recv_timeout(LOOK_AFTER) {
                     Err(RecvTimeoutError::Disconnected) => return,
                     Err(RecvTimeoutError::Timeout) => {
-                        self.catch_up().and_then(|()| self.sweep(&mut swept))
+                        self.catch_up().and_then(|()| self.sweep(&mut round))
                     }
                     Ok(note) => {
                         let more = told.try_iter().take(BATCH_MAX);
@@ -195,11 +204,20 @@ impl Seeker {
         }
     }
 
-    /// Takes the words of what has left the store out of the index, a few events each time that
-    /// nothing else is to do, from the oldest to the newest and again.
-    fn sweep(&self, from: &mut u64) -> Result<(), Fault> {
+    /// Takes the words of what has left the store out of the index: a few events each time that
+    /// nothing else is to do, from the oldest to the newest, where anything left since the last time.
+    fn sweep(&self, round: &mut Round) -> Result<(), Fault> {
+        if round.next == 0 {
+            // The place first: what comes in between makes this too low, and there is one more round.
+            let last = self.store.last_position().0;
+            let gone = last.saturating_sub(u64::try_from(self.store.len()).unwrap_or(u64::MAX));
+            if gone == round.gone {
+                return Ok(());
+            }
+            round.gone = gone;
+        }
         let mut is_gone = |id: &EventId| !self.store.contains(id);
-        *from = self.index.sweep(*from, SWEPT, &mut is_gone)?.unwrap_or_default();
+        round.next = self.index.sweep(round.next, SWEPT, &mut is_gone)?.unwrap_or_default();
         Ok(())
     }
 

@@ -208,6 +208,11 @@ fn what_cannot_be_honoured_is_closed_and_what_cannot_be_read_is_noticed() {
         nonsense
         ["EVENT",{"id":"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa","kind":-1}]
         ["EVENT",{"x":[[[[[[[[[["]"]]]]]]]]]],"id":"mine"}]
+        ["EVENT",{"id":5}]
+        ["EVENT"]
+        ["COUNT"]
+        ["NEG-OPEN",{}]
+        ["CLOSE"]
         "##,
         &expect![[r##"
             > ["REQ","s",{"search":"x"}]
@@ -223,7 +228,7 @@ fn what_cannot_be_honoured_is_closed_and_what_cannot_be_read_is_noticed() {
             > ["COUNT","c",{"since":1.5}]
             < ["CLOSED","c","invalid: since and until must be whole unix seconds"]
             > ["REQ",1,{}]
-            < ["NOTICE","invalid: the JSON text is malformed: expected a string"]
+            < ["CLOSED","","invalid: the JSON text is malformed: expected a string"]
             > {"not":"a list"}
             < ["NOTICE","invalid: the JSON text is malformed: expected a list, as in [\"REQ\",…]"]
             > nonsense
@@ -232,6 +237,16 @@ fn what_cannot_be_honoured_is_closed_and_what_cannot_be_read_is_noticed() {
             < ["OK","aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa",false,"invalid: the event's kind must be a whole number from 0 to 65535"]
             > ["EVENT",{"x":[[[[[[[[[["]"]]]]]]]]]],"id":"mine"}]
             < ["OK","mine",false,"invalid: the JSON text nests deeper than 8 levels"]
+            > ["EVENT",{"id":5}]
+            < ["OK","",false,"invalid: the JSON text is malformed: expected a string"]
+            > ["EVENT"]
+            < ["OK","",false,"invalid: the JSON text is malformed: expected a comma"]
+            > ["COUNT"]
+            < ["CLOSED","","invalid: the JSON text is malformed: expected a comma"]
+            > ["NEG-OPEN",{}]
+            < ["NEG-ERR","","invalid: the JSON text is malformed: expected a string"]
+            > ["CLOSE"]
+            < ["NOTICE","invalid: the JSON text is malformed: expected a comma"]
         "##]],
     );
 }
@@ -618,6 +633,22 @@ fn a_count_that_cannot_be_read_leaves_the_subscription_of_its_name_open() {
             < ["EVENT","s",<a>]
         "#]],
     );
+}
+
+#[test]
+fn a_question_that_was_taken_back_is_asked_no_more() {
+    let mut session = Talk::new(&settings()).session;
+    for text in [r#"["REQ","s",{}]"#, r#"["REQ","t",{}]"#, r#"["REQ","s",{"kinds":[7]}]"#] {
+        session.receive(text, NOW, 0);
+    }
+    session.receive(r#"["CLOSE","t"]"#, NOW, 0);
+    let asked = std::iter::from_fn(|| session.next_work()).filter_map(|work| match work {
+        Work::Ask(questions, _) => Some(questions),
+        _ => None,
+    });
+    let asked: Vec<_> = asked.flatten().collect();
+    let [Question::Stored { filters, .. }] = asked.as_slice() else { panic!("{asked:?}") };
+    assert_eq!(filters[0].to_json(), r#"{"kinds":[7]}"#);
 }
 
 #[test]
