@@ -43,7 +43,7 @@ pub fn measure(bench: &Bench, report: &mut Report<'_>) -> Result<()> {
     Ok(())
 }
 
-fn row(report: &mut Report<'_>, name: &str, delays: &[Duration]) {
+pub fn row(report: &mut Report<'_>, name: &str, delays: &[Duration]) {
     let [half, most, last] = [50, 99, 100].map(|percent| percentile(delays, percent));
     let remark = format!("99 % within {:.2} ms, all within {:.2} ms", ms(most), ms(last));
     report.row(name, ms(half), "ms", remark);

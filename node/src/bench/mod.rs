@@ -19,7 +19,9 @@ mod machine;
 mod payments;
 mod plain;
 mod queries;
+mod question;
 mod report;
+mod scans;
 mod subject;
 mod wire;
 
@@ -40,6 +42,8 @@ pub enum Part {
     Ingest,
     /// Answers from a full store
     Queries,
+    /// Answers from a full store while others ask for the most work that a filter may make
+    Scans,
     /// Publisher to subscriber
     Live,
     /// Memory of connections that wait
@@ -80,6 +84,9 @@ impl Bench {
         }
         if self.measures(Part::Queries) {
             queries::measure(self, &machine, &mut report)?;
+        }
+        if self.measures(Part::Scans) {
+            scans::measure(self, &mut report)?;
         }
         if self.measures(Part::Live) {
             live::measure(self, &mut report)?;

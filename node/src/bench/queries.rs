@@ -10,6 +10,7 @@ use ayni_protocol::{VerifiedEvent, kind};
 use ayni_store::{DiskStore, Store as _};
 
 use super::machine::Machine;
+use super::question::Question;
 use super::subject::{Folder, Subject};
 use super::wire::{self, Talk};
 use super::{Bench, Corpus, Report, float};
@@ -52,7 +53,7 @@ pub fn measure(bench: &Bench, machine: &Machine, report: &mut Report<'_>) -> Res
 }
 
 /// A relay with a full store, and a sample of what is in it.
-fn filled(bench: &Bench) -> Result<(Subject, Vec<VerifiedEvent>)> {
+pub fn filled(bench: &Bench) -> Result<(Subject, Vec<VerifiedEvent>)> {
     let corpus = Corpus::new(7);
     let total = u64::try_from(bench.stored)?;
     let starts = (0..total).step_by(usize::try_from(CHUNK)?);
@@ -169,7 +170,8 @@ fn ask(url: &str, filters: &[String]) -> Result<Asked> {
     if filters.is_empty() {
         bail!("the store is too small to ask for this; use more events");
     }
-    let questions: Vec<_> = filters.iter().enumerate().map(Question::new).collect();
+    let questions = filters.iter().enumerate();
+    let questions: Vec<_> = questions.map(|(at, filter)| Question::req(at, filter)).collect();
     let (next, begun) = (AtomicUsize::new(0), Instant::now());
     let sums = thread::scope(|scope| {
         let ask = || converse(url, &questions, &next, begun);
@@ -189,29 +191,6 @@ fn ask(url: &str, filters: &[String]) -> Result<Asked> {
     })
 }
 
-/// A filter on its way, under a name of its own, so that what a relay says to the CLOSE of the one
-/// before is not taken for its answer.
-struct Question {
-    /// The REQ, framed.
-    open: Vec<u8>,
-    /// Its CLOSE, framed.
-    close: Vec<u8>,
-    /// How an answer ends after which the subscription stays open.
-    eose: String,
-    /// How an answer ends that closes it, as of a relay that has nothing to add.
-    closed: String,
-}
-
-impl Question {
-    fn new((number, filter): (usize, &String)) -> Self {
-        let (mut open, mut close) = (Vec::new(), Vec::new());
-        wire::text(&format!(r#"["REQ","q{number}",{filter}]"#), &mut open);
-        wire::text(&format!(r#"["CLOSE","q{number}"]"#), &mut close);
-        let [eose, closed] = ["EOSE", "CLOSED"].map(|word| format!(r#"["{word}","q{number}""#));
-        Self { open, close, eose, closed }
-    }
-}
-
 /// Asks one query after another; gives queries, events and bytes.
 fn converse(
     url: &str,
@@ -224,23 +203,8 @@ fn converse(
     while begun.elapsed() < SPAN {
         let number = next.fetch_add(1, Ordering::Relaxed) % questions.len();
         let Some(question) = questions.get(number) else { break };
-        frames.extend_from_slice(&question.open);
-        talk.send(&frames)?;
-        frames.clear();
-        let mut open = true;
-        while open {
-            talk.hear(|payload| {
-                sums[2] += payload.len();
-                sums[1] += usize::from(payload.starts_with(b"[\"EVENT\""));
-                if payload.starts_with(question.eose.as_bytes()) {
-                    // Some relays hang up on whoever closes what they closed themselves.
-                    question.close.clone_into(&mut frames);
-                    open = false;
-                }
-                open &= !payload.starts_with(question.closed.as_bytes());
-            })?;
-        }
-        sums[0] += 1;
+        let answer = question.put(&mut talk, &mut frames)?;
+        sums = [sums[0] + 1, sums[1] + answer.events, sums[2] + answer.bytes];
     }
     Ok(sums)
 }

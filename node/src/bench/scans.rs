@@ -1,0 +1,179 @@
+//! Honest questions beside the worst that is allowed: how long an answer takes while others ask, one
+//! question after another, for as much work as a filter may make.
+//!
+//! Beside it stands the same with as many threads as there are cores that only count: what the
+//! machine itself adds to an answer where it is busy.
+
+use std::collections::BTreeMap;
+use std::num::NonZero;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use ayni_protocol::VerifiedEvent;
+
+use super::question::Question;
+use super::wire::Talk;
+use super::{Bench, Report, live, queries};
+
+/// Connections that ask for the worst.
+const ASKERS: usize = 4;
+/// Honest questions of each sort in a round.
+const ASKED: usize = 200;
+/// Between two of them.
+const PAUSE: Duration = Duration::from_millis(5);
+/// How long the relay may take until all words can be found.
+const INDEXING: Duration = Duration::from_secs(600);
+/// Values of a list up to which a store might look for each of them in the text; and one more.
+const FEW: usize = 9;
+/// Filters of one REQ.
+const FILTERS: usize = 20;
+
+/// Measures honest answers alone, beside busy cores, and beside each of the worst questions.
+pub fn measure(bench: &Bench, report: &mut Report<'_>) -> Result<()> {
+    let (subject, samples) = queries::filled(bench)?;
+    let honest = honest(&samples).context("the store is too small to ask for this")?;
+    wait_for_words(&subject.url, &samples)?;
+    rows(report, "alone", &answers(&subject.url, &honest)?);
+    let cores = thread::available_parallelism().map_or(1, NonZero::get);
+    let busy = beside(cores, &count, || answers(&subject.url, &honest))?;
+    rows(report, "machine: beside busy cores", &busy);
+    for (name, question) in worst(&samples) {
+        let done = AtomicUsize::new(0);
+        let ask = |stop: &AtomicBool| {
+            let (mut talk, mut frames) = (Talk::open(&subject.url)?, Vec::new());
+            while !stop.load(Ordering::Relaxed) {
+                question.put(&mut talk, &mut frames)?;
+                done.fetch_add(1, Ordering::Relaxed);
+            }
+            Ok(())
+        };
+        let delays = beside(ASKERS, &ask, || answers(&subject.url, &honest))?;
+        let done = done.load(Ordering::Relaxed);
+        rows(report, &format!("beside {done} of {name}"), &delays);
+    }
+    Ok(())
+}
+
+/// The questions of people: answered at once, on another thread, and from the index of words.
+fn honest(samples: &[VerifiedEvent]) -> Option<[(&'static str, Question); 3]> {
+    let note = samples.iter().rev().find(|event| event.kind.0 == 1)?;
+    let by_author = format!(r#"{{"authors":["{}"],"kinds":[1]"#, note.pubkey);
+    Some([
+        ("notes", Question::req(0, &format!(r#"{by_author},"limit":50}}"#))),
+        ("count", Question::count(1, &format!("{by_author}}}"))),
+        ("search", Question::req(2, &format!(r#"{by_author},"search":"bicycle","limit":20}}"#))),
+    ])
+}
+
+/// The most work that can be asked for.
+fn worst(samples: &[VerifiedEvent]) -> Vec<(&'static str, Question)> {
+    let list = |values: &[String]| format!("[\"{}\"]", values.join("\",\""));
+    let many = samples.iter().map(|event| event.pubkey.to_string());
+    let many = list(&frequent(many, 1_900));
+    let of_tag = |name| {
+        let named = samples.iter().flat_map(move |event| event.tags.named(name));
+        list(&frequent(named.filter_map(|tag| tag.value().map(str::to_owned)), FEW))
+    };
+    let (people, topics) = (of_tag("p"), of_tag("t"));
+    // Notes with one of the topics and one of the people, of none of which there is a `z`.
+    let parsed = format!(r##"{{"kinds":[1,6,7,1059],"#p":{people},"#t":{topics}}}"##);
+    let merged = format!(r##"{{"authors":{many},"kinds":[1,7],"#t":["nowhere"],"until":1}}"##);
+    let merged_all = format!(r##"{{"authors":{many},"kinds":[1,7],"search":"nowhere"}}"##);
+    let newest = [r#"{"limit":1000}"#; FILTERS].join(",");
+    let several = vec![parsed.as_str(); FILTERS].join(",");
+    let nobody = "ab".repeat(32);
+    let unfound = format!(r#"{{"search":"bread","authors":["{nobody}"]}}"#);
+    vec![
+        ("COUNT of everything", Question::count(0, "{}")),
+        ("NEG-OPEN of everything", Question::reconciliation(0, "{}")),
+        ("REQ of two long lists", Question::req(0, &parsed)),
+        ("REQ of twenty such filters", Question::req(0, &several)),
+        (
+            "COUNT by 1,900 authors",
+            Question::count(0, &format!(r#"{{"authors":{many},"kinds":[1,7]}}"#)),
+        ),
+        ("REQ by 1,900 authors of nothing", Question::req(0, &merged)),
+        ("search by 1,900 authors", Question::req(0, &merged_all)),
+        ("REQ of the newest, twenty times", Question::req(0, &newest)),
+        ("search for a common word", Question::req(0, r#"{"search":"bread"}"#)),
+        ("search that finds nothing of it", Question::req(0, &unfound)),
+    ]
+}
+
+/// The values that stand most often, at most so many.
+fn frequent(values: impl Iterator<Item = String>, most: usize) -> Vec<String> {
+    let mut times = BTreeMap::<_, usize>::new();
+    values.for_each(|value| *times.entry(value).or_default() += 1);
+    let mut values: Vec<_> = times.into_iter().collect();
+    values.sort_by_key(|(_, times)| std::cmp::Reverse(*times));
+    values.into_iter().take(most).map(|(value, _)| value).collect()
+}
+
+/// Waits until the newest note is found by a word of it, and so all others.
+fn wait_for_words(url: &str, samples: &[VerifiedEvent]) -> Result<()> {
+    let newest = samples.iter().rev().find(|event| event.kind.0 == 1);
+    let newest = newest.context("the store is too small to ask for this")?;
+    let word = newest.content.split_whitespace().next().context("a note without words")?;
+    let question = Question::req(0, &format!(r#"{{"ids":["{}"],"search":"{word}"}}"#, newest.id));
+    let (mut talk, mut frames, begun) = (Talk::open(url)?, Vec::new(), Instant::now());
+    while question.put(&mut talk, &mut frames)?.events == 0 {
+        if begun.elapsed() > INDEXING {
+            bail!("the relay finds no words");
+        }
+        thread::sleep(Duration::from_millis(200));
+    }
+    Ok(())
+}
+
+/// Does something while so many threads do something else.
+fn beside<T>(
+    threads: usize,
+    other: &(dyn Fn(&AtomicBool) -> Result<()> + Sync),
+    work: impl FnOnce() -> Result<T>,
+) -> Result<T> {
+    let stop = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let others: Vec<_> = (0..threads).map(|_| scope.spawn(|| other(&stop))).collect();
+        let done = work();
+        stop.store(true, Ordering::Relaxed);
+        for thread in others {
+            thread.join().ok().context("a thread of the load broke")??;
+        }
+        done
+    })
+}
+
+/// Works without a pause.
+fn count(stop: &AtomicBool) -> Result<()> {
+    let mut counted = 0_u64;
+    while !stop.load(Ordering::Relaxed) {
+        counted = std::hint::black_box(counted.wrapping_add(1));
+    }
+    Ok(())
+}
+
+type Delays = Vec<(&'static str, Vec<Duration>)>;
+
+/// How long each of the questions took, sorted.
+fn answers(url: &str, questions: &[(&'static str, Question)]) -> Result<Delays> {
+    let (mut talk, mut frames) = (Talk::open(url)?, Vec::new());
+    let mut delays: Delays = questions.iter().map(|(name, _)| (*name, Vec::new())).collect();
+    for _ in 0..ASKED {
+        for ((_, question), (_, delays)) in questions.iter().zip(&mut delays) {
+            thread::sleep(PAUSE);
+            let begun = Instant::now();
+            question.put(&mut talk, &mut frames)?;
+            delays.push(begun.elapsed());
+        }
+    }
+    delays.iter_mut().for_each(|(_, delays)| delays.sort_unstable());
+    Ok(delays)
+}
+
+fn rows(report: &mut Report<'_>, when: &str, delays: &Delays) {
+    for (name, delays) in delays {
+        live::row(report, &format!("{name} {when}: median"), delays);
+    }
+}
