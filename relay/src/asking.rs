@@ -1,42 +1,85 @@
 //! Handing a conversation's questions to the backend.
 //!
 //! Most answers are a matter of microseconds, so the socket's own thread asks, and gives up at the
-//! first pause of a scan. What was given up is asked again on a blocking thread, where scans take
-//! turns of some milliseconds, as many at a time as there are cores: so the worst of filters delays
-//! nobody by more than a turn, and a thousand of them do not make a thousand threads. A scan that
-//! takes too long altogether is refused.
+//! first pause after half a millisecond. What was given up is asked again on a blocking thread, where
+//! scans take turns of some milliseconds, as many at a time as there are cores (`turns.rs`): so the
+//! worst of filters delays nobody by more than a turn, and a thousand of them do not make a thousand
+//! threads. What knows no pauses, a search or a reconciliation, has turns of its own, and leaves the
+//! scans a core. A question that takes too long altogether is refused.
 //!
 //! Deliberately absent: what is asked (`session`) and how it is answered (`inquiry`).
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ayni_protocol::{Prefix, Rejection};
+use ayni_protocol::{Filter, Prefix, Rejection};
 use tokio::runtime::Handle;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::backend::{Asker, Backend, Viewer};
 use crate::inquiry::Clerk;
 use crate::line::Line;
 use crate::relay::Shared;
 use crate::session::{Answer, Question};
+use crate::turns::{Turn, Turns};
 
+/// How long a socket's own thread goes on looking.
+const GLANCE: Duration = Duration::from_micros(500);
 /// How long a scan goes on before the next one has its turn.
 const TURN: Duration = Duration::from_millis(5);
+/// Lists of a filter up to which finding where they begin is a matter of microseconds.
+const LISTS_MAX: usize = 500;
 
-/// The scans that go on: a few at a time have their turn, some more wait for theirs.
+/// The questions that take longer than a moment.
 #[derive(Debug)]
 pub struct Scans {
-    turns: Arc<Semaphore>,
-    begun: Arc<Semaphore>,
+    /// A few are begun at a time, each on a thread.
+    begun: Arc<Turns>,
+    /// Of these, those that know pauses.
+    sliced: Arc<Turns>,
+    /// And those that know none.
+    whole: Arc<Turns>,
 }
 
 impl Scans {
-    /// As many turns at a time as there are cores, and so many scans begun.
+    /// As many turns at a time as there are cores.
     pub fn new(cores: usize) -> Self {
-        let semaphore = |permits| Arc::new(Semaphore::new(permits));
-        Self { turns: semaphore(cores), begun: semaphore(cores.saturating_mul(32)) }
+        Self {
+            begun: Turns::new(cores.saturating_mul(32)),
+            sliced: Turns::new(cores),
+            whole: Turns::new(cores.div_ceil(2)),
+        }
+    }
+
+    fn of(&self, question: &Question) -> &Arc<Turns> {
+        if has_pauses(question) { &self.sliced } else { &self.whole }
+    }
+}
+
+/// Whether looking for the answer can be interrupted: an index of words and the algorithm of
+/// reconciliations cannot.
+fn has_pauses(question: &Question) -> bool {
+    match question {
+        Question::Stored { filters, .. } => filters.iter().all(|filter| filter.search.is_none()),
+        Question::Count { .. } => true,
+        Question::Open { .. } | Question::Reconcile { .. } => false,
+    }
+}
+
+/// Whether it is worth a try to answer it here and now.
+fn is_quick(question: &Question) -> bool {
+    let lists = |filter: &Filter| {
+        let authors = filter.authors.as_ref().map_or(0, BTreeSet::len);
+        let kinds = filter.kinds.as_ref().map_or(1, BTreeSet::len);
+        let tags = filter.tags.iter().map(|(_, values)| values.len()).sum::<usize>();
+        authors.saturating_mul(kinds).saturating_add(tags)
+    };
+    match question {
+        Question::Stored { filters, .. } => {
+            has_pauses(question) && filters.iter().map(lists).sum::<usize>() <= LISTS_MAX
+        }
+        _ => false,
     }
 }
 
@@ -47,16 +90,18 @@ pub fn quickly<B: Backend>(
     viewer: &Viewer,
     questions: Vec<Question>,
 ) -> (Vec<Answer>, Vec<Question>) {
-    let quick = |question: &Question| match question {
-        // To search is to ask an index that knows no pauses.
-        Question::Stored { filters, .. } => filters.iter().all(|filter| filter.search.is_none()),
-        _ => false,
-    };
-    if questions.iter().all(quick) {
-        answers(shared, line, viewer, questions, &|| false)
-    } else {
-        (Vec::new(), questions)
+    let began = Instant::now();
+    let go_on = || began.elapsed() < GLANCE;
+    let (mut done, mut left) = (Vec::with_capacity(questions.len()), Vec::new());
+    for question in questions {
+        // Each is asked by itself, the first in any case.
+        let asked = left.is_empty() && is_quick(&question) && (done.is_empty() || go_on());
+        match if asked { answer(shared, line, viewer, question, &go_on) } else { Err(question) } {
+            Ok(answer) => done.push(answer),
+            Err(question) => left.push(question),
+        }
     }
+    (done, left)
 }
 
 /// Answers on a blocking thread, in turns with other scans.
@@ -69,82 +114,68 @@ pub async fn aside<B: Backend>(
     // If the backend panics, every question still gets its answer.
     let refusals: Vec<Answer> =
         questions.iter().map(|question| question.refuse(trouble())).collect();
-    let Ok(begun) = Arc::clone(&shared.scans.begun).acquire_owned().await else { return refusals };
+    let begun = shared.scans.begun.take(line.number).await;
     let handle = Handle::current();
     let scan = tokio::task::spawn_blocking(move || {
         let _begun = begun;
-        let turns = Turns::new(&shared.scans.turns, handle, shared.settings.limits.query_secs);
-        let (mut done, left) = answers(&shared, &line, &viewer, questions, &|| turns.may_go_on());
-        done.extend(left.iter().map(|question| question.refuse(too_long())));
-        done
+        let in_turns = |question: Question| {
+            let most_secs = shared.settings.limits.query_secs;
+            let scan = Scan::begin(shared.scans.of(&question), line.number, &handle, most_secs);
+            let outcome = answer(&shared, &line, &viewer, question, &|| scan.may_go_on());
+            outcome.unwrap_or_else(|question| question.refuse(too_long()))
+        };
+        questions.into_iter().map(in_turns).collect()
     });
     scan.await.unwrap_or(refusals)
 }
 
-/// Answers until one is given up; what is left begins with that.
-fn answers<B: Backend>(
+/// The answer; the question where it was given up.
+fn answer<B: Backend>(
     shared: &Shared<B>,
     line: &Arc<Line>,
     viewer: &Viewer,
-    questions: Vec<Question>,
+    question: Question,
     go_on: &dyn Fn() -> bool,
-) -> (Vec<Answer>, Vec<Question>) {
+) -> Result<Answer, Question> {
     let asker = Asker::new(viewer, go_on);
     let limits = &shared.settings.limits;
     let clerk = Clerk { backend: &*shared.backend, limits, pool: &shared.pool, asker };
-    let watch = |key, filters: &_| shared.audience.watch(line, key, filters);
-    let (mut done, mut left) = (Vec::with_capacity(questions.len()), Vec::new());
-    for question in questions {
-        if clerk.asker.gave_up() {
-            left.push(question);
-        } else {
-            match clerk.answer(question, watch) {
-                Ok(answer) => done.push(answer),
-                Err(question) => left.push(question),
-            }
-        }
-    }
-    (done, left)
+    clerk.answer(question, |key, filters| shared.audience.watch(line, key, filters))
 }
 
-/// One scan's turns.
-struct Turns<'a> {
-    turns: &'a Arc<Semaphore>,
-    handle: Handle,
-    turn: RefCell<Option<OwnedSemaphorePermit>>,
+/// One question's turns.
+struct Scan<'a> {
+    turns: &'a Arc<Turns>,
+    whose: u64,
+    handle: &'a Handle,
+    turn: RefCell<Option<Turn>>,
     turn_began: Cell<Instant>,
     ends: Instant,
 }
 
-impl<'a> Turns<'a> {
+impl<'a> Scan<'a> {
     /// Waits for the first turn.
-    fn new(turns: &'a Arc<Semaphore>, handle: Handle, most_secs: u64) -> Self {
-        let now = Instant::now();
-        let turns = Self {
-            turns,
-            handle,
-            turn: RefCell::new(None),
-            turn_began: Cell::new(now),
-            ends: now + Duration::from_secs(most_secs),
-        };
-        turns.next();
-        turns
+    fn begin(turns: &'a Arc<Turns>, whose: u64, handle: &'a Handle, most_secs: u64) -> Self {
+        let ends = Instant::now() + Duration::from_secs(most_secs);
+        let turn_began = Cell::new(Instant::now());
+        let scan = Self { turns, whose, handle, turn: RefCell::default(), turn_began, ends };
+        scan.next();
+        scan
     }
 
     /// Lets others in once this turn was long enough. No, once all turns together were too long.
     fn may_go_on(&self) -> bool {
-        if self.turn_began.get().elapsed() >= TURN {
+        let now = Instant::now();
+        if now.duration_since(self.turn_began.get()) >= TURN {
             self.next();
         }
-        Instant::now() < self.ends
+        now < self.ends
     }
 
     /// Gives the turn back and queues for another.
     fn next(&self) {
         drop(self.turn.take());
-        let turn = self.handle.block_on(Arc::clone(self.turns).acquire_owned());
-        // Nobody closes the semaphore.
-        self.turn.replace(turn.ok());
+        self.turn.replace(Some(self.handle.block_on(self.turns.take(self.whose))));
         self.turn_began.set(Instant::now());
     }
 }

@@ -67,7 +67,10 @@ impl<B: Backend> Clerk<'_, B> {
         let mut sent = BTreeSet::new();
         let (mut events, mut next) = (Vec::new(), Vec::new());
         let (several, mut finished) = (filters.len() > 1, true);
-        for filter in filters.iter().filter(|filter| !filter.matches_nothing()) {
+        for (at, filter) in filters.iter().filter(|filter| !filter.matches_nothing()).enumerate() {
+            if at > 0 && !self.asker.may_go_on() {
+                break;
+            }
             let part = self.part(filter);
             // What was stored after the position was noted comes live.
             let known = part.events.into_iter().filter(|event| event.position <= position);
@@ -106,6 +109,9 @@ impl<B: Backend> Clerk<'_, B> {
 
     /// The newest `limit` matches, and the one that would come next.
     fn cut(&self, filter: &Filter, limit: usize) -> Part {
+        if self.asker.gave_up() {
+            return Part::default();
+        }
         let mut page = self.backend.query(filter, limit.saturating_add(1), &self.asker);
         let next = if page.events.len() > limit { page.events.pop() } else { None };
         let finished = page.exhausted && next.is_none();
@@ -151,6 +157,9 @@ impl<B: Backend> Clerk<'_, B> {
         let most = self.limits.reconciliation_events;
         let mut ids = BTreeSet::new();
         for filter in filters.iter().filter(|filter| !filter.matches_nothing()) {
+            if self.asker.gave_up() {
+                break;
+            }
             let items = self.backend.items(filter, most.saturating_add(1), &self.asker);
             ids.extend(items.into_iter().map(|(_, id)| id));
             if ids.len() > most {
@@ -185,6 +194,10 @@ impl<B: Backend> Clerk<'_, B> {
         let mut items = Vec::new();
         if !filter.matches_nothing() {
             items = self.backend.items(filter, most.saturating_add(1), &self.asker);
+        }
+        if self.asker.gave_up() {
+            // Nobody is told: the question is asked again, or refused.
+            return Err(Rejection::new(Prefix::Error, "given up"));
         }
         if items.len() > most {
             let sentence = format!("this query is too big, more than {most} events match");

@@ -43,6 +43,7 @@ mod serve;
 pub mod session;
 mod settings;
 mod statistics;
+mod turns;
 mod verifier;
 
 pub use backend::{Accepted, Asker, Backend, Page, Source, Stored, Viewer};

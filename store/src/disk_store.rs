@@ -455,9 +455,10 @@ impl Store for DiskStore {
             items.push((slot.created_at, slot.id));
             items.len() <= cap
         });
-        // In runs already, but for ties.
+        // Newest first, of one time the lowest id first: turned round, but for the ties.
         items.reverse();
-        items.sort();
+        let ties = items.chunk_by_mut(|one, other| one.0 == other.0);
+        ties.filter(|ties| ties.len() > 1).for_each(<[_]>::reverse);
         items
     }
 

@@ -28,6 +28,10 @@ const SEARCHES_MAX: usize = 8;
 
 /// Bytes of an event that are as much work to search as a candidate is to look at.
 const BYTES_LIKE_ONE: usize = 1_024;
+/// How many candidates can be looked at while an event is parsed, however short, and the bytes of one
+/// that take as long as another.
+const PARSED_LIKE: usize = 16;
+const PARSED_BYTES_LIKE_ONE: usize = 64;
 
 /// What is asked.
 pub struct Question<'a> {
@@ -276,6 +280,7 @@ impl Index {
         if !spelled || question.spellings.is_some() && by_head {
             return Some(spelled);
         }
+        *left = left.saturating_sub(PARSED_LIKE + frame.json.len() / PARSED_BYTES_LIKE_ONE);
         let event = Event::parse(frame.text()?).ok()?;
         let found = filter.search.as_ref().is_none_or(|words| words.matches(&Words::of(&event)));
         let seen = !restricted || question.reader.may_see(&event);
