@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, Ipv4Addr};
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::{Arc, LazyLock};
 
 use ayni_protocol::wire::{ClientMessage, Complaint, Rest};
 use ayni_protocol::{Draft, EventId, Limits, Rejection, Timestamp, VerifiedEvent, kind};
@@ -430,13 +430,14 @@ fn open(
     stored: &[Arc<Live>],
     message: &[u8],
 ) -> Result<(Reconciliation, Vec<u8>), Rejection> {
-    let items: Vec<_> = stored.iter().map(|live| (live.event.created_at, live.event.id)).collect();
+    let items = stored.iter().map(|live| (live.event.created_at, live.event.id));
+    let items: Vec<_> = BTreeSet::from_iter(items).into_iter().collect();
     let claim = pool.claim(items.len(), &LIMITS)?;
-    let mut session = Reconciliation::open(items, claim, &LIMITS)?;
-    let reply = session.answer(message)?;
+    let session = Reconciliation::new(items, claim, &LIMITS);
+    let reply = reconcile(&session, message)?;
     Ok((session, reply))
 }
 
-fn reconcile(session: &Mutex<Reconciliation>, message: &[u8]) -> Result<Vec<u8>, Rejection> {
-    session.lock().unwrap().answer(message)
+fn reconcile(session: &Reconciliation, message: &[u8]) -> Result<Vec<u8>, Rejection> {
+    session.answer(message, &|| true)
 }

@@ -4,8 +4,7 @@
 //! first pause after half a millisecond. What was given up is asked again on a blocking thread, where
 //! scans take turns of some milliseconds, as many at a time as there are cores (`turns.rs`): so the
 //! worst of filters delays nobody by more than a turn, and a thousand of them do not make a thousand
-//! threads. What knows no pauses, a search or a reconciliation, has turns of its own, and leaves the
-//! scans a core. A question that takes too long altogether is refused.
+//! threads. A question that takes too long altogether is refused.
 //!
 //! Deliberately absent: what is asked (`session`) and how it is answered (`inquiry`).
 
@@ -34,40 +33,21 @@ const LISTS_MAX: usize = 500;
 /// The questions that take longer than a moment.
 #[derive(Debug)]
 pub struct Scans {
-    /// A few are begun at a time, each on a thread.
+    /// Some are begun at a time, each on a thread.
     begun: Arc<Turns>,
-    /// Of these, those that know pauses.
-    sliced: Arc<Turns>,
-    /// And those that know none.
-    whole: Arc<Turns>,
+    /// Of these, a few look.
+    turns: Arc<Turns>,
 }
 
 impl Scans {
     /// As many turns at a time as there are cores.
     pub fn new(cores: usize) -> Self {
-        Self {
-            begun: Turns::new(cores.saturating_mul(32)),
-            sliced: Turns::new(cores),
-            whole: Turns::new(cores.div_ceil(2)),
-        }
-    }
-
-    fn of(&self, question: &Question) -> &Arc<Turns> {
-        if has_pauses(question) { &self.sliced } else { &self.whole }
+        Self { begun: Turns::new(cores.saturating_mul(32)), turns: Turns::new(cores) }
     }
 }
 
-/// Whether looking for the answer can be interrupted: an index of words and the algorithm of
-/// reconciliations cannot.
-fn has_pauses(question: &Question) -> bool {
-    match question {
-        Question::Stored { filters, .. } => filters.iter().all(|filter| filter.search.is_none()),
-        Question::Count { .. } => true,
-        Question::Open { .. } | Question::Reconcile { .. } => false,
-    }
-}
-
-/// Whether it is worth a try to answer it here and now.
+/// Whether it is worth a try to answer it here and now. An index of words takes its time before it
+/// comes to a pause.
 fn is_quick(question: &Question) -> bool {
     let lists = |filter: &Filter| {
         let authors = filter.authors.as_ref().map_or(0, BTreeSet::len);
@@ -77,7 +57,8 @@ fn is_quick(question: &Question) -> bool {
     };
     match question {
         Question::Stored { filters, .. } => {
-            has_pauses(question) && filters.iter().map(lists).sum::<usize>() <= LISTS_MAX
+            filters.iter().all(|filter| filter.search.is_none())
+                && filters.iter().map(lists).sum::<usize>() <= LISTS_MAX
         }
         _ => false,
     }
@@ -120,7 +101,7 @@ pub async fn aside<B: Backend>(
         let _begun = begun;
         let in_turns = |question: Question| {
             let most_secs = shared.settings.limits.query_secs;
-            let scan = Scan::begin(shared.scans.of(&question), line.number, &handle, most_secs);
+            let scan = Scan::begin(&shared.scans.turns, line.number, &handle, most_secs);
             let outcome = answer(&shared, &line, &viewer, question, &|| scan.may_go_on());
             outcome.unwrap_or_else(|question| question.refuse(too_long()))
         };

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use ayni_protocol::hyperloglog::Registers;
 use ayni_protocol::wire::Rest;
@@ -57,7 +57,7 @@ impl<B: Backend> Clerk<'_, B> {
                 Answer::Opened(*key, allowed.and_then(|()| self.open(filter, message)))
             }
             Question::Reconcile { key, session, message } => {
-                Answer::Reconciled(*key, allowed.and_then(|()| reconcile(session, message)))
+                Answer::Reconciled(*key, allowed.and_then(|()| self.reconcile(session, message)))
             }
         };
         if self.asker.gave_up() { Err(question) } else { Ok(answer) }
@@ -207,9 +207,16 @@ impl<B: Backend> Clerk<'_, B> {
         let beyond = filter.limit.map_or(0, |limit| items.len().saturating_sub(limit));
         items.drain(..beyond);
         let claim = self.pool.claim(items.len(), self.limits)?;
-        let mut session = Reconciliation::open(items, claim, self.limits)?;
-        let reply = guarded(&mut session, message)?;
+        let session = Reconciliation::new(items, claim, self.limits);
+        let reply = self.reconcile(&session, message)?;
         Ok((session, reply))
+    }
+
+    /// A hostile message that makes the algorithm panic ends its own session only.
+    fn reconcile(&self, session: &Reconciliation, message: &[u8]) -> Result<Vec<u8>, Rejection> {
+        let answer = || session.answer(message, &|| self.asker.may_go_on());
+        let answer = std::panic::catch_unwind(AssertUnwindSafe(answer));
+        answer.unwrap_or_else(|_| Err(Rejection::invalid("no negentropy message")))
     }
 }
 
@@ -225,14 +232,4 @@ struct Part {
 
 fn time(event: &Stored) -> Option<Timestamp> {
     Some(Event::parse(str::from_utf8(&event.json).ok()?).ok()?.created_at)
-}
-
-fn reconcile(session: &Mutex<Reconciliation>, message: &[u8]) -> Result<Vec<u8>, Rejection> {
-    guarded(&mut session.lock().unwrap_or_else(PoisonError::into_inner), message)
-}
-
-/// A hostile message that makes the algorithm panic ends its own session only.
-fn guarded(session: &mut Reconciliation, message: &[u8]) -> Result<Vec<u8>, Rejection> {
-    let answer = std::panic::catch_unwind(AssertUnwindSafe(|| session.answer(message)));
-    answer.unwrap_or_else(|_| Err(Rejection::invalid("no negentropy message")))
 }

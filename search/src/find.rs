@@ -12,6 +12,8 @@ use crate::{Fault, Search};
 
 /// Newest matches that are ranked.
 const RANKED_MAX: usize = 10_000;
+/// Rows that hold the words, looked at between two pauses.
+const SLICE: usize = 256;
 /// What a name, title or place weighs beside the rest.
 const NAMES_WEIGHT: &str = "4.0";
 
@@ -28,57 +30,70 @@ impl Search {
     /// Hands out what holds all words of the filter's search, and meets its lists of ids, authors
     /// and kinds and its times, the best first, until `each` wants no more. The filter's tags are
     /// the caller's to ask. Without a search, or words in it, nothing is found. Tells whether older
-    /// matches were left out, because there are more than are ranked.
+    /// matches were left out, because there are more than are ranked, or because `go_on`, which is
+    /// asked now and then, said no.
     ///
     /// # Errors
     /// Where the file cannot be read.
     pub fn find(
         &self,
         filter: &Filter,
+        go_on: &dyn Fn() -> bool,
         each: &mut dyn FnMut(Found) -> bool,
     ) -> Result<bool, Fault> {
         let Some(phrases) = filter.search.as_ref().and_then(phrases) else { return Ok(false) };
         if filter.matches_nothing() {
             return Ok(false);
         }
-        self.read(|connection| ranked(connection, filter, &phrases, each))
+        let (mut ranked, left_out) =
+            self.read(|connection| newest(connection, filter, phrases, go_on))?;
+        ranked.sort_unstable_by(|(one, a), (other, b)| {
+            one.total_cmp(other).then(b.position.cmp(&a.position))
+        });
+        for (_, found) in ranked {
+            if !each(found) {
+                break;
+            }
+        }
+        Ok(left_out)
     }
 }
 
-fn ranked(
+/// The newest that match, each with its rank, the lowest the best; and whether there are more.
+///
+/// Every row that holds the words comes out, so that there is a pause wherever nothing fits. To rank
+/// the first one takes a count of all events with each of the words; only that knows no pause.
+fn newest(
     connection: &Connection,
     filter: &Filter,
-    phrases: &str,
-    each: &mut dyn FnMut(Found) -> bool,
-) -> Result<bool, rusqlite::Error> {
-    let (conditions, values) = conditions(filter);
-    let values = || std::iter::once(Value::from(phrases.to_owned())).chain(values.iter().cloned());
-    let oldest = format!(
-        "SELECT position FROM words CROSS JOIN events ON position = words.rowid
-         WHERE words MATCH ?{conditions}
-         ORDER BY words.rowid DESC LIMIT 2 OFFSET {}",
-        RANKED_MAX - 1
+    phrases: String,
+    go_on: &dyn Fn() -> bool,
+) -> Result<(Vec<(f64, Found)>, bool), rusqlite::Error> {
+    let (conditions, mut values) = conditions(filter);
+    values.push(Value::from(phrases));
+    let query = format!(
+        "SELECT position, id, CASE WHEN {conditions} THEN bm25(words, {NAMES_WEIGHT}, 1.0) END
+         FROM words CROSS JOIN events ON position = words.rowid
+         WHERE words MATCH ? ORDER BY words.rowid DESC"
     );
-    let mut statement = connection.prepare_cached(&oldest)?;
-    let oldest = statement.query_map(params_from_iter(values()), |row| row.get::<_, i64>(0))?;
-    let oldest: Vec<_> = oldest.collect::<Result<_, _>>()?;
-    let cut = oldest.len() > 1;
-    let oldest = oldest.first().copied().unwrap_or(0);
-    let best = format!(
-        "SELECT id, position FROM words CROSS JOIN events ON position = words.rowid
-         WHERE words MATCH ?{conditions} AND words.rowid >= {oldest}
-         ORDER BY bm25(words, {NAMES_WEIGHT}, 1.0), words.rowid DESC"
-    );
-    let mut statement = connection.prepare_cached(&best)?;
-    let mut rows = statement.query(params_from_iter(values()))?;
+    let mut statement = connection.prepare_cached(&query)?;
+    let mut rows = statement.query(params_from_iter(values))?;
+    let (mut ranked, mut seen) = (Vec::new(), 0_usize);
     while let Some(row) = rows.next()? {
-        let position: i64 = row.get(1)?;
-        let found = Found { id: EventId(row.get(0)?), position: position.cast_unsigned() };
-        if !each(found) {
-            break;
+        if let Some(rank) = row.get(2)? {
+            if ranked.len() == RANKED_MAX {
+                return Ok((ranked, true));
+            }
+            let position: i64 = row.get(0)?;
+            let found = Found { id: EventId(row.get(1)?), position: position.cast_unsigned() };
+            ranked.push((rank, found));
+        }
+        seen += 1;
+        if seen.is_multiple_of(SLICE) && !go_on() {
+            return Ok((ranked, true));
         }
     }
-    Ok(cut)
+    Ok((ranked, false))
 }
 
 /// The words as FTS5 reads them: each a string of its own, all of which must be there. A word is
@@ -90,7 +105,7 @@ fn phrases(asked: &Asked) -> Option<String> {
 
 /// What else the filter says, as far as a row of `events` can answer it.
 fn conditions(filter: &Filter) -> (String, Vec<Value>) {
-    let mut sql = String::new();
+    let mut sql = String::from("TRUE");
     let mut values = Vec::new();
     let mut list = |column: &str, all: Vec<Value>| {
         let marks = vec!["?"; all.len()].join(",");

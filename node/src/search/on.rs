@@ -119,7 +119,7 @@ impl Seeker {
     /// all: a subscription hears only of what comes afterwards.
     #[must_use]
     pub fn query(&self, filter: &Filter, limit: usize, asker: &Asker<'_>) -> Page {
-        // The ranking alone takes long: never on a thread of sockets.
+        // Before it comes to a pause it may take long: never on a thread of sockets.
         if !asker.may_go_on() {
             return Page::default();
         }
@@ -127,7 +127,7 @@ impl Seeker {
         let mut page = Page { events: Vec::new(), exhausted: true };
         let all_indexed = self.has_indexed(self.store.last_position().0, asker);
         let now = clock::now();
-        let done = self.index.find(filter, &mut |found| {
+        let done = self.index.find(filter, &|| asker.may_go_on(), &mut |found| {
             // What the store has no more leaves with the next sweep.
             let Some(stored) = self.store.get(&found.id, now) else { return true };
             let event = str::from_utf8(&stored.json).ok().and_then(|json| Event::parse(json).ok());

@@ -5,15 +5,18 @@
 //! events each and how many bytes a message: all of it is in the limits. The subscription ids of
 //! reconciliations are a name space of their own.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex};
 
 use ayni_protocol::{EventId, Limits, Prefix, Rejection, Timestamp, json, wire};
-use negentropy::{Id, Negentropy, NegentropyStorageVector};
+use negentropy::{Bound, Error, Id, Item, Negentropy, NegentropyStorageBase};
 
 /// The least that the algorithm allows for one message, bytes.
 const MESSAGE_BYTES_MIN: u64 = 4_096;
+/// Items that are looked at between two pauses.
+const SLICE: usize = 4_096;
 
 /// Events held by all reconciliations of a relay together. Each takes forty bytes while its
 /// session is open, so they are claimed before they are collected.
@@ -49,47 +52,92 @@ impl Drop for Claim {
     }
 }
 
-/// One open session: the events it covers, sealed.
+/// One open session: the events it covers.
 #[derive(Debug)]
 pub struct Reconciliation {
-    negentropy: Negentropy<'static, NegentropyStorageVector>,
+    items: Vec<(Timestamp, EventId)>,
+    message_bytes: u64,
     _claim: Claim,
 }
 
 impl Reconciliation {
-    /// Opens a session over `items`.
-    ///
-    /// # Errors
-    /// `error:` where the algorithm refuses them, which it does not for what a backend gives.
-    pub fn open(
-        items: Vec<(Timestamp, EventId)>,
-        claim: Claim,
-        limits: &Limits,
-    ) -> Result<Self, Rejection> {
-        let mut storage = NegentropyStorageVector::with_capacity(items.len());
-        for (time, id) in items {
-            storage.insert(time, Id::from_byte_array(id.0)).map_err(broken)?;
-        }
-        storage.seal().map_err(broken)?;
-        let bytes = limits.reconciliation_bytes.max(MESSAGE_BYTES_MIN);
-        let negentropy = Negentropy::owned(storage, bytes).map_err(broken)?;
-        Ok(Self { negentropy, _claim: claim })
+    /// A session over `items`, ascending by time and then id.
+    #[must_use]
+    pub fn new(items: Vec<(Timestamp, EventId)>, claim: Claim, limits: &Limits) -> Self {
+        let message_bytes = limits.reconciliation_bytes.max(MESSAGE_BYTES_MIN);
+        Self { items, message_bytes, _claim: claim }
     }
 
-    /// Answers one message of the other side.
+    /// Answers one message of the other side, which says all that there is to know of it. `go_on` is
+    /// asked every few thousand items; after a no there is no answer.
     ///
     /// # Errors
     /// `invalid:` for a message that is none.
-    pub fn answer(&mut self, message: &[u8]) -> Result<Vec<u8>, Rejection> {
-        self.negentropy
-            .reconcile(message)
+    pub fn answer(&self, message: &[u8], go_on: &dyn Fn() -> bool) -> Result<Vec<u8>, Rejection> {
+        let sliced = Sliced { items: &self.items, left: Cell::new(SLICE), go_on };
+        Negentropy::owned(sliced, self.message_bytes)
+            .and_then(|mut negentropy| negentropy.reconcile(message))
             .map_err(|error| Rejection::invalid(format!("no negentropy message: {error}")))
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "it is what map_err hands over")]
-fn broken(error: negentropy::Error) -> Rejection {
-    Rejection::new(Prefix::Error, format!("the reconciliation could not be opened: {error}"))
+/// A session's items, looked at with pauses.
+struct Sliced<'a> {
+    items: &'a [(Timestamp, EventId)],
+    left: Cell<usize>,
+    go_on: &'a dyn Fn() -> bool,
+}
+
+impl Sliced<'_> {
+    fn item(&self, at: usize) -> Option<Item> {
+        let (time, id) = self.items.get(at)?;
+        Some(Item::with_timestamp_and_id(*time, Id::from_byte_array(id.0)))
+    }
+
+    /// Counts an item, and pauses after some.
+    fn may_go_on(&self) -> bool {
+        match self.left.get().checked_sub(1) {
+            Some(left) => {
+                self.left.set(left);
+                true
+            }
+            None => {
+                self.left.set(SLICE);
+                (self.go_on)()
+            }
+        }
+    }
+}
+
+impl NegentropyStorageBase for Sliced<'_> {
+    fn size(&self) -> Result<usize, Error> {
+        Ok(self.items.len())
+    }
+
+    fn get_item(&self, at: usize) -> Result<Option<Item>, Error> {
+        Ok(self.item(at))
+    }
+
+    fn iterate(
+        &self,
+        begin: usize,
+        end: usize,
+        each: &mut dyn FnMut(Item, usize) -> Result<bool, Error>,
+    ) -> Result<(), Error> {
+        for at in begin..end {
+            let item = self.item(at).filter(|_| self.may_go_on()).ok_or(Error::BadRange)?;
+            if !each(item, at)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn find_lower_bound(&self, first: usize, last: usize, bound: &Bound) -> usize {
+        let bound = (bound.item.timestamp, EventId(bound.item.id.to_bytes()));
+        let range = self.items.get(first..last).unwrap_or_default();
+        first + range.partition_point(|item| *item < bound)
+    }
 }
 
 /// A session and where it stands.
@@ -97,7 +145,7 @@ fn broken(error: negentropy::Error) -> Rejection {
 struct Open {
     key: u64,
     /// Nothing until the events are collected.
-    session: Option<Arc<Mutex<Reconciliation>>>,
+    session: Option<Arc<Reconciliation>>,
     /// Whether an answer is being worked out.
     busy: bool,
     used_at_ms: u64,
@@ -139,7 +187,7 @@ impl Reconciliations {
         &mut self,
         id: &str,
         clock_ms: u64,
-    ) -> Result<(u64, Arc<Mutex<Reconciliation>>), String> {
+    ) -> Result<(u64, Arc<Reconciliation>), String> {
         let Some(open) = self.open.get_mut(id) else { return Err(closed(id)) };
         let session = open.session.as_ref().filter(|_| !open.busy).cloned();
         let Some(session) = session else {
@@ -168,7 +216,7 @@ impl Reconciliations {
                 let open = self.open.get_mut(&id)?;
                 open.busy = false;
                 if let Some(session) = session {
-                    open.session = Some(Arc::new(Mutex::new(session)));
+                    open.session = Some(Arc::new(session));
                 }
                 Some(wire::neg_msg(&id, &message))
             }

@@ -1,6 +1,6 @@
 //! What a session has others do, and how it hears of the outcome.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use ayni_protocol::hyperloglog::Registers;
 use ayni_protocol::{Event, Filter, Rejection, VerifiedEvent};
@@ -62,7 +62,7 @@ pub enum Question {
         /// The reconciliation's key.
         key: u64,
         /// The reconciliation.
-        session: Arc<Mutex<Reconciliation>>,
+        session: Arc<Reconciliation>,
         /// The message.
         message: Vec<u8>,
     },

@@ -33,7 +33,7 @@ fn find(search: &Search, filter: &Filter) -> Vec<EventId> {
         all.push(found.id);
         true
     };
-    search.find(filter, &mut each).unwrap();
+    search.find(filter, &|| true, &mut each).unwrap();
     all
 }
 

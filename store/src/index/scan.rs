@@ -23,6 +23,8 @@ use crate::query::{Reader, is_restricted};
 
 /// Pairs of author and kind up to which their lists are merged, rather than those of the authors.
 const PAIRS_MAX: usize = 4_096;
+/// Lists from which on merging them costs more for each candidate than looking at those in between.
+const LISTS_MANY: usize = if cfg!(test) { 4 } else { 512 };
 /// Values of one tag up to which each is searched in the stored text, rather than the text parsed.
 const SEARCHES_MAX: usize = 8;
 
@@ -213,11 +215,19 @@ impl Index {
         let mut best = (self.time.len(), None);
         let mut offer = |keys: Vec<u64>| {
             let slots = keys.iter().map(|key| self.postings.len(*key)).sum::<usize>();
-            if slots < best.0 || slots == best.0 && best.1.is_none() {
-                best = (slots, Some(keys));
+            let cost = slots.saturating_mul(each_of(keys.len()));
+            if cost < best.0 || cost == best.0 && best.1.is_none() {
+                best = (cost, Some(keys));
             }
         };
-        self.keys_of_authors(filter).map(&mut offer);
+        if let Some(keys) = self.keys_of_authors(filter) {
+            let kinds = filter.kinds.iter().flatten().filter(|_| keys.len() >= LISTS_MANY);
+            let kinds: Vec<_> = kinds.map(|kind| self.key.kind(*kind)).collect();
+            offer(keys);
+            if !kinds.is_empty() {
+                offer(kinds);
+            }
+        }
         for (letter, values) in &filter.tags {
             offer(values.iter().map(|value| self.key.tag(*letter, value)).collect());
         }
@@ -286,6 +296,13 @@ impl Index {
         let seen = !restricted || question.reader.may_see(&event);
         Some(found && filter.tags_match(&event) && seen)
     }
+}
+
+/// What it costs to take each candidate out of so many lists, as against one: a heap of many is deep,
+/// and does not fit the caches.
+fn each_of(lists: usize) -> usize {
+    let depth = lists.checked_ilog2().filter(|_| lists >= LISTS_MANY);
+    1 + depth.and_then(|depth| usize::try_from(depth).ok()).unwrap_or(0)
 }
 
 /// Whether for every condition one of its spellings stands in the stored text.
