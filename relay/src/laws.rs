@@ -48,6 +48,14 @@ pub const NO_TEXT_BREAKS_A_SESSION: Law = Law {
     why: "or one message could cost others their relay",
 };
 
+/// Who asks for a lot does not keep the others waiting.
+pub const TURNS_ARE_FAIR: Law = Law {
+    name: "TurnsAreFair",
+    sentence: "Of any two connections that wait all the while, neither is given more time than the \
+               other by over two turns, and who comes new waits for at most one of each",
+    why: "or a few who ask for as much as they may would have the relay for themselves",
+};
+
 /// Every law of this crate.
 pub const ALL: &[Law] = &[
     ONE_VERDICT_EACH,
@@ -56,6 +64,7 @@ pub const ALL: &[Law] = &[
     INDEX_EQUALS_FILTERS,
     MESSAGES_STAY_PRIVATE,
     NO_TEXT_BREAKS_A_SESSION,
+    TURNS_ARE_FAIR,
 ];
 
 #[cfg(test)]
