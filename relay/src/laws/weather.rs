@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, LazyLock, Mutex};
 
 use ayni_protocol::{
@@ -139,6 +140,7 @@ struct Busy {
     unpublished: Mutex<VecDeque<(VerifiedEvent, u64)>>,
     /// Published ahead, and to be stored before anything else is.
     ahead: Mutex<Vec<VerifiedEvent>>,
+    queries: AtomicUsize,
 }
 
 impl Busy {
@@ -181,6 +183,7 @@ impl Backend for Busy {
     fn query(&self, filter: &Filter, limit: usize, asker: &Asker<'_>) -> Page {
         let others: Vec<_> = self.during_query.lock().unwrap().drain(..).collect();
         others.iter().for_each(|event| self.store(event));
+        self.queries.fetch_add(1, Relaxed);
         let _ = asker.may_go_on();
         self.memory.query(filter, limit, asker)
     }
@@ -519,6 +522,20 @@ impl World {
         }
         Ok(())
     }
+}
+
+#[test]
+fn of_what_is_given_up_no_further_filter_is_asked() {
+    let busy = Busy::default();
+    busy.store(&EVENTS[0]);
+    let (viewer, pool) = (Viewer::default(), Pool::default());
+    let limits = Settings::default().limits;
+    let asker = Asker::new(&viewer, &|| false);
+    let clerk = Clerk { backend: &busy, limits: &limits, pool: &pool, asker };
+    let filters = vec![Filter::default(); limits.filters].into();
+    let question = Question::Stored { key: 1, filters, position: None };
+    assert!(clerk.answer(question, |_, _| {}).is_err());
+    assert_eq!(busy.queries.load(Relaxed), 1);
 }
 
 proptest! {
