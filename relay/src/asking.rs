@@ -27,7 +27,7 @@ use crate::turns::{Turn, Turns};
 const GLANCE: Duration = Duration::from_micros(500);
 /// How long a scan goes on before the next one has its turn.
 const TURN: Duration = Duration::from_millis(5);
-/// Lists of a filter up to which finding where they begin is a matter of microseconds.
+/// Lists and ids of a question up to which finding them is a matter of microseconds.
 const LISTS_MAX: usize = 500;
 
 /// The questions that take longer than a moment.
@@ -50,10 +50,11 @@ impl Scans {
 /// comes to a pause.
 fn is_quick(question: &Question) -> bool {
     let lists = |filter: &Filter| {
-        let authors = filter.authors.as_ref().map_or(0, BTreeSet::len);
+        let ids = filter.ids.as_ref().map_or(0, BTreeSet::len);
+        let authors = filter.authors.as_ref().map_or(1, BTreeSet::len);
         let kinds = filter.kinds.as_ref().map_or(1, BTreeSet::len);
-        let tags = filter.tags.iter().map(|(_, values)| values.len()).sum::<usize>();
-        authors.saturating_mul(kinds).saturating_add(tags)
+        let tags: usize = filter.tags.iter().map(|(_, values)| values.len()).sum();
+        authors.saturating_mul(kinds).saturating_add(ids + tags)
     };
     match question {
         Question::Stored { filters, .. } => {

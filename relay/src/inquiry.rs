@@ -67,10 +67,7 @@ impl<B: Backend> Clerk<'_, B> {
         let mut sent = BTreeSet::new();
         let (mut events, mut next) = (Vec::new(), Vec::new());
         let (several, mut finished) = (filters.len() > 1, true);
-        for (at, filter) in filters.iter().filter(|filter| !filter.matches_nothing()).enumerate() {
-            if at > 0 && !self.asker.may_go_on() {
-                break;
-            }
+        for filter in self.in_turn(filters) {
             let part = self.part(filter);
             // What was stored after the position was noted comes live.
             let known = part.events.into_iter().filter(|event| event.position <= position);
@@ -87,6 +84,13 @@ impl<B: Backend> Clerk<'_, B> {
             false => Rest::Unknown,
         };
         Found { events, position, rest }
+    }
+
+    /// The filters that match anything, one after another while whoever asks waits.
+    fn in_turn<'f>(&'f self, filters: &'f [Filter]) -> impl Iterator<Item = &'f Filter> {
+        let matching = filters.iter().filter(|filter| !filter.matches_nothing());
+        let waits = |(at, _): &(usize, _)| *at == 0 || self.asker.may_go_on();
+        matching.enumerate().take_while(waits).map(|(_, filter)| filter)
     }
 
     fn part(&self, filter: &Filter) -> Part {
@@ -156,10 +160,7 @@ impl<B: Backend> Clerk<'_, B> {
         }
         let most = self.limits.reconciliation_events;
         let mut ids = BTreeSet::new();
-        for filter in filters.iter().filter(|filter| !filter.matches_nothing()) {
-            if self.asker.gave_up() {
-                break;
-            }
+        for filter in self.in_turn(filters) {
             let items = self.backend.items(filter, most.saturating_add(1), &self.asker);
             ids.extend(items.into_iter().map(|(_, id)| id));
             if ids.len() > most {
