@@ -249,3 +249,80 @@ fn closed(id: &str) -> String {
     text.push_str(",\"closed: this reconciliation is not open; open it again\"]");
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use negentropy::NegentropyStorageVector;
+    use proptest::collection::btree_set;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn opened(items: Vec<(Timestamp, EventId)>) -> Reconciliation {
+        let limits = Limits::default();
+        let claim = Pool::default().claim(items.len(), &limits).unwrap();
+        Reconciliation::new(items, claim, &limits)
+    }
+
+    fn sealed(items: impl IntoIterator<Item = (Timestamp, EventId)>) -> NegentropyStorageVector {
+        let mut storage = NegentropyStorageVector::new();
+        for (time, id) in items {
+            storage.insert(time, Id::from_byte_array(id.0)).unwrap();
+        }
+        storage.seal().unwrap();
+        storage
+    }
+
+    /// Few times and ids with one beginning, so that bounds fall between ids of one time.
+    fn item() -> impl Strategy<Value = (Timestamp, EventId)> {
+        (0_u64..4, any::<[u8; 2]>()).prop_map(|(time, end)| {
+            let mut id = [7; 32];
+            id[30..].copy_from_slice(&end);
+            (time, EventId(id))
+        })
+    }
+
+    proptest! {
+        /// The items with their pauses are to the algorithm what its own list is, over a whole
+        /// conversation.
+        #[test]
+        fn answers_are_those_of_the_librarys_own_list(
+            ours in btree_set(item(), 0..300),
+            theirs in btree_set(item(), 0..300),
+        ) {
+            let session = opened(ours.iter().copied().collect());
+            let plain_bytes = Limits::default().reconciliation_bytes;
+            let mut plain = Negentropy::owned(sealed(ours.iter().copied()), plain_bytes).unwrap();
+            let mut client = Negentropy::owned(sealed(theirs.iter().copied()), 4_096).unwrap();
+            let (mut have, mut need) = (Vec::new(), Vec::new());
+            let mut message = Some(client.initiate().unwrap());
+            while let Some(asked) = message {
+                let answer = session.answer(&asked, &|| true).unwrap();
+                prop_assert_eq!(&answer, &plain.reconcile(&asked).unwrap());
+                message = client.reconcile_with_ids(&answer, &mut have, &mut need).unwrap();
+            }
+            prop_assert_eq!(need.len(), ours.difference(&theirs).count());
+            prop_assert_eq!(have.len(), theirs.difference(&ours).count());
+        }
+    }
+
+    #[test]
+    fn many_items_are_looked_at_with_pauses() {
+        let items = (0..20_000_u64).map(|number| {
+            let mut id = [0; 32];
+            id[..8].copy_from_slice(&number.to_be_bytes());
+            (number, EventId(id))
+        });
+        let session = opened(items.collect());
+        let mut client = Negentropy::owned(sealed([]), 0).unwrap();
+        let message = client.initiate().unwrap();
+        let pauses = Cell::new(0);
+        let counted = || {
+            pauses.set(pauses.get() + 1);
+            true
+        };
+        session.answer(&message, &counted).unwrap();
+        assert!(pauses.get() >= 20_000 / SLICE, "{}", pauses.get());
+        assert!(session.answer(&message, &|| false).is_err(), "nobody waits for it");
+    }
+}

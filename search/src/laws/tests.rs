@@ -117,6 +117,21 @@ fn a_file_is_used_again_and_one_that_cannot_be_is_made_again() {
     assert_eq!(indexed(6), 0, "missing");
 }
 
+#[test]
+fn a_search_that_finds_nothing_pauses_and_can_be_given_up() {
+    let events: Vec<_> = (0..600).map(|time| event(1, 1, time, "", "pan de maíz")).collect();
+    let (_folder, search) = filled(&events);
+    let nobody = Filter { authors: Some([event(2, 1, 1, "", "").pubkey].into()), ..asked("pan") };
+    let pauses = std::cell::Cell::new(0);
+    let counted = || {
+        pauses.set(pauses.get() + 1);
+        true
+    };
+    assert!(!search.find(&nobody, &counted, &mut |_| panic!("nothing fits")).unwrap());
+    assert!(pauses.get() >= 2, "{}", pauses.get());
+    assert!(search.find(&nobody, &|| false, &mut |_| panic!("nothing fits")).unwrap(), "a part");
+}
+
 const WORDS: [&str; 8] = ["pan", "Pán", "maíz", "sara", "ñan", "nan", "AND", "x*"];
 
 fn text() -> impl Strategy<Value = String> {
