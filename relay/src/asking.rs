@@ -1,14 +1,16 @@
 //! Handing a conversation's questions to the backend.
 //!
 //! Most answers are a matter of microseconds, so the socket's own thread asks, and gives up at the
-//! first pause after half a millisecond. What was given up is asked again on a blocking thread, where
-//! scans take turns of some milliseconds, as many at a time as there are cores (`turns.rs`): so the
-//! worst of filters delays nobody by more than a turn, and a thousand of them do not make a thousand
-//! threads. A question that takes too long altogether is refused.
+//! first pause after half a millisecond. What was given up is asked again on a blocking thread, and so
+//! is what is known to take longer: counts, reconciliations, searches and very many lists. There
+//! scans take turns of some milliseconds, as many at a time as there are cores, and whoever had least
+//! is next (`turns.rs`): so the worst of filters delays nobody by much more than a turn. Only so many
+//! are begun at a time that a thousand of them do not make a thousand threads. A question that takes
+//! too long altogether is refused.
 //!
 //! Deliberately absent: what is asked (`session`) and how it is answered (`inquiry`).
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -86,29 +88,29 @@ pub fn quickly<B: Backend>(
     (done, left)
 }
 
-/// Answers on a blocking thread, in turns with other scans.
+/// Answers one question after another on blocking threads, in turns with other scans.
 pub async fn aside<B: Backend>(
     shared: Arc<Shared<B>>,
     line: Arc<Line>,
     viewer: Arc<Viewer>,
     questions: Vec<Question>,
 ) -> Vec<Answer> {
-    // If the backend panics, every question still gets its answer.
-    let refusals: Vec<Answer> =
-        questions.iter().map(|question| question.refuse(trouble())).collect();
-    let begun = shared.scans.begun.take(line.number).await;
-    let handle = Handle::current();
-    let scan = tokio::task::spawn_blocking(move || {
-        let _begun = begun;
-        let in_turns = |question: Question| {
-            let most_secs = shared.settings.limits.query_secs;
-            let scan = Scan::begin(&shared.scans.turns, line.number, &handle, most_secs);
+    let mut done = Vec::with_capacity(questions.len());
+    for question in questions {
+        // If the backend panics, the question still gets its answer.
+        let refusal = question.refuse(trouble());
+        let begun = shared.scans.begun.take(line.number).await;
+        let (shared, line, viewer) = (Arc::clone(&shared), Arc::clone(&line), Arc::clone(&viewer));
+        let handle = Handle::current();
+        let scan = tokio::task::spawn_blocking(move || {
+            let _begun = begun;
+            let scan = Scan::begin(&shared, &line, &handle);
             let outcome = answer(&shared, &line, &viewer, question, &|| scan.may_go_on());
             outcome.unwrap_or_else(|question| question.refuse(too_long()))
-        };
-        questions.into_iter().map(in_turns).collect()
-    });
-    scan.await.unwrap_or(refusals)
+        });
+        done.push(scan.await.unwrap_or(refusal));
+    }
+    done
 }
 
 /// The answer; the question where it was given up.
@@ -128,37 +130,35 @@ fn answer<B: Backend>(
 /// One question's turns.
 struct Scan<'a> {
     turns: &'a Arc<Turns>,
-    whose: u64,
+    line: &'a Line,
     handle: &'a Handle,
     turn: RefCell<Option<Turn>>,
-    turn_began: Cell<Instant>,
     ends: Instant,
 }
 
 impl<'a> Scan<'a> {
     /// Waits for the first turn.
-    fn begin(turns: &'a Arc<Turns>, whose: u64, handle: &'a Handle, most_secs: u64) -> Self {
-        let ends = Instant::now() + Duration::from_secs(most_secs);
-        let turn_began = Cell::new(Instant::now());
-        let scan = Self { turns, whose, handle, turn: RefCell::default(), turn_began, ends };
+    fn begin<B>(shared: &'a Shared<B>, line: &'a Line, handle: &'a Handle) -> Self {
+        let ends = Instant::now() + Duration::from_secs(shared.settings.limits.query_secs);
+        let turns = &shared.scans.turns;
+        let scan = Self { turns, line, handle, turn: RefCell::default(), ends };
         scan.next();
         scan
     }
 
-    /// Lets others in once this turn was long enough. No, once all turns together were too long.
+    /// Lets others in once this turn was long enough. No, once all turns together were too long, or
+    /// nobody waits any more.
     fn may_go_on(&self) -> bool {
-        let now = Instant::now();
-        if now.duration_since(self.turn_began.get()) >= TURN {
+        if self.turn.borrow().as_ref().is_none_or(|turn| turn.lasted() >= TURN) {
             self.next();
         }
-        now < self.ends
+        Instant::now() < self.ends && !self.line.has_ended()
     }
 
     /// Gives the turn back and queues for another.
     fn next(&self) {
         drop(self.turn.take());
-        self.turn.replace(Some(self.handle.block_on(self.turns.take(self.whose))));
-        self.turn_began.set(Instant::now());
+        self.turn.replace(Some(self.handle.block_on(self.turns.take(self.line.number))));
     }
 }
 

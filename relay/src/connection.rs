@@ -334,12 +334,9 @@ impl<B: Backend> Connection<B> {
             self.session.answered(answers);
             return;
         }
+        self.session.answered_so_far(answers);
         let (shared, line) = (Arc::clone(&self.shared), Arc::clone(&self.line));
-        self.answers = Some(Box::pin(async move {
-            let mut answers = answers;
-            answers.extend(asking::aside(shared, line, viewer, left).await);
-            answers
-        }));
+        self.answers = Some(Box::pin(asking::aside(shared, line, viewer, left)));
     }
 
     /// Writes what is ready, up to a buffer's fill.
@@ -462,7 +459,9 @@ impl<B: Backend> Connection<B> {
 
     /// The last words, for as long as anyone may reasonably take to hear them.
     async fn leave(self, end: End) {
-        let Self { mut stream, mut control, mut unsent, parted, .. } = self;
+        let Self { mut stream, mut control, mut unsent, parted, answers, .. } = self;
+        // Nobody waits for them any more.
+        drop(answers);
         unsent.append(&mut control);
         match end {
             End::TooSlow => return,

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use ayni_protocol::hyperloglog::Registers;
 use ayni_protocol::wire::Rest;
-use ayni_protocol::{Event, Filter, Limits, Prefix, Rejection, Timestamp};
+use ayni_protocol::{Event, EventId, Filter, Limits, Prefix, Rejection, Timestamp};
 
 use crate::backend::{Asker, Backend, Stored};
 use crate::session::reconciliation::{Pool, Reconciliation};
@@ -204,9 +204,9 @@ impl<B: Backend> Clerk<'_, B> {
             let sentence = format!("this query is too big, more than {most} events match");
             return Err(Rejection::new(Prefix::Blocked, sentence));
         }
-        // A limit asks for the newest, here as in a REQ.
-        let beyond = filter.limit.map_or(0, |limit| items.len().saturating_sub(limit));
-        items.drain(..beyond);
+        if let Some(limit) = filter.limit {
+            keep_newest(&mut items, limit);
+        }
         let claim = self.pool.claim(items.len(), self.limits)?;
         let session = Reconciliation::new(items, claim, self.limits);
         let reply = self.reconcile(&session, message)?;
@@ -221,6 +221,16 @@ impl<B: Backend> Clerk<'_, B> {
     }
 }
 
+/// Keeps the newest `limit`, here as in a REQ: of the second that is cut the lowest ids.
+fn keep_newest(items: &mut Vec<(Timestamp, EventId)>, limit: usize) {
+    let beyond = items.len().saturating_sub(limit);
+    let Some(&(second, _)) = items.get(beyond) else { return items.clear() };
+    let begins = items.partition_point(|(time, _)| *time < second);
+    let ends = items.partition_point(|(time, _)| *time <= second);
+    items.drain(begins + ends - beyond..ends);
+    items.drain(..begins);
+}
+
 /// What one filter finds.
 #[derive(Default)]
 struct Part {
@@ -233,4 +243,24 @@ struct Part {
 
 fn time(event: &Stored) -> Option<Timestamp> {
     Some(Event::parse(str::from_utf8(&event.json).ok()?).ok()?.created_at)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_are_those_that_a_req_would_send() {
+        let item = |time, id| (time, EventId([id; 32]));
+        let all = [item(1, 1), item(2, 1), item(2, 2), item(2, 3), item(3, 9)];
+        for limit in 0..7 {
+            let mut as_sent = all.to_vec();
+            as_sent.sort_by_key(|(time, id)| (std::cmp::Reverse(*time), *id));
+            as_sent.truncate(limit);
+            as_sent.sort();
+            let mut kept = all.to_vec();
+            keep_newest(&mut kept, limit);
+            assert_eq!(kept, as_sent, "{limit}");
+        }
+    }
 }

@@ -51,8 +51,8 @@ pub const NO_TEXT_BREAKS_A_SESSION: Law = Law {
 /// Who asks for a lot does not keep the others waiting.
 pub const TURNS_ARE_FAIR: Law = Law {
     name: "TurnsAreFair",
-    sentence: "Of any two connections that wait all the while, neither is given more time than the \
-               other by over two turns, and who comes new waits for at most one of each",
+    sentence: "Whoever had least is next, and every eighth time whoever has waited longest: who comes \
+               new waits for about one turn of each of the others, and nobody waits for ever",
     why: "or a few who ask for as much as they may would have the relay for themselves",
 };
 

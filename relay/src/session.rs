@@ -183,9 +183,14 @@ impl Session {
         }
     }
 
-    /// The answers to all questions of one [`Work::Ask`].
+    /// The last answers to the questions of one [`Work::Ask`].
     pub fn answered(&mut self, answers: Vec<Answer>) {
+        self.answered_so_far(answers);
         self.asking = false;
+    }
+
+    /// The first of them, while the others are still being looked for.
+    pub fn answered_so_far(&mut self, answers: Vec<Answer>) {
         for answer in answers {
             match answer {
                 Answer::Stored(key, Ok(found)) => {

@@ -17,9 +17,10 @@ use crate::Fault;
 
 /// Changes whenever files of older releases cannot be used, among them changes of normalisation.
 const FORMAT: i64 = 1;
-/// Bytes of pages that SQLite keeps in memory for each connection, as it counts them: kibibytes,
-/// negative.
-const CACHE_KIB: i64 = -4_096;
+/// Bytes of pages that SQLite keeps in memory for the writer and for each reader, of which there may be
+/// many at a time; as it counts them: kibibytes, negative.
+const WRITER_CACHE_KIB: i64 = -4_096;
+const READER_CACHE_KIB: i64 = -1_024;
 /// Readers that are kept open when nobody reads.
 const READERS_KEPT: usize = 4;
 
@@ -174,7 +175,8 @@ impl Search {
         let reader = match kept {
             Some(reader) => reader,
             None => {
-                tuned(Connection::open_with_flags(&self.path, OpenFlags::SQLITE_OPEN_READ_ONLY)?)?
+                let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
+                tuned(Connection::open_with_flags(&self.path, flags)?, READER_CACHE_KIB)?
             }
         };
         let done = work(&reader);
@@ -189,7 +191,7 @@ impl Search {
 /// Opens a file of this format.
 fn open_file(path: &Path) -> Result<Connection, Fault> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE;
-    let connection = tuned(Connection::open_with_flags(path, flags)?)?;
+    let connection = tuned(Connection::open_with_flags(path, flags)?, WRITER_CACHE_KIB)?;
     let format: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
     if format != FORMAT {
         return Err(rusqlite::Error::InvalidPath(path.to_owned()).into());
@@ -214,15 +216,15 @@ fn make_file(path: &Path) -> Result<Connection, Fault> {
     let connection = Connection::open(path)?;
     // Readers go on while a batch is written. What a power cut takes is indexed again.
     connection.pragma_update(None, "journal_mode", "wal")?;
-    let connection = tuned(connection)?;
+    let connection = tuned(connection, WRITER_CACHE_KIB)?;
     connection
         .execute_batch(&format!("BEGIN; {SCHEMA} PRAGMA user_version = {FORMAT}; COMMIT;"))?;
     Ok(connection)
 }
 
-fn tuned(connection: Connection) -> Result<Connection, rusqlite::Error> {
+fn tuned(connection: Connection, cache_kib: i64) -> Result<Connection, rusqlite::Error> {
     connection.pragma_update(None, "synchronous", "normal")?;
-    connection.pragma_update(None, "cache_size", CACHE_KIB)?;
+    connection.pragma_update(None, "cache_size", cache_kib)?;
     connection.pragma_update(None, "trusted_schema", false)?;
     Ok(connection)
 }

@@ -101,7 +101,9 @@ impl Bench {
     }
 
     fn measures(&self, part: Part) -> bool {
-        self.parts.is_empty() || self.parts.contains(&part)
+        // Many relays neither search nor count: there scans are measured where that is asked for.
+        let by_itself = part != Part::Scans || self.url.is_none();
+        self.parts.is_empty() && by_itself || self.parts.contains(&part)
     }
 
     /// The relay that is measured, fresh and empty where it is ours.

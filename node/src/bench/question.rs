@@ -4,8 +4,8 @@ use anyhow::Result;
 
 use super::wire::{self, Talk};
 
-/// A question under a name of its own, so that what a relay says to the end of the one before is not
-/// taken for its answer.
+/// A question under a name of its own, so that what a relay says to the end of another is not taken for
+/// its answer.
 pub struct Question {
     /// What asks, framed.
     ask: Vec<u8>,
@@ -24,6 +24,8 @@ pub struct Answer {
     pub events: usize,
     /// Bytes of everything.
     pub bytes: usize,
+    /// Whether the relay closed the question, as one does that refuses it.
+    pub closed: bool,
 }
 
 impl Question {
@@ -75,7 +77,8 @@ impl Question {
                     self.close.clone_into(frames);
                     open = false;
                 }
-                open &= !payload.starts_with(self.closed.as_bytes());
+                answer.closed |= payload.starts_with(self.closed.as_bytes());
+                open &= !answer.closed;
             })?;
         }
         Ok(answer)

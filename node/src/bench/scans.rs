@@ -113,13 +113,16 @@ fn wait_for_words(url: &str, samples: &[VerifiedEvent]) -> Result<()> {
     let word = newest.content.split_whitespace().next().context("a note without words")?;
     let question = Question::req(0, &format!(r#"{{"ids":["{}"],"search":"{word}"}}"#, newest.id));
     let (mut talk, mut frames, begun) = (Talk::open(url)?, Vec::new(), Instant::now());
-    while question.put(&mut talk, &mut frames)?.events == 0 {
-        if begun.elapsed() > INDEXING {
-            bail!("the relay finds no words");
+    loop {
+        let answer = question.put(&mut talk, &mut frames)?;
+        if answer.events > 0 {
+            return Ok(());
+        }
+        if answer.closed || begun.elapsed() > INDEXING {
+            bail!("the relay finds no words, which `scans` needs (NIP-50)");
         }
         thread::sleep(Duration::from_millis(200));
     }
-    Ok(())
 }
 
 /// Does something while so many threads do something else.

@@ -119,10 +119,6 @@ impl Seeker {
     /// all: a subscription hears only of what comes afterwards.
     #[must_use]
     pub fn query(&self, filter: &Filter, limit: usize, asker: &Asker<'_>) -> Page {
-        // Before it comes to a pause it may take long: never on a thread of sockets.
-        if !asker.may_go_on() {
-            return Page::default();
-        }
         let conditions = Filter { search: None, ..filter.clone() };
         let mut page = Page { events: Vec::new(), exhausted: true };
         let all_indexed = self.has_indexed(self.store.last_position().0, asker);
@@ -207,17 +203,18 @@ impl Seeker {
     /// Takes the words of what has left the store out of the index: a few events each time that
     /// nothing else is to do, from the oldest to the newest, where anything left since the last time.
     fn sweep(&self, round: &mut Round) -> Result<(), Fault> {
+        let mut gone = round.gone;
         if round.next == 0 {
             // The place first: what comes in between makes this too low, and there is one more round.
             let last = self.store.last_position().0;
-            let gone = last.saturating_sub(u64::try_from(self.store.len()).unwrap_or(u64::MAX));
+            gone = last.saturating_sub(u64::try_from(self.store.len()).unwrap_or(u64::MAX));
             if gone == round.gone {
                 return Ok(());
             }
-            round.gone = gone;
         }
         let mut is_gone = |id: &EventId| !self.store.contains(id);
-        round.next = self.index.sweep(round.next, SWEPT, &mut is_gone)?.unwrap_or_default();
+        let next = self.index.sweep(round.next, SWEPT, &mut is_gone)?.unwrap_or_default();
+        *round = Round { next, gone };
         Ok(())
     }
 

@@ -225,7 +225,6 @@ struct World {
     verdicts: Vec<(EventId, usize)>,
     asked: Vec<(Vec<Question>, Arc<Viewer>)>,
     /// Answers to the first questions of a batch whose others were given up.
-    begun: Vec<Answer>,
     impatient: bool,
     answers: Vec<Vec<Answer>>,
     /// What is owed: OKs by id, answers to COUNT.
@@ -255,7 +254,6 @@ impl World {
             submits: Vec::new(),
             verdicts: Vec::new(),
             asked: Vec::new(),
-            begun: Vec::new(),
             impatient: false,
             answers: Vec::new(),
             oks_owed: BTreeMap::new(),
@@ -403,7 +401,7 @@ impl World {
         let clerk = Clerk { backend, limits, pool: &self.pool, asker };
         let watch =
             |key: u64, filters: &Arc<[Filter]>| self.audience.watch(&self.line, key, filters);
-        let (mut answers, mut left) = (std::mem::take(&mut self.begun), Vec::new());
+        let (mut answers, mut left) = (Vec::new(), Vec::new());
         for question in questions {
             match if left.is_empty() { clerk.answer(question, watch) } else { Err(question) } {
                 Ok(answer) => answers.push(answer),
@@ -413,7 +411,7 @@ impl World {
         if left.is_empty() {
             self.answers.push(answers);
         } else {
-            self.begun = answers;
+            self.session.answered_so_far(answers);
             self.asked.push((left, viewer));
         }
     }

@@ -19,7 +19,7 @@ const MESSAGE_BYTES_MIN: u64 = 4_096;
 const SLICE: usize = 4_096;
 
 /// Events held by all reconciliations of a relay together. Each takes forty bytes while its
-/// session is open, so they are claimed before they are collected.
+/// session is open, so they are claimed before it opens.
 #[derive(Debug, Clone, Default)]
 pub struct Pool(Arc<AtomicUsize>);
 
@@ -55,7 +55,7 @@ impl Drop for Claim {
 /// One open session: the events it covers.
 #[derive(Debug)]
 pub struct Reconciliation {
-    items: Vec<(Timestamp, EventId)>,
+    items: Box<[(Timestamp, EventId)]>,
     message_bytes: u64,
     _claim: Claim,
 }
@@ -65,7 +65,8 @@ impl Reconciliation {
     #[must_use]
     pub fn new(items: Vec<(Timestamp, EventId)>, claim: Claim, limits: &Limits) -> Self {
         let message_bytes = limits.reconciliation_bytes.max(MESSAGE_BYTES_MIN);
-        Self { items, message_bytes, _claim: claim }
+        // What was collected and left out again takes no room.
+        Self { items: items.into_boxed_slice(), message_bytes, _claim: claim }
     }
 
     /// Answers one message of the other side, which says all that there is to know of it. `go_on` is
