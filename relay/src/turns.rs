@@ -15,21 +15,21 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-/// A number of turns at a time, and those who wait for one.
-#[derive(Debug)]
-pub struct Turns(Mutex<State>);
-
 /// One turn in so many is for whoever has waited longest.
 const PATIENT: u64 = 8;
 /// Connections whose share is remembered. Beyond, all is forgotten, which favours nobody for long.
 const AHEAD_MAX: usize = 1_024;
+
+/// A number of turns at a time, and those who wait for one.
+#[derive(Debug)]
+pub struct Turns(Mutex<State>);
 
 #[derive(Debug)]
 struct State {
     free: usize,
     /// How many turns were passed on.
     passed: u64,
-    /// Where the newest turn began.
+    /// Where the newest turn began, those of the longest wait aside.
     now: Duration,
     /// Where the last turn of a connection ended, of those that had more than their share.
     ahead: BTreeMap<u64, Duration>,

@@ -35,33 +35,18 @@ pub fn measure(bench: &Bench, report: &mut Report<'_>) -> Result<()> {
         let rate = 1_000 / pause.as_millis();
         if subscribers <= BY_HAND_MAX {
             let plain = by_hand(&notes, pause, subscribers)?;
-            row(report, &format!("machine: {subscribers} sockets, {rate}/s: median"), &plain);
+            report.delays(&format!("machine: {subscribers} sockets, {rate}/s"), &plain);
         }
         let delays = by_relay(bench, &notes, pause, subscribers)?;
-        row(report, &format!("live, {subscribers} subscribers, {rate}/s: median"), &delays);
+        report.delays(&format!("live, {subscribers} subscribers, {rate}/s"), &delays);
     }
     Ok(())
-}
-
-pub fn row(report: &mut Report<'_>, name: &str, delays: &[Duration]) {
-    let [half, most, last] = [50, 99, 100].map(|percent| percentile(delays, percent));
-    let remark = format!("99 % within {:.2} ms, all within {:.2} ms", ms(most), ms(last));
-    report.row(name, ms(half), "ms", remark);
 }
 
 /// What is published in a round.
 fn notes(round: u64) -> Result<Vec<VerifiedEvent>> {
     let events = Corpus::new(round).events(0, u64::try_from(EVENTS * 3)?);
     Ok(events.into_iter().filter(|event| event.kind.0 == 1).take(EVENTS).collect())
-}
-
-fn ms(delay: Duration) -> f64 {
-    delay.as_secs_f64() * 1e3
-}
-
-fn percentile(sorted: &[Duration], percent: usize) -> Duration {
-    let at = (sorted.len() * percent).div_ceil(100).saturating_sub(1);
-    sorted.get(at).copied().unwrap_or_default()
 }
 
 /// A relay publishes to so many subscribers, and one that does not read.

@@ -1,5 +1,7 @@
 //! Figures, as they come: a name, a number with its unit, and what it is to be read against.
 
+use std::time::Duration;
+
 use serde::Serialize;
 
 /// One figure.
@@ -35,6 +37,18 @@ impl<'a> Report<'a> {
         (self.shown)(&row);
         self.rows.push(row);
     }
+
+    /// Adds how long something took, as sorted: the median, and within how long nearly all and all came.
+    pub fn delays(&mut self, name: &str, sorted: &[Duration]) {
+        let [half, most, last] = [50, 99, 100].map(|percent| percentile_ms(sorted, percent));
+        let remark = format!("99 % within {most:.2} ms, all within {last:.2} ms");
+        self.row(&format!("{name}: median"), half, "ms", remark);
+    }
+}
+
+fn percentile_ms(sorted: &[Duration], percent: usize) -> f64 {
+    let at = (sorted.len() * percent).div_ceil(100).saturating_sub(1);
+    sorted.get(at).copied().unwrap_or_default().as_secs_f64() * 1e3
 }
 
 impl std::fmt::Display for Row {

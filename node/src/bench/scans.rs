@@ -15,7 +15,7 @@ use ayni_protocol::VerifiedEvent;
 
 use super::question::Question;
 use super::wire::Talk;
-use super::{Bench, Report, live, queries};
+use super::{Bench, Report, queries};
 
 /// Connections that ask for the worst, in two rounds.
 const ASKERS: [usize; 2] = [1, 4];
@@ -33,8 +33,10 @@ const FILTERS: usize = 20;
 /// Measures honest answers alone, beside busy cores, and beside each of the worst questions.
 pub fn measure(bench: &Bench, report: &mut Report<'_>) -> Result<()> {
     let (subject, samples) = queries::filled(bench)?;
-    let honest = honest(&samples).context("the store is too small to ask for this")?;
-    wait_for_words(&subject.url, &samples)?;
+    let newest = samples.iter().rev().find(|event| event.kind.0 == 1);
+    let newest = newest.context("the store is too small to ask for this; use more events")?;
+    let honest = honest(newest);
+    wait_for_words(&subject.url, newest)?;
     rows(report, "alone", &answers(&subject.url, &honest)?);
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
     let busy = beside(cores, &count, || answers(&subject.url, &honest))?;
@@ -56,14 +58,13 @@ pub fn measure(bench: &Bench, report: &mut Report<'_>) -> Result<()> {
 }
 
 /// The questions of people: answered at once, on another thread, and from the index of words.
-fn honest(samples: &[VerifiedEvent]) -> Option<[(&'static str, Question); 3]> {
-    let note = samples.iter().rev().find(|event| event.kind.0 == 1)?;
+fn honest(note: &VerifiedEvent) -> [(&'static str, Question); 3] {
     let by_author = format!(r#"{{"authors":["{}"],"kinds":[1]"#, note.pubkey);
-    Some([
+    [
         ("notes", Question::req(0, &format!(r#"{by_author},"limit":50}}"#))),
         ("count", Question::count(1, &format!("{by_author}}}"))),
         ("search", Question::req(2, r#"{"search":"bicycle repair","kinds":[1],"limit":20}"#)),
-    ])
+    ]
 }
 
 /// The most work that can be asked for.
@@ -107,9 +108,7 @@ fn frequent(values: impl Iterator<Item = String>, most: usize) -> Vec<String> {
 }
 
 /// Waits until the newest note is found by a word of it, and so all others.
-fn wait_for_words(url: &str, samples: &[VerifiedEvent]) -> Result<()> {
-    let newest = samples.iter().rev().find(|event| event.kind.0 == 1);
-    let newest = newest.context("the store is too small to ask for this")?;
+fn wait_for_words(url: &str, newest: &VerifiedEvent) -> Result<()> {
     let word = newest.content.split_whitespace().next().context("a note without words")?;
     let question = Question::req(0, &format!(r#"{{"ids":["{}"],"search":"{word}"}}"#, newest.id));
     let (mut talk, mut frames, begun) = (Talk::open(url)?, Vec::new(), Instant::now());
@@ -173,6 +172,6 @@ fn answers(url: &str, questions: &[(&'static str, Question)]) -> Result<Delays> 
 
 fn rows(report: &mut Report<'_>, when: &str, delays: &Delays) {
     for (name, delays) in delays {
-        live::row(report, &format!("{name} {when}: median"), delays);
+        report.delays(&format!("{name} {when}"), delays);
     }
 }

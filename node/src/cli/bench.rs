@@ -26,7 +26,7 @@ pub struct Bench {
     /// Another relay to measure, an empty one: ws://HOST:PORT
     #[arg(long, value_name = "URL")]
     url: Option<String>,
-    /// The relay at --url holds the events of `queries` already, from a run before
+    /// The relay at --url holds the events of `queries` and `scans` already, from a run before
     #[arg(long, requires = "url")]
     loaded: bool,
 }
